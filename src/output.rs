@@ -1,0 +1,180 @@
+//! Where outbound bytes go: the caller says.
+//!
+//! Everything that this crate sends is appended to an [`Output`]: a `Vec<u8>`, a fixed slice
+//! ([`SliceOutput`]), or the caller's own buffer through the trait. A frame is either written whole or
+//! not at all: room for all of it is [reserved](Output::reserve) before its first byte is put.
+
+use core::fmt;
+
+use crate::frame::Mask;
+
+/// A place for outbound bytes.
+///
+/// The crate always calls [`reserve`](Output::reserve) for a whole frame or a whole handshake head first,
+/// and then puts exactly that many bytes.
+///
+/// ```
+/// use sockless::output::{Output, OutputFull};
+///
+/// /// Counts what it is given and keeps nothing.
+/// struct Count(usize);
+///
+/// impl Output for Count {
+///     fn len(&self) -> usize { self.0 }
+///     fn reserve(&mut self, _additional: usize) -> Result<(), OutputFull> { Ok(()) }
+///     fn put(&mut self, bytes: &[u8]) { self.0 += bytes.len() }
+/// }
+/// ```
+#[allow(clippy::len_without_is_empty, reason = "a buffer to write to is never asked whether it is empty")]
+pub trait Output {
+    /// The number of bytes that were put and that the caller has not taken away yet.
+    ///
+    /// The machine reads it to bound replies that the caller does not drain
+    /// (see [`Limits::max_reply_backlog`](crate::limits::Limits::max_reply_backlog)).
+    fn len(&self) -> usize;
+
+    /// Makes sure that `additional` more bytes fit.
+    ///
+    /// # Errors
+    /// [`OutputFull`] when they do not; then nothing has changed.
+    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull>;
+
+    /// Appends `bytes`. Only called for bytes that were reserved before.
+    fn put(&mut self, bytes: &[u8]);
+
+    /// Appends `bytes`, masked (RFC 6455 section 5.3). Only called for bytes that were reserved before.
+    ///
+    /// The default masks through a small block on the stack, so that a long payload is read once;
+    /// implement it where the buffer can be written to directly.
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        // Small enough to stay in the first-level cache beside its source and its destination.
+        let mut block = [0_u8; 1024];
+        for part in bytes.chunks(block.len()) {
+            let masked = mask.apply_copy(part, &mut block);
+            self.put(masked);
+        }
+    }
+}
+
+/// The output has no room for a whole frame or head. Nothing was written and nothing is lost: make room, and
+/// call again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputFull {
+    /// The number of bytes that have to fit at once.
+    pub needed: usize,
+}
+
+impl fmt::Display for OutputFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the output has no room for {} more bytes", self.needed)
+    }
+}
+
+impl core::error::Error for OutputFull {}
+
+impl<O: Output + ?Sized> Output for &mut O {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
+        (**self).reserve(additional)
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        (**self).put(bytes);
+    }
+
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        (**self).put_masked(bytes, mask);
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Output for alloc::vec::Vec<u8> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
+        self.try_reserve(additional).map_err(|_| OutputFull { needed: additional })
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// A fixed slice as output.
+///
+/// ```
+/// use sockless::output::{Output, SliceOutput};
+///
+/// let mut memory = [0; 4];
+/// let mut out = SliceOutput::new(&mut memory);
+/// out.reserve(3)?;
+/// out.put(b"abc");
+/// assert_eq!(out.as_bytes(), b"abc");
+/// assert!(out.reserve(2).is_err());
+/// # Ok::<(), sockless::output::OutputFull>(())
+/// ```
+#[derive(Debug)]
+pub struct SliceOutput<'a> {
+    memory: &'a mut [u8],
+    len: usize,
+}
+
+impl<'a> SliceOutput<'a> {
+    /// An empty output over `memory`.
+    pub const fn new(memory: &'a mut [u8]) -> Self {
+        Self { memory, len: 0 }
+    }
+
+    /// What has been written since the start or the last [`clear`](Self::clear).
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.memory.get(..self.len).unwrap_or_default()
+    }
+
+    /// Forgets what was written, once the transport has taken it.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// The next `len` free bytes, which then count as written.
+    fn claim(&mut self, len: usize) -> &mut [u8] {
+        let start = self.len;
+        let free = self.memory.get_mut(start..).unwrap_or_default();
+        let len = len.min(free.len());
+        self.len = start.saturating_add(len);
+        free.get_mut(..len).unwrap_or_default()
+    }
+}
+
+impl Output for SliceOutput<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
+        if self.memory.len().saturating_sub(self.len) < additional {
+            return Err(OutputFull { needed: additional });
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let free = self.claim(bytes.len());
+        if let Some(bytes) = bytes.get(..free.len()) {
+            free.copy_from_slice(bytes);
+        }
+    }
+
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        let free = self.claim(bytes.len());
+        mask.apply_copy(bytes, free);
+    }
+}
