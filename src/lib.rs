@@ -7,7 +7,11 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod connection;
 pub mod entropy;
+pub mod error;
 pub mod frame;
 pub mod limits;
 pub mod output;
+mod state;
+mod utf8;
