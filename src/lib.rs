@@ -12,6 +12,8 @@ pub mod entropy;
 pub mod error;
 pub mod frame;
 pub mod limits;
+#[cfg(feature = "alloc")]
+pub mod message;
 pub mod output;
 mod state;
 mod utf8;

@@ -124,6 +124,12 @@ impl Carry {
         self.len != 0
     }
 
+    /// The bytes of the cut character.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn unfinished(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     /// Keeps a cut character: the one to three bytes of [`Rest::Unfinished`].
     pub(crate) fn keep(&mut self, tail: &[u8]) {
         self.len = 0;

@@ -171,6 +171,16 @@ impl<R: Role> Connection<R> {
         Ok((self.receiver, self.sender))
     }
 
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn receiver(&self) -> &Receiver<R> {
+        &self.receiver
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn halves(&mut self) -> (&Receiver<R>, &mut Sender<R>) {
+        (&self.receiver, &mut self.sender)
+    }
+
     /// One step, with the replies that it calls for.
     #[inline]
     pub(crate) fn step<'i, O: Output + ?Sized>(

@@ -259,8 +259,32 @@ impl<R: Role> Receiver<R> {
     pub(crate) fn data_remaining(&self) -> Option<(MessageKind, u64)> {
         match self.phase {
             Phase::Data { kind, .. } => Some((kind, self.remaining)),
-            _ => None,
+            Phase::Start
+            | Phase::Header
+            | Phase::Control(_)
+            | Phase::Held(_)
+            | Phase::Closed
+            | Phase::Ended
+            | Phase::Failed(_) => None,
         }
+    }
+
+    /// Whether no message is under way.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.within.is_none() && self.data_remaining().is_none()
+    }
+
+    /// Whether nothing of the message under way has been handed out yet.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_at_message_start(&self) -> bool {
+        self.message_start
+    }
+
+    /// The bytes of a text character that was cut.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn unfinished_character(&self) -> &[u8] {
+        self.carry.unfinished()
     }
 
     /// The payload of the last control frame that was kept.

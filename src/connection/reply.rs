@@ -25,7 +25,7 @@ enum Kind {
 
 impl Reply {
     /// The Pong for a Ping.
-    pub(super) fn pong(ping: &[u8]) -> Self {
+    pub(crate) fn pong(ping: &[u8]) -> Self {
         let mut payload = [0; MAX_CONTROL_LEN];
         let mut len = 0;
         for (to, from) in payload.iter_mut().zip(ping) {
@@ -39,7 +39,7 @@ impl Reply {
     }
 
     /// The answer to the peer's Close: with the same code (section 5.5.1).
-    pub(super) const fn close(code: Option<CloseCode>) -> Self {
+    pub(crate) const fn close(code: Option<CloseCode>) -> Self {
         Self {
             kind: Kind::Close(CloseReply { code, answers: true }),
             payload: [0; MAX_CONTROL_LEN],
