@@ -50,8 +50,7 @@ pub trait Output {
     /// The default masks through a small block on the stack, so that a long payload is read once;
     /// implement it where the buffer can be written to directly.
     fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
-        // Small enough to stay in the first-level cache beside its source and its destination.
-        let mut block = [0_u8; 1024];
+        let mut block = [0_u8; 256];
         for part in bytes.chunks(block.len()) {
             let masked = mask.apply_copy(part, &mut block);
             self.put(masked);
@@ -109,6 +108,16 @@ impl Output for alloc::vec::Vec<u8> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        // A block at a time, so that what was copied is masked while it is in the first-level cache.
+        for part in bytes.chunks(4096) {
+            let start = self.len();
+            self.extend_from_slice(part);
+            mask.apply(self.get_mut(start..).unwrap_or_default());
+        }
     }
 }
 
