@@ -113,12 +113,22 @@ impl Output for alloc::vec::Vec<u8> {
     #[inline]
     fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
         // A block at a time, so that what was copied is masked while it is in the first-level cache.
-        for part in bytes.chunks(4096) {
-            let start = self.len();
-            self.extend_from_slice(part);
-            mask.apply(self.get_mut(start..).unwrap_or_default());
+        let mut rest = bytes;
+        while let Some((block, after)) = rest.split_at_checked(4096) {
+            put_block_masked(self, block, mask);
+            rest = after;
         }
+        put_block_masked(self, rest, mask);
     }
+}
+
+/// Copies, then masks the copy.
+#[cfg(feature = "alloc")]
+#[inline]
+fn put_block_masked(out: &mut alloc::vec::Vec<u8>, block: &[u8], mask: &mut Mask) {
+    let start = out.len();
+    out.extend_from_slice(block);
+    mask.apply(out.get_mut(start..).unwrap_or_default());
 }
 
 /// A fixed slice as output.
