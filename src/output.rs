@@ -25,7 +25,10 @@ use crate::frame::Mask;
 ///     fn put(&mut self, bytes: &[u8]) { self.0 += bytes.len() }
 /// }
 /// ```
-#[allow(clippy::len_without_is_empty, reason = "a buffer to write to is never asked whether it is empty")]
+#[allow(
+    clippy::len_without_is_empty,
+    reason = "a buffer to write to is never asked whether it is empty"
+)]
 pub trait Output {
     /// The number of bytes that were put and that the caller has not taken away yet.
     ///
@@ -99,7 +102,8 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline]
     fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
-        self.try_reserve(additional).map_err(|_| OutputFull { needed: additional })
+        self.try_reserve(additional)
+            .map_err(|_| OutputFull { needed: additional })
     }
 
     #[inline]
