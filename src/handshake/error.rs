@@ -219,7 +219,7 @@ impl core::error::Error for WriteError {
 
 /// Why a server has no request to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiveError {
+pub enum RequestError {
     /// The peer broke a rule. Its answer is in the output: flush it, then close the transport. The same error comes
     /// again from every further call.
     Refused(HandshakeError),
@@ -227,13 +227,13 @@ pub enum ReceiveError {
     OutputFull(OutputFull),
 }
 
-impl From<OutputFull> for ReceiveError {
+impl From<OutputFull> for RequestError {
     fn from(full: OutputFull) -> Self {
         Self::OutputFull(full)
     }
 }
 
-impl fmt::Display for ReceiveError {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
@@ -242,7 +242,7 @@ impl fmt::Display for ReceiveError {
     }
 }
 
-impl core::error::Error for ReceiveError {
+impl core::error::Error for RequestError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Refused(error) => Some(error),

@@ -42,7 +42,10 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
 
 /// The elements of a comma-separated list without quoted strings, empty ones left out (RFC 9110 section 5.6.1.2).
 pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+    value
+        .split(|&byte| byte == b',')
+        .map(trim)
+        .filter(|element| !element.is_empty())
 }
 
 /// Bytes that were checked to be ASCII, as text.
@@ -75,7 +78,9 @@ impl<'a> Cursor<'a> {
 
     /// What has been passed since the cursor stood at `start`.
     fn since(&self, start: &'a [u8]) -> &'a [u8] {
-        start.get(..start.len().saturating_sub(self.0.len())).unwrap_or_default()
+        start
+            .get(..start.len().saturating_sub(self.0.len()))
+            .unwrap_or_default()
     }
 
     fn token(&mut self) -> Option<&'a [u8]> {
@@ -117,7 +122,10 @@ impl<'a> Cursor<'a> {
         self.skip(is_ows);
         let value = if self.eat(b'"') { self.quoted()? } else { self.token()? };
         self.skip(is_ows);
-        Some(Param { name, value: Some(ParamValue(ascii(value))) })
+        Some(Param {
+            name,
+            value: Some(ParamValue(ascii(value))),
+        })
     }
 
     /// `extension-token *( ";" extension-param )`
@@ -129,7 +137,10 @@ impl<'a> Cursor<'a> {
             self.skip(is_ows);
             self.param()?;
         }
-        Some(Extension { name, params: self.since(start) })
+        Some(Extension {
+            name,
+            params: self.since(start),
+        })
     }
 }
 
@@ -142,7 +153,9 @@ pub(crate) fn extension_list(value: &[u8]) -> impl Iterator<Item = Option<Extens
         if cursor.0.is_empty() {
             return None;
         }
-        let extension = cursor.extension().filter(|_| cursor.0.first().is_none_or(|&next| next == b','));
+        let extension = cursor
+            .extension()
+            .filter(|_| cursor.0.first().is_none_or(|&next| next == b','));
         if extension.is_none() {
             cursor.0 = &[];
         }
@@ -282,7 +295,9 @@ mod tests {
     use std::vec::Vec;
 
     fn extensions(value: &str) -> Option<Vec<String>> {
-        extension_list(value.as_bytes()).map(|extension| extension.map(|extension| extension.to_string())).collect()
+        extension_list(value.as_bytes())
+            .map(|extension| extension.map(|extension| extension.to_string()))
+            .collect()
     }
 
     #[test]
@@ -298,16 +313,46 @@ mod tests {
         assert_eq!(extensions("bar; baz=2"), Some(std::vec!["bar; baz=2".to_string()]));
         assert_eq!(
             extensions("foo, bar; baz=2 , deflate-stream,mux; max-channels=4; flow-control"),
-            Some(["foo", "bar; baz=2", "deflate-stream", "mux; max-channels=4; flow-control"].map(String::from).to_vec())
+            Some(
+                [
+                    "foo",
+                    "bar; baz=2",
+                    "deflate-stream",
+                    "mux; max-channels=4; flow-control"
+                ]
+                .map(String::from)
+                .to_vec()
+            )
         );
-        assert_eq!(extensions("private-extension"), Some(std::vec!["private-extension".to_string()]));
+        assert_eq!(
+            extensions("private-extension"),
+            Some(std::vec!["private-extension".to_string()])
+        );
     }
 
     #[test]
     fn extensions_that_break_the_grammar() {
         for bad in [
-            "a b", ";", "a;", "a; ;b", "a;=1", "a;b=", "a;b=\"\"", "a;b=\"x", "a;b=\"x y\"", "a;b=\"x\\", "a;b=\"\\\"\"", "a=1",
-            "a;b=1 2", "a;b=\"1\"2", "\"a\"", "a;b==1", "a/b", "a;b=\"1,2\"", "\u{e9}", "a, b c",
+            "a b",
+            ";",
+            "a;",
+            "a; ;b",
+            "a;=1",
+            "a;b=",
+            "a;b=\"\"",
+            "a;b=\"x",
+            "a;b=\"x y\"",
+            "a;b=\"x\\",
+            "a;b=\"\\\"\"",
+            "a=1",
+            "a;b=1 2",
+            "a;b=\"1\"2",
+            "\"a\"",
+            "a;b==1",
+            "a/b",
+            "a;b=\"1,2\"",
+            "\u{e9}",
+            "a, b c",
         ] {
             assert_eq!(extensions(bad), None, "{bad}");
         }

@@ -137,7 +137,9 @@ fn field(line: &[u8]) -> Result<(&str, &[u8]), HandshakeError> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(HandshakeError::HeaderFolded);
     }
-    let (name, value) = memchr(b':', line).and_then(|at| line.split_at_checked(at)).unwrap_or_default();
+    let (name, value) = memchr(b':', line)
+        .and_then(|at| line.split_at_checked(at))
+        .unwrap_or_default();
     if !is_token(name) {
         return Err(HandshakeError::HeaderName);
     }
@@ -171,7 +173,9 @@ impl core::iter::FusedIterator for Headers<'_> {}
 
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.map(|(name, value)| (name, value.escape_ascii()))).finish()
+        f.debug_map()
+            .entries(self.map(|(name, value)| (name, value.escape_ascii())))
+            .finish()
     }
 }
 
@@ -189,7 +193,9 @@ impl HttpVersion {
         match version {
             b"HTTP/1.1" => Ok(Self::Http11),
             b"HTTP/1.0" => Ok(Self::Http10),
-            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(HandshakeError::HttpVersionUnsupported),
+            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+                Err(HandshakeError::HttpVersionUnsupported)
+            }
             _ => Err(HandshakeError::HttpVersionMalformed),
         }
     }
@@ -206,7 +212,8 @@ pub(crate) struct RequestLine<'a> {
 impl<'a> RequestLine<'a> {
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, HandshakeError> {
         let mut parts = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(HandshakeError::RequestLine);
         };
@@ -217,7 +224,11 @@ impl<'a> RequestLine<'a> {
         if target.is_empty() || !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
             return Err(HandshakeError::RequestTarget);
         }
-        Ok(Self { method: ascii(method), target: ascii(target), version: HttpVersion::parse(version)? })
+        Ok(Self {
+            method: ascii(method),
+            target: ascii(target),
+            version: HttpVersion::parse(version)?,
+        })
     }
 }
 
@@ -248,8 +259,14 @@ impl<'a> StatusLine<'a> {
         if !reason.iter().all(|&byte| is_value_byte(byte)) {
             return Err(HandshakeError::StatusLine);
         }
-        let status = digits.iter().fold(0, |status: u16, digit| status * 10 + u16::from(digit - b'0'));
-        Ok(Self { version, status, reason })
+        let status = digits
+            .iter()
+            .fold(0, |status: u16, digit| status * 10 + u16::from(digit - b'0'));
+        Ok(Self {
+            version,
+            status,
+            reason,
+        })
     }
 }
 

@@ -66,7 +66,10 @@ impl Key {
     pub fn accept(&self) -> Accept {
         let mut accept = [b'='; 28];
         // 20 bytes are 28 characters: this cannot fail.
-        let _ = BASE64.encode_slice(Sha1::new().chain_update(self.0).chain_update(GUID).finalize(), &mut accept);
+        let _ = BASE64.encode_slice(
+            Sha1::new().chain_update(self.0).chain_update(GUID).finalize(),
+            &mut accept,
+        );
         Accept(accept)
     }
 }

@@ -73,7 +73,13 @@ impl<'a> WebSocketUri<'a> {
         let port = parsed.port.unwrap_or(default);
         // Section 4.1: the port is left out of the Host header field when it is the default one.
         let authority = if port == default { parsed.literal } else { authority };
-        Ok(Self { secure, host: parsed.host, port, authority, resource })
+        Ok(Self {
+            secure,
+            host: parsed.host,
+            port,
+            authority,
+            resource,
+        })
     }
 
     /// Whether the scheme is `wss`: the caller has to set up TLS before the handshake.
@@ -122,10 +128,16 @@ impl<'a> ResourceName<'a> {
     /// The resource name of a request target in origin form or in absolute form (RFC 9112 section 3.2).
     pub(crate) fn of_target(target: &'a str) -> Option<Self> {
         if target.starts_with('/') {
-            return Some(Self { slash: false, rest: target });
+            return Some(Self {
+                slash: false,
+                rest: target,
+            });
         }
         let (scheme, rest) = target.split_once("://")?;
-        ["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(())?;
+        ["http", "https", "ws", "wss"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
+            .then_some(())?;
         let (authority, resource) = split_resource(rest);
         Authority::parse(authority).ok()?;
         Some(resource)
@@ -144,7 +156,11 @@ impl<'a> ResourceName<'a> {
     /// The path, without the query.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        if self.slash { "/" } else { self.rest.split_once('?').map_or(self.rest, |(path, _)| path) }
+        if self.slash {
+            "/"
+        } else {
+            self.rest.split_once('?').map_or(self.rest, |(path, _)| path)
+        }
     }
 
     /// The query, without its question mark.
@@ -169,7 +185,11 @@ impl fmt::Debug for ResourceName<'_> {
 
 impl PartialEq<&str> for ResourceName<'_> {
     fn eq(&self, other: &&str) -> bool {
-        let other = if self.slash { other.strip_prefix('/') } else { Some(*other) };
+        let other = if self.slash {
+            other.strip_prefix('/')
+        } else {
+            Some(*other)
+        };
         other == Some(self.rest)
     }
 }
@@ -178,7 +198,13 @@ impl PartialEq<&str> for ResourceName<'_> {
 fn split_resource(rest: &str) -> (&str, ResourceName<'_>) {
     let at = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at_checked(at).unwrap_or((rest, ""));
-    (authority, ResourceName { slash: !rest.starts_with('/'), rest })
+    (
+        authority,
+        ResourceName {
+            slash: !rest.starts_with('/'),
+            rest,
+        },
+    )
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2).
@@ -231,7 +257,10 @@ impl<'a> Authority<'a> {
 /// `unreserved / sub-delims`, and the percent sign (RFC 3986 section 2).
 const fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',')
+        || matches!(
+            byte,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
+        )
         || matches!(byte, b';' | b'=' | b'%')
 }
 
@@ -243,5 +272,8 @@ const fn is_path_byte(byte: u8) -> bool {
 /// Whether each percent sign is followed by two hexadecimal digits.
 fn percent_encoded(text: &str) -> bool {
     let hex = |at: Option<&u8>| at.is_some_and(u8::is_ascii_hexdigit);
-    text.as_bytes().split(|&byte| byte == b'%').skip(1).all(|after| hex(after.first()) && hex(after.get(1)))
+    text.as_bytes()
+        .split(|&byte| byte == b'%')
+        .skip(1)
+        .all(|after| hex(after.first()) && hex(after.get(1)))
 }
