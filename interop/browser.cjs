@@ -49,7 +49,7 @@ test("starts", async () => {
 }, 60);
 
 test("the page connects", async () => {
-  const answer = await page.goto(`${pageOf(ECHO)}?pings=0.5`);
+  const answer = await page.goto(`${pageOf(ECHO)}?pings=1`);
   same(answer.status(), 200, "status of the page");
   await shows("state", "open");
   await shows("connections", "1");
