@@ -204,19 +204,27 @@ impl<R: Role> Receiver<R> {
         let end = match self.stream_end {
             Some(end) => end,
             None => match self.phase {
-                Phase::Start if self.within.is_some() => StreamEnd::InMessage,
-                Phase::Start | Phase::Ended => StreamEnd::BetweenMessages,
+                Phase::Start | Phase::Held(Control::Ping | Control::Pong) if self.within.is_some() => {
+                    StreamEnd::InMessage
+                }
+                Phase::Start | Phase::Held(Control::Ping | Control::Pong) | Phase::Ended => StreamEnd::BetweenMessages,
                 Phase::Header => StreamEnd::InHeader,
                 Phase::Data { .. } | Phase::Control(_) => StreamEnd::InPayload,
-                Phase::Held(Control::Ping | Control::Pong) => StreamEnd::BetweenMessages,
                 Phase::Held(Control::Close) | Phase::Closed | Phase::Failed(_) => StreamEnd::AfterClose,
             },
         };
         self.stream_end = Some(end);
-        match self.phase {
-            Phase::Start | Phase::Header | Phase::Data { .. } | Phase::Control(_) => self.phase = Phase::Ended,
-            Phase::Held(_) | Phase::Closed | Phase::Ended | Phase::Failed(_) => {}
-        }
+        self.phase = match self.phase {
+            // What is kept because its reply did not fit is not handed out any more: a Close is in the record.
+            Phase::Held(Control::Close) | Phase::Closed => Phase::Closed,
+            Phase::Start
+            | Phase::Header
+            | Phase::Data { .. }
+            | Phase::Control(_)
+            | Phase::Held(Control::Ping | Control::Pong)
+            | Phase::Ended => Phase::Ended,
+            failed @ Phase::Failed(_) => failed,
+        };
         end
     }
 
