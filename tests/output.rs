@@ -607,14 +607,12 @@ fn cut_ping_while_a_pong_is_owed<R: Role>(role: fn() -> R) {
             end.seen,
             [Seen::Ping(b"first".to_vec()), Seen::Ping(b"second".to_vec())]
         );
-        assert!(end.out.starts_with(&from_us::<R>(FIN | BIN, b"x")), "cut at {cut}");
-        // The first one is answered too where the frame was finished before the second came to its payload.
-        let (last, both) = (
-            from_us::<R>(PONG, b"second"),
-            [from_us::<R>(PONG, b"first"), from_us::<R>(PONG, b"second")],
-        );
-        let pongs = &end.out[from_us::<R>(FIN | BIN, b"x").len()..];
-        assert!(pongs == last || pongs == both.concat(), "cut at {cut}: {pongs:x?}");
+        // The first one is answered too where the frame was finished before a byte of the second one's payload came.
+        let mut pongs = from_us::<R>(PONG, b"second");
+        if cut <= second.len() - 6 {
+            pongs.splice(0..0, from_us::<R>(PONG, b"first"));
+        }
+        assert_eq!(end.out, [from_us::<R>(FIN | BIN, b"x"), pongs].concat(), "cut at {cut}");
     }
 }
 
