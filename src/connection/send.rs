@@ -325,7 +325,7 @@ impl<R: Role> Sender<R> {
             .checked_sub(bytes.len() as u64)
             .ok_or(SendError::ChunkTooLong)?;
         let close = self.owed_close.filter(|_| remaining == 0);
-        out.reserve(bytes.len().saturating_add(close.map_or(0, |_| close_len::<R>())))?;
+        out.reserve(bytes.len().saturating_add(close.map_or(0, close_len::<R>)))?;
         match &mut self.mask {
             Some(mask) => out.put_masked(bytes, mask),
             None => out.put(bytes),
@@ -630,7 +630,8 @@ const fn header_len<R: Role>(payload_len: u64) -> usize {
     if R::IS_CLIENT { unmasked + 4 } else { unmasked }
 }
 
-/// The length of the longest Close that the machine sends by itself.
-const fn close_len<R: Role>() -> usize {
-    header_len::<R>(2) + 2
+/// The length of a Close that the machine sends by itself.
+const fn close_len<R: Role>(close: CloseReply) -> usize {
+    let body_len = if close.code.is_some() { 2 } else { 0 };
+    header_len::<R>(2) + body_len
 }
