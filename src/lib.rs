@@ -1,4 +1,4 @@
-//! WebSocket without the socket.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,8 @@ pub mod connection;
 pub mod entropy;
 pub mod error;
 pub mod frame;
+#[cfg(doc)]
+pub mod guide;
 pub mod handshake;
 pub mod limits;
 #[cfg(feature = "alloc")]

@@ -1,4 +1,11 @@
 //! The client's opening handshake, by sections of RFC 6455.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use sockless::handshake::{
     Acceptance, ClientHandshake, HandshakeError as E, Key, Misuse, Offer, Proposal, Request, Response, ServerHandshake,

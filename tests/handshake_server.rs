@@ -1,4 +1,11 @@
 //! The server's opening handshake, by sections of RFC 6455.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use proptest::prelude::*;
 use sockless::handshake::{

@@ -1,4 +1,11 @@
 //! `ws` and `wss` addresses: RFC 6455 section 3.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use sockless::handshake::{UriError as E, WebSocketUri};
 
