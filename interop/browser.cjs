@@ -143,6 +143,16 @@ test("reconnects by itself", async () => {
   await shows("closed", "3000", "code");
 });
 
+test("a message over the server's limit is refused with 1009", async () => {
+  await page.uncheck("#auto");
+  await page.fill("#size", String((16 << 20) + 1));
+  await page.click("#send-binary");
+  await shows("state", "closed");
+  await shows("closed", "1009", "code");
+  await page.click("#connect");
+  await shows("state", "open");
+});
+
 test("the subprotocol that the server prefers is shown", async () => {
   await page.goto(`${pageOf(ECHO_SUBPROTOCOL)}?subprotocol=chat.v1&subprotocol=chat.v2`);
   await shows("state", "open");
