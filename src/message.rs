@@ -1,4 +1,4 @@
-//! The message level: whole messages, a thin shell over [`connection`](crate::connection).
+//! The message level: whole messages, a thin shell over [`connection`].
 //!
 //! A message that lies whole in the input in one frame is handed out in place, with no copy and no allocation. One that
 //! comes in pieces is copied once, into an assembly buffer that is reused; or not at all, where the caller reads
@@ -156,9 +156,11 @@ impl<R: Role> MessageConnection<R> {
         out: &mut O,
     ) -> Result<Option<MessageKind>, ReceiveError> {
         let Self { connection, assembly } = self;
-        let Some((kind, _)) = connection.receiver().data_remaining() else {
+        let Some((kind, remaining)) = connection.receiver().data_remaining() else {
             return Ok(None);
         };
+        // More than what is missing cannot have been read into the space.
+        let len = usize::try_from(remaining).map_or(len, |remaining| len.min(remaining));
         let mut filled = assembly.filled;
         let mut ended = None;
         let start = filled + connection.receiver().unfinished_character().len();
