@@ -1,0 +1,511 @@
+//! The yardstick: loops written by hand that copy the bytes in, decode the header, unmask and validate, or write a
+//! header and copy the payload out. They check nothing of the protocol and keep no state beyond the payload.
+//!
+//! There are two that receive. One hands out whole messages: in place where a frame lies whole in the read buffer,
+//! else out of an assembly buffer that is used again. The other hands out pieces as they come and never assembles.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use sha1::Digest;
+
+use crate::peers::Peer;
+use crate::pipe::{Pipe, READ};
+use crate::watch::{Run, Subject, Watch};
+use crate::workloads::{Job, Role, Workload, XorShift};
+
+pub const WHOLE: Peer = Peer {
+    name: "floor",
+    make: whole,
+    hold: None,
+    holds_pipe: false,
+};
+pub const PIECES: Peer = Peer {
+    name: "floor, pieces",
+    make: pieces,
+    hold: None,
+    holds_pipe: false,
+};
+
+fn whole(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
+    let pipe = pipe.clone();
+    let masked = workload.role == Role::Server;
+    Some(match workload.job {
+        Job::Receive if masked => Box::new(Receive::<true>::new(pipe)),
+        Job::Receive => Box::new(Receive::<false>::new(pipe)),
+        Job::Send => Box::new(Send {
+            pipe,
+            workload: workload.clone(),
+            out: Vec::new(),
+            keys: XorShift::new(6),
+        }),
+        Job::Echo => Box::new(Echo(Receive::new(pipe), Vec::new())),
+        Job::Handshake => Box::new(Handshake {
+            pipe,
+            workload: workload.clone(),
+            buffer: vec![0; READ],
+            out: Vec::new(),
+        }),
+    })
+}
+
+fn pieces(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
+    // Small messages come in one piece but for the few that a read cuts.
+    if workload.job != Job::Receive || workload.len < 4096 {
+        return None;
+    }
+    let pipe = pipe.clone();
+    Some(match workload.role {
+        Role::Server => Box::new(Pieces::<true>::new(pipe)),
+        Role::Client => Box::new(Pieces::<false>::new(pipe)),
+    })
+}
+
+struct Head {
+    first: u8,
+    len: usize,
+    key: [u8; 4],
+    size: usize,
+}
+
+/// The header, or `None` when it is not all there.
+#[inline(always)]
+fn head<const MASKED: bool>(bytes: &[u8]) -> Option<Head> {
+    let extra = if MASKED { 4 } else { 0 };
+    let [first, second, rest @ ..] = bytes else { return None };
+    let (len, size) = match second & 127 {
+        126 => (u16::from_be_bytes(*rest.first_chunk()?) as usize, 4),
+        127 => (u64::from_be_bytes(*rest.first_chunk()?) as usize, 10),
+        len => (len as usize, 2),
+    };
+    let key = if MASKED {
+        *bytes.get(size..)?.first_chunk()?
+    } else {
+        [0; 4]
+    };
+    Some(Head {
+        first: *first,
+        len,
+        key,
+        size: size + extra,
+    })
+}
+
+/// The key twice.
+#[inline(always)]
+fn word(key: [u8; 4]) -> u64 {
+    u64::from(u32::from_ne_bytes(key)) * 0x1_0000_0001
+}
+
+/// Below this length a loop over words ends before wider registers could start.
+const SMALL: usize = 64;
+
+/// Unmasks in place; `key` belongs to the first byte.
+#[inline(always)]
+fn unmask(bytes: &mut [u8], key: [u8; 4]) {
+    if bytes.len() < SMALL {
+        unmask_words::<{ SMALL / 8 }>(bytes, key)
+    } else {
+        unmask_words::<{ usize::MAX }>(bytes, key)
+    }
+}
+
+/// At most `MOST` words, which tells the compiler whether vectors are worth their preparation.
+#[inline(always)]
+fn unmask_words<const MOST: usize>(bytes: &mut [u8], key: [u8; 4]) {
+    let word = word(key);
+    let (words, rest) = bytes.as_chunks_mut::<8>();
+    for chunk in words.iter_mut().take(MOST) {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(word.to_ne_bytes()) {
+        *byte ^= key;
+    }
+}
+
+/// Masks or unmasks from one place to another of the same length.
+#[inline(always)]
+fn unmask_copy(from: &[u8], to: &mut [u8], key: [u8; 4]) {
+    if from.len() < SMALL {
+        copy_words::<{ SMALL / 8 }>(from, to, key);
+    } else {
+        copy_words::<{ usize::MAX }>(from, to, key);
+    }
+}
+
+#[inline(always)]
+fn copy_words<const MOST: usize>(from: &[u8], to: &mut [u8], key: [u8; 4]) {
+    let word = word(key);
+    let (from, from_rest) = from.as_chunks::<8>();
+    let (to, to_rest) = to.as_chunks_mut::<8>();
+    for (from, to) in from.iter().zip(to).take(MOST) {
+        *to = (u64::from_ne_bytes(*from) ^ word).to_ne_bytes();
+    }
+    for ((from, to), key) in from_rest.iter().zip(to_rest).zip(word.to_ne_bytes()) {
+        *to = from ^ key;
+    }
+}
+
+fn rotated(key: [u8; 4], by: usize) -> [u8; 4] {
+    let mut key = key;
+    key.rotate_left(by % 4);
+    key
+}
+
+/// A block stays in the first-level cache between unmasking and validation.
+const BLOCK: usize = 8 << 10;
+
+/// Unmasks and validates in place, block by block.
+#[inline(always)]
+fn unmask_text<const MASKED: bool>(bytes: &mut [u8], key: [u8; 4]) -> bool {
+    if bytes.len() <= BLOCK {
+        if MASKED {
+            unmask(bytes, key);
+        }
+        return if bytes.len() < 64 {
+            std::str::from_utf8(bytes).is_ok()
+        } else {
+            simdutf8::basic::from_utf8(bytes).is_ok()
+        };
+    }
+    let (mut valid, mut done) = (true, 0);
+    while done < bytes.len() {
+        let end = (done + BLOCK).min(bytes.len());
+        // What is validated lags behind by the character that a block cuts.
+        let lag = if done == 0 { 0 } else { cut(&bytes[..done]) };
+        if MASKED {
+            unmask(&mut bytes[done..end], rotated(key, done));
+        }
+        let until = if end == bytes.len() {
+            end
+        } else {
+            end - cut(&bytes[..end])
+        };
+        valid &= simdutf8::basic::from_utf8(&bytes[done - lag..until]).is_ok();
+        done = end;
+    }
+    valid
+}
+
+/// How many bytes at the end are the start of a character that goes on.
+fn cut(bytes: &[u8]) -> usize {
+    for back in 1..=3.min(bytes.len()) {
+        let byte = bytes[bytes.len() - back];
+        let need = match byte {
+            0x80..0xc0 => continue,
+            0..0x80 => 1,
+            0xc0..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0.. => 4,
+        };
+        return if need > back { back } else { 0 };
+    }
+    0
+}
+
+/// Receives whole messages.
+struct Receive<const MASKED: bool> {
+    pipe: Pipe,
+    buffer: Box<[u8]>,
+    /// Messages that do not lie whole in the buffer; as long as the longest so far.
+    assembly: Vec<u8>,
+}
+
+impl<const MASKED: bool> Receive<MASKED> {
+    fn new(pipe: Pipe) -> Self {
+        // Room for several reads, so that a message which a read cuts need not be moved each time.
+        Self {
+            pipe,
+            buffer: vec![0; 4 * READ].into(),
+            assembly: Vec::new(),
+        }
+    }
+
+    #[inline(always)]
+    fn each(&mut self, mut message: impl FnMut(&[u8])) {
+        self.pipe.rewind();
+        let buffer = &mut self.buffer[..];
+        let (mut start, mut end) = (0, 0);
+        let (mut open, mut wanted) = (0, 0);
+        loop {
+            // What is wanted to complete a frame that a read cut is read behind it, and no more, so that the next frame
+            // starts with the buffer; the start of a frame whose header is cut, a few bytes, is moved.
+            let room = match wanted {
+                0 => {
+                    buffer.copy_within(start..end, 0);
+                    (start, end) = (0, end - start);
+                    READ
+                }
+                wanted => wanted,
+            };
+            let len = self.pipe.read_into(&mut buffer[end..end + room]);
+            if len == 0 {
+                return;
+            }
+            wanted = 0;
+            end += len;
+            while let Some(head) = head::<MASKED>(&buffer[start..end]) {
+                let body = start + head.size;
+                let single = open == 0 && head.first & 0x80 != 0;
+                if single && let Some(payload) = buffer[body..end].get_mut(..head.len) {
+                    if head.first & 15 == 1 {
+                        assert!(unmask_text::<MASKED>(payload, head.key));
+                    } else if MASKED {
+                        unmask(payload, head.key);
+                    }
+                    message(payload);
+                    start = body + head.len;
+                } else if single && head.len <= READ {
+                    wanted = body + head.len - end;
+                    break;
+                } else {
+                    if self.assembly.len() < open + head.len {
+                        self.assembly.resize(open + head.len, 0);
+                    }
+                    let target = &mut self.assembly[open..open + head.len];
+                    let there = head.len.min(end - body);
+                    unmask_copy(&buffer[body..body + there], &mut target[..there], head.key);
+                    start = body + there;
+                    // The rest is read to where it belongs.
+                    let mut done = there;
+                    while done < head.len {
+                        let len = self.pipe.read_into(&mut target[done..]);
+                        if MASKED {
+                            unmask(&mut target[done..done + len], rotated(head.key, done));
+                        }
+                        done += len;
+                    }
+                    open += head.len;
+                    if head.first & 0x80 != 0 {
+                        message(&self.assembly[..open]);
+                        open = 0;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<const MASKED: bool> Run for Receive<MASKED> {
+    fn run<W: Watch>(&mut self, watch: &mut W) {
+        self.each(|payload| watch.message(payload));
+    }
+}
+
+/// Receives pieces of messages.
+struct Pieces<const MASKED: bool> {
+    pipe: Pipe,
+    buffer: Box<[u8]>,
+}
+
+impl<const MASKED: bool> Pieces<MASKED> {
+    fn new(pipe: Pipe) -> Self {
+        Self {
+            pipe,
+            buffer: vec![0; READ + 16].into(),
+        }
+    }
+}
+
+impl<const MASKED: bool> Run for Pieces<MASKED> {
+    fn run<W: Watch>(&mut self, watch: &mut W) {
+        self.pipe.rewind();
+        let buffer = &mut self.buffer[..];
+        // What remains of the open frame, its key for the next byte, and its first byte.
+        let (mut remaining, mut key, mut first) = (0, [0; 4], 0);
+        // The start of a character that a piece cut.
+        let (mut carry, mut carried) = ([0; 4], 0);
+        let mut end = 0;
+        loop {
+            let len = self.pipe.read_into(&mut buffer[end..]);
+            if len == 0 {
+                return;
+            }
+            end += len;
+            let mut start = 0;
+            loop {
+                if remaining == 0 {
+                    let Some(head) = head::<MASKED>(&buffer[start..end]) else {
+                        break;
+                    };
+                    (remaining, key, first) = (head.len, head.key, head.first);
+                    start += head.size;
+                }
+                let there = remaining.min(end - start);
+                let piece = &mut buffer[start..start + there];
+                if first & 15 == 1 {
+                    let mut done = 0;
+                    while done < piece.len() {
+                        let block_end = (done + BLOCK).min(piece.len());
+                        let block = &mut piece[done..block_end];
+                        if MASKED {
+                            unmask(block, rotated(key, done));
+                        }
+                        let mut block = &block[..];
+                        while carried > 0 && !block.is_empty() {
+                            carry[carried] = block[0];
+                            carried += 1;
+                            block = &block[1..];
+                            if std::str::from_utf8(&carry[..carried]).is_ok() {
+                                carried = 0;
+                            } else {
+                                assert!(carried < 4);
+                            }
+                        }
+                        let cut = cut(block);
+                        let (whole, part) = block.split_at(block.len() - cut);
+                        assert!(simdutf8::basic::from_utf8(whole).is_ok());
+                        carry[..cut].copy_from_slice(part);
+                        carried += cut;
+                        done = block_end;
+                    }
+                } else if MASKED {
+                    unmask(piece, key);
+                }
+                watch.piece(piece);
+                key = rotated(key, there);
+                remaining -= there;
+                start += there;
+                if remaining > 0 {
+                    break;
+                }
+                if first & 0x80 != 0 {
+                    assert!(carried == 0);
+                    watch.end();
+                }
+            }
+            buffer.copy_within(start..end, 0);
+            end -= start;
+        }
+    }
+}
+
+/// The output is handed on when it holds this much.
+const FLUSH: usize = 64 << 10;
+
+#[inline(always)]
+fn put_head(out: &mut Vec<u8>, first: u8, masked: u8, len: usize) {
+    match len {
+        0..126 => out.extend_from_slice(&[first, masked | len as u8]),
+        126..65536 => {
+            let [a, b] = (len as u16).to_be_bytes();
+            out.extend_from_slice(&[first, masked | 126, a, b]);
+        }
+        _ => {
+            let [a, b, c, d, e, f, g, h] = (len as u64).to_be_bytes();
+            out.extend_from_slice(&[first, masked | 127, a, b, c, d, e, f, g, h]);
+        }
+    }
+}
+
+struct Send {
+    pipe: Pipe,
+    workload: Arc<Workload>,
+    out: Vec<u8>,
+    keys: XorShift,
+}
+
+impl Run for Send {
+    fn run<W: Watch>(&mut self, _: &mut W) {
+        let Self {
+            pipe,
+            workload,
+            out,
+            keys,
+        } = self;
+        let first = 0x80 | workload.opcode();
+        let masked = workload.role == Role::Client;
+        for payload in workload.messages() {
+            let payload = std::hint::black_box(payload);
+            out.reserve(14 + payload.len());
+            if masked {
+                put_head(out, first, 0x80, payload.len());
+                let key = keys.key();
+                out.extend_from_slice(&key);
+                put_masked(out, payload, key);
+            } else {
+                put_head(out, first, 0, payload.len());
+                out.extend_from_slice(payload);
+            }
+            if out.len() >= FLUSH {
+                pipe.send(out);
+                out.clear();
+            }
+        }
+        pipe.send(out);
+        out.clear();
+    }
+}
+
+/// Appends `payload`, masked on its way. There must be room.
+#[inline(always)]
+fn put_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    let len = out.len();
+    assert!(out.capacity() - len >= payload.len());
+    // SAFETY: the room behind `len` belongs to the vector; it is only written to, through plain bytes.
+    let spare = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().add(len), payload.len()) };
+    unmask_copy(payload, spare, key);
+    // SAFETY: all of that room has been written.
+    unsafe { out.set_len(len + payload.len()) };
+}
+
+/// A server that sends each message back.
+struct Echo(Receive<true>, Vec<u8>);
+
+impl Run for Echo {
+    fn run<W: Watch>(&mut self, watch: &mut W) {
+        let Self(receive, out) = self;
+        let pipe = receive.pipe.clone();
+        receive.each(|payload| {
+            watch.message(payload);
+            out.reserve(14 + payload.len());
+            put_head(out, 0x81, 0, payload.len());
+            out.extend_from_slice(payload);
+            if out.len() >= FLUSH {
+                pipe.send(out);
+                out.clear();
+            }
+        });
+        pipe.send(out);
+        out.clear();
+    }
+}
+
+/// Parses the request with `httparse`, and answers without checking more than that there is a key.
+struct Handshake {
+    pipe: Pipe,
+    workload: Arc<Workload>,
+    buffer: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Run for Handshake {
+    fn run<W: Watch>(&mut self, _: &mut W) {
+        let len = self.workload.len;
+        for i in 0..self.workload.count {
+            self.pipe.seek(i * len..(i + 1) * len);
+            let len = self.pipe.read_into(&mut self.buffer);
+            let mut headers = [httparse::EMPTY_HEADER; 32];
+            let mut request = httparse::Request::new(&mut headers);
+            assert!(request.parse(&self.buffer[..len]).unwrap().is_complete());
+            let key = request
+                .headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case("sec-websocket-key"));
+            let mut sha = sha1::Sha1::new();
+            sha.update(key.unwrap().value);
+            sha.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+            let mut accept = [0; 28];
+            base64::engine::general_purpose::STANDARD
+                .encode_slice(sha.finalize(), &mut accept)
+                .unwrap();
+            self.out.clear();
+            self.out.extend_from_slice(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ",
+            );
+            self.out.extend_from_slice(&accept);
+            self.out.extend_from_slice(b"\r\n\r\n");
+            self.pipe.send(&self.out);
+        }
+    }
+}
