@@ -20,6 +20,12 @@ pub const WHOLE: Peer = Peer {
     hold: None,
     holds_pipe: false,
 };
+pub const WIDE: Peer = Peer {
+    name: "floor, AVX2",
+    make: wide,
+    hold: None,
+    holds_pipe: false,
+};
 pub const PIECES: Peer = Peer {
     name: "floor, pieces",
     make: pieces,
@@ -29,11 +35,17 @@ pub const PIECES: Peer = Peer {
 
 fn whole(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
     let pipe = pipe.clone();
-    let masked = workload.role == Role::Server;
+    let server = workload.role == Role::Server;
     Some(match workload.job {
-        Job::Receive if masked => Box::new(Receive::<true>::new(pipe)),
-        Job::Receive => Box::new(Receive::<false>::new(pipe)),
-        Job::Send => Box::new(Send {
+        Job::Receive if server => Box::new(Receive::<true, false>::new(pipe)),
+        Job::Receive => Box::new(Receive::<false, false>::new(pipe)),
+        Job::Send if server => Box::new(Send::<false> {
+            pipe,
+            workload: workload.clone(),
+            out: Vec::new(),
+            keys: XorShift::new(6),
+        }),
+        Job::Send => Box::new(Send::<true> {
             pipe,
             workload: workload.clone(),
             out: Vec::new(),
@@ -47,6 +59,16 @@ fn whole(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
             out: Vec::new(),
         }),
     })
+}
+
+/// The same with wider registers for what is long, chosen at run time.
+fn wide(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
+    let long = workload.job == Job::Receive && workload.role == Role::Server && workload.len >= 4096;
+    if long && has_avx2() {
+        Some(Box::new(Receive::<true, true>::new(pipe.clone())))
+    } else {
+        None
+    }
 }
 
 fn pieces(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
@@ -100,9 +122,31 @@ fn word(key: [u8; 4]) -> u64 {
 /// Below this length a loop over words ends before wider registers could start.
 const SMALL: usize = 64;
 
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_avx2() -> bool {
+    false
+}
+
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2"))]
+fn unmask_avx2(bytes: &mut [u8], key: [u8; 4]) {
+    unmask_words::<{ usize::MAX }>(bytes, key);
+}
+
 /// Unmasks in place; `key` belongs to the first byte.
 #[inline(always)]
-fn unmask(bytes: &mut [u8], key: [u8; 4]) {
+fn unmask<const WIDE: bool>(bytes: &mut [u8], key: [u8; 4]) {
+    if WIDE && bytes.len() >= 256 && has_avx2() {
+        // SAFETY: the processor has it.
+        #[allow(unused_unsafe, reason = "elsewhere it is an ordinary function")]
+        unsafe {
+            return unmask_avx2(bytes, key);
+        }
+    }
     if bytes.len() < SMALL {
         unmask_words::<{ SMALL / 8 }>(bytes, key)
     } else {
@@ -155,26 +199,32 @@ fn rotated(key: [u8; 4], by: usize) -> [u8; 4] {
 /// A block stays in the first-level cache between unmasking and validation.
 const BLOCK: usize = 8 << 10;
 
-/// Unmasks and validates in place, block by block.
+/// Unmasks and validates in place.
 #[inline(always)]
-fn unmask_text<const MASKED: bool>(bytes: &mut [u8], key: [u8; 4]) -> bool {
-    if bytes.len() <= BLOCK {
-        if MASKED {
-            unmask(bytes, key);
-        }
-        return if bytes.len() < 64 {
-            std::str::from_utf8(bytes).is_ok()
-        } else {
-            simdutf8::basic::from_utf8(bytes).is_ok()
-        };
+fn unmask_text<const MASKED: bool, const WIDE: bool>(bytes: &mut [u8], key: [u8; 4]) -> bool {
+    if bytes.len() > BLOCK {
+        return unmask_blocks::<MASKED, WIDE>(bytes, key);
     }
+    if MASKED {
+        unmask::<WIDE>(bytes, key);
+    }
+    if bytes.len() < 64 {
+        std::str::from_utf8(bytes).is_ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).is_ok()
+    }
+}
+
+/// Unmasks and validates in place, block by block.
+#[inline(never)]
+fn unmask_blocks<const MASKED: bool, const WIDE: bool>(bytes: &mut [u8], key: [u8; 4]) -> bool {
     let (mut valid, mut done) = (true, 0);
     while done < bytes.len() {
         let end = (done + BLOCK).min(bytes.len());
         // What is validated lags behind by the character that a block cuts.
         let lag = if done == 0 { 0 } else { cut(&bytes[..done]) };
         if MASKED {
-            unmask(&mut bytes[done..end], rotated(key, done));
+            unmask::<WIDE>(&mut bytes[done..end], rotated(key, done));
         }
         let until = if end == bytes.len() {
             end
@@ -204,20 +254,20 @@ fn cut(bytes: &[u8]) -> usize {
 }
 
 /// Receives whole messages.
-struct Receive<const MASKED: bool> {
+struct Receive<const MASKED: bool, const WIDE: bool> {
     pipe: Pipe,
     buffer: Box<[u8]>,
-    /// Messages that do not lie whole in the buffer; as long as the longest so far.
-    assembly: Vec<u8>,
+    /// For messages that do not lie whole in the buffer.
+    assembly: Assembly,
 }
 
-impl<const MASKED: bool> Receive<MASKED> {
+impl<const MASKED: bool, const WIDE: bool> Receive<MASKED, WIDE> {
     fn new(pipe: Pipe) -> Self {
         // Room for several reads, so that a message which a read cuts need not be moved each time.
         Self {
             pipe,
             buffer: vec![0; 4 * READ].into(),
-            assembly: Vec::new(),
+            assembly: Assembly::default(),
         }
     }
 
@@ -248,36 +298,25 @@ impl<const MASKED: bool> Receive<MASKED> {
                 let body = start + head.size;
                 let single = open == 0 && head.first & 0x80 != 0;
                 if single && let Some(payload) = buffer[body..end].get_mut(..head.len) {
+                    start = body + head.len;
                     if head.first & 15 == 1 {
-                        assert!(unmask_text::<MASKED>(payload, head.key));
+                        assert!(unmask_text::<MASKED, WIDE>(payload, head.key));
                     } else if MASKED {
-                        unmask(payload, head.key);
+                        unmask::<WIDE>(payload, head.key);
                     }
                     message(payload);
-                    start = body + head.len;
                 } else if single && head.len <= READ {
                     wanted = body + head.len - end;
                     break;
                 } else {
-                    if self.assembly.len() < open + head.len {
-                        self.assembly.resize(open + head.len, 0);
-                    }
-                    let target = &mut self.assembly[open..open + head.len];
                     let there = head.len.min(end - body);
-                    unmask_copy(&buffer[body..body + there], &mut target[..there], head.key);
                     start = body + there;
-                    // The rest is read to where it belongs.
-                    let mut done = there;
-                    while done < head.len {
-                        let len = self.pipe.read_into(&mut target[done..]);
-                        if MASKED {
-                            unmask(&mut target[done..done + len], rotated(head.key, done));
-                        }
-                        done += len;
-                    }
-                    open += head.len;
-                    if head.first & 0x80 != 0 {
-                        message(&self.assembly[..open]);
+                    let last = head.first & 0x80 != 0;
+                    self.assembly
+                        .append::<MASKED, WIDE>(&self.pipe, &buffer[body..start], head);
+                    open = self.assembly.filled;
+                    if last {
+                        message(self.assembly.take());
                         open = 0;
                     }
                 }
@@ -286,7 +325,46 @@ impl<const MASKED: bool> Receive<MASKED> {
     }
 }
 
-impl<const MASKED: bool> Run for Receive<MASKED> {
+/// A message that comes in several frames, or in a frame longer than a read.
+#[derive(Default)]
+struct Assembly {
+    /// As long as the longest message so far.
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Assembly {
+    /// Appends a frame: what is `there` of it already, the rest read to where it belongs.
+    #[inline(never)]
+    fn append<const MASKED: bool, const WIDE: bool>(&mut self, pipe: &Pipe, there: &[u8], head: Head) {
+        let end = self.filled + head.len;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        let target = &mut self.buffer[self.filled..end];
+        if MASKED {
+            unmask_copy(there, &mut target[..there.len()], head.key);
+        } else {
+            target[..there.len()].copy_from_slice(there);
+        }
+        let mut done = there.len();
+        while done < head.len {
+            let len = pipe.read_into(&mut target[done..]);
+            assert!(len > 0, "the input ended before the messages did");
+            if MASKED {
+                unmask::<WIDE>(&mut target[done..done + len], rotated(head.key, done));
+            }
+            done += len;
+        }
+        self.filled = end;
+    }
+
+    fn take(&mut self) -> &[u8] {
+        &self.buffer[..std::mem::take(&mut self.filled)]
+    }
+}
+
+impl<const MASKED: bool, const WIDE: bool> Run for Receive<MASKED, WIDE> {
     fn run<W: Watch>(&mut self, watch: &mut W) {
         self.each(|payload| watch.message(payload));
     }
@@ -339,7 +417,7 @@ impl<const MASKED: bool> Run for Pieces<MASKED> {
                         let block_end = (done + BLOCK).min(piece.len());
                         let block = &mut piece[done..block_end];
                         if MASKED {
-                            unmask(block, rotated(key, done));
+                            unmask::<false>(block, rotated(key, done));
                         }
                         let mut block = &block[..];
                         while carried > 0 && !block.is_empty() {
@@ -360,7 +438,7 @@ impl<const MASKED: bool> Run for Pieces<MASKED> {
                         done = block_end;
                     }
                 } else if MASKED {
-                    unmask(piece, key);
+                    unmask::<false>(piece, key);
                 }
                 watch.piece(piece);
                 key = rotated(key, there);
@@ -383,29 +461,49 @@ impl<const MASKED: bool> Run for Pieces<MASKED> {
 /// The output is handed on when it holds this much.
 const FLUSH: usize = 64 << 10;
 
+/// Appends a frame, its payload masked on its way. One check for room, then stores.
 #[inline(always)]
-fn put_head(out: &mut Vec<u8>, first: u8, masked: u8, len: usize) {
-    match len {
-        0..126 => out.extend_from_slice(&[first, masked | len as u8]),
-        126..65536 => {
-            let [a, b] = (len as u16).to_be_bytes();
-            out.extend_from_slice(&[first, masked | 126, a, b]);
+fn put<const MASKED: bool>(out: &mut Vec<u8>, first: u8, payload: &[u8], key: [u8; 4]) {
+    let bit = if MASKED { 0x80 } else { 0 };
+    out.reserve(14 + payload.len());
+    // SAFETY: this much room was reserved; it is only written to, through plain bytes.
+    let room = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().add(out.len()), 14 + payload.len()) };
+    let size = match payload.len() {
+        len @ 0..126 => {
+            room[..2].copy_from_slice(&[first, bit | len as u8]);
+            2
         }
-        _ => {
-            let [a, b, c, d, e, f, g, h] = (len as u64).to_be_bytes();
-            out.extend_from_slice(&[first, masked | 127, a, b, c, d, e, f, g, h]);
+        len @ 126..65536 => {
+            room[..2].copy_from_slice(&[first, bit | 126]);
+            room[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+            4
         }
-    }
+        len => {
+            room[..2].copy_from_slice(&[first, bit | 127]);
+            room[2..10].copy_from_slice(&(len as u64).to_be_bytes());
+            10
+        }
+    };
+    let size = if MASKED {
+        room[size..size + 4].copy_from_slice(&key);
+        unmask_copy(payload, &mut room[size + 4..size + 4 + payload.len()], key);
+        size + 4
+    } else {
+        room[size..size + payload.len()].copy_from_slice(payload);
+        size
+    };
+    // SAFETY: the header and the payload have been written.
+    unsafe { out.set_len(out.len() + size + payload.len()) };
 }
 
-struct Send {
+struct Send<const MASKED: bool> {
     pipe: Pipe,
     workload: Arc<Workload>,
     out: Vec<u8>,
     keys: XorShift,
 }
 
-impl Run for Send {
+impl<const MASKED: bool> Run for Send<MASKED> {
     fn run<W: Watch>(&mut self, _: &mut W) {
         let Self {
             pipe,
@@ -414,19 +512,9 @@ impl Run for Send {
             keys,
         } = self;
         let first = 0x80 | workload.opcode();
-        let masked = workload.role == Role::Client;
-        for payload in workload.messages() {
-            let payload = std::hint::black_box(payload);
-            out.reserve(14 + payload.len());
-            if masked {
-                put_head(out, first, 0x80, payload.len());
-                let key = keys.key();
-                out.extend_from_slice(&key);
-                put_masked(out, payload, key);
-            } else {
-                put_head(out, first, 0, payload.len());
-                out.extend_from_slice(payload);
-            }
+        for payload in workload.sends() {
+            let key = if MASKED { keys.key() } else { [0; 4] };
+            put::<MASKED>(out, first, payload, key);
             if out.len() >= FLUSH {
                 pipe.send(out);
                 out.clear();
@@ -437,20 +525,8 @@ impl Run for Send {
     }
 }
 
-/// Appends `payload`, masked on its way. There must be room.
-#[inline(always)]
-fn put_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    let len = out.len();
-    assert!(out.capacity() - len >= payload.len());
-    // SAFETY: the room behind `len` belongs to the vector; it is only written to, through plain bytes.
-    let spare = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().add(len), payload.len()) };
-    unmask_copy(payload, spare, key);
-    // SAFETY: all of that room has been written.
-    unsafe { out.set_len(len + payload.len()) };
-}
-
 /// A server that sends each message back.
-struct Echo(Receive<true>, Vec<u8>);
+struct Echo(Receive<true, false>, Vec<u8>);
 
 impl Run for Echo {
     fn run<W: Watch>(&mut self, watch: &mut W) {
@@ -458,9 +534,7 @@ impl Run for Echo {
         let pipe = receive.pipe.clone();
         receive.each(|payload| {
             watch.message(payload);
-            out.reserve(14 + payload.len());
-            put_head(out, 0x81, 0, payload.len());
-            out.extend_from_slice(payload);
+            put::<false>(out, 0x81, payload, [0; 4]);
             if out.len() >= FLUSH {
                 pipe.send(out);
                 out.clear();

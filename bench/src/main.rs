@@ -27,9 +27,10 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["list"] => {
-            workloads::all()
+            workloads::all(|_| true)
                 .iter()
                 .for_each(|workload| println!("{:28} {}", workload.id, workload.title));
+            println!("\nsubjects");
             peers::ALL.iter().for_each(|peer| println!("{}", peer.name));
         }
         ["count", workload, subject, passes] => {
@@ -50,8 +51,8 @@ fn usage() -> ExitCode {
 
 /// Runs a workload `passes` times and prints how many messages that were.
 fn count(workload: &str, subject: &str, passes: u32) -> ExitCode {
-    let workloads = workloads::all();
-    let Some(workload) = workloads.iter().find(|known| known.id == workload) else {
+    let workloads = workloads::all(|id| id == workload);
+    let Some(workload) = workloads.first() else {
         return usage();
     };
     let Some(peer) = peers::ALL.iter().find(|known| known.name == subject) else {
@@ -80,11 +81,9 @@ fn table(args: &[&str]) -> ExitCode {
         }
     }
     let mut rows = Vec::new();
-    for workload in workloads::all() {
-        if only.is_none_or(|only| workload.id.contains(only)) {
-            eprintln!("{}", workload.title);
-            rows.push(measure::row(&workload, peers::ALL, effort));
-        }
+    for workload in workloads::all(|id| only.is_none_or(|only| id.contains(only))) {
+        eprintln!("{}", workload.title);
+        rows.push(measure::row(&workload, peers::ALL, effort));
     }
     if rows.is_empty() {
         return usage();

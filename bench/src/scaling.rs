@@ -20,8 +20,10 @@ pub fn print(peers: &[Peer], effort: Effort) -> String {
         ..effort
     };
 
+    let all = peers;
+    let peers: Vec<&Peer> = all.iter().collect();
     say("\n### A server receives one message, ns (ns per KiB)\n".into());
-    say(table_head("length", peers));
+    say(table_head("length", &peers));
     for len in [
         0,
         1,
@@ -37,7 +39,7 @@ pub fn print(peers: &[Peer], effort: Effort) -> String {
         4 << 20,
         16 << 20,
     ] {
-        let row = row(&sized(len, None), peers, effort);
+        let row = row(&sized(len, None), all, effort);
         let cells = peers.iter().map(|peer| match row.line(peer.name) {
             Some(line) if len >= 1024 => {
                 format!("{:.0} ({:.1})", line.median(), line.median() * 1024.0 / len as f64)
@@ -49,10 +51,10 @@ pub fn print(peers: &[Peer], effort: Effort) -> String {
     }
 
     say("\n### A server receives one message of 4 MiB in fragments, µs per message (ns per fragment)\n".into());
-    say(table_head("fragments", peers));
+    say(table_head("fragments", &peers));
     for fragments in [1, 10, 100, 1000, 10_000, 100_000] {
         let len = 4_usize << 20;
-        let row = row(&sized(len, Some(len.div_ceil(fragments))), peers, effort);
+        let row = row(&sized(len, Some(len.div_ceil(fragments))), all, effort);
         let cells = peers.iter().map(|peer| match row.line(peer.name) {
             Some(line) => format!(
                 "{:.0} ({:.0})",
@@ -67,7 +69,8 @@ pub fn print(peers: &[Peer], effort: Effort) -> String {
     say(
         "\n### Connections held at once, each echoes 128 B of text in turn: bytes per connection, ns per echo\n".into(),
     );
-    say(table_head("connections", peers));
+    let peers: Vec<&Peer> = all.iter().filter(|peer| peer.hold.is_some()).collect();
+    say(table_head("connections", &peers));
     for count in [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] {
         let cells = peers.iter().map(|peer| connections(peer, count));
         say(table_row(&count.to_string(), cells));
@@ -75,7 +78,7 @@ pub fn print(peers: &[Peer], effort: Effort) -> String {
     text
 }
 
-fn table_head(first: &str, peers: &[Peer]) -> String {
+fn table_head(first: &str, peers: &[&Peer]) -> String {
     let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
     format!(
         "| {first} | {} |\n|---|{}",

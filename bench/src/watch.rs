@@ -19,7 +19,6 @@ pub trait Watch {
 /// Cheap enough to run while the clock does: counts, lengths, first and last bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Fold {
-    pub messages: u64,
     sum: u64,
     len: u64,
     first: u8,
@@ -29,17 +28,16 @@ pub struct Fold {
 impl Fold {
     #[inline]
     fn add(&mut self, len: u64, first: u8, last: u8) {
-        self.messages += 1;
-        self.sum = self
-            .sum
-            .wrapping_add(len + (u64::from(first) << 32) + (u64::from(last) << 40));
+        let message = 1 << 56 | u64::from(last) << 44 | u64::from(first) << 32;
+        self.sum = self.sum.wrapping_add(message + len);
     }
 }
 
 impl Watch for Fold {
     #[inline]
     fn piece(&mut self, bytes: &[u8]) {
-        let bytes = black_box(bytes);
+        // The compiler must assume that every byte is looked at.
+        black_box(bytes.as_ptr());
         if let (Some(first), Some(last)) = (bytes.first(), bytes.last()) {
             if self.len == 0 {
                 self.first = *first;
@@ -57,7 +55,7 @@ impl Watch for Fold {
 
     #[inline]
     fn message(&mut self, bytes: &[u8]) {
-        let bytes = black_box(bytes);
+        black_box(bytes.as_ptr());
         match bytes {
             [first, .., last] => self.add(bytes.len() as u64, *first, *last),
             [only] => self.add(1, *only, *only),

@@ -81,6 +81,12 @@ impl Workload {
         (0..self.count).map(|i| &self.payloads[i * self.len..(i + 1) * self.len])
     }
 
+    /// The payloads to send; not for empty ones.
+    #[inline]
+    pub fn sends(&self) -> impl Iterator<Item = &[u8]> {
+        self.payloads.chunks_exact(self.len)
+    }
+
     /// What a timed run must come to, once through.
     pub fn expected(&self) -> Fold {
         let mut fold = Fold::default();
@@ -103,7 +109,7 @@ impl Workload {
     }
 
     fn new(id: &str, title: &str, role: Role, job: Job, kind: Kind, payloads: Vec<u8>, len: usize) -> Self {
-        let count = if len == 0 { 4096 } else { payloads.len() / len };
+        let count = payloads.len().checked_div(len).unwrap_or(4096);
         let mut workload = Self {
             id: id.into(),
             title: title.into(),
@@ -309,18 +315,20 @@ const SCRIPTS: &[&str] = &[
     "text",
 ];
 
+/// The length of each request of a handshake.
+const REQUEST: usize = 553;
+
 /// Requests as a browser sends them, each with its own key, all of the same length.
-fn requests() -> (Vec<u8>, usize) {
+fn requests() -> Vec<u8> {
     let mut source = XorShift::new(4);
     let mut all = Vec::new();
-    let mut len = 0;
     for _ in 0..64 {
         let mut key = [0; 16];
         key.chunks_mut(8)
             .for_each(|part| part.copy_from_slice(&source.next().to_le_bytes()));
         let key = base64::engine::general_purpose::STANDARD.encode(key);
         let request = format!(
-            "GET /live/feed?room=main HTTP/1.1\r\n\
+            "GET /live?room=main HTTP/1.1\r\n\
              Host: chat.example.com\r\n\
              Connection: Upgrade\r\n\
              Pragma: no-cache\r\n\
@@ -332,173 +340,173 @@ fn requests() -> (Vec<u8>, usize) {
              Sec-WebSocket-Version: 13\r\n\
              Accept-Encoding: gzip, deflate, br, zstd\r\n\
              Accept-Language: en-GB,en;q=0.9\r\n\
-             Cookie: session=0123456789abcdef; theme=dark\r\n\
+             Cookie: session=0123456789abcd; t=d\r\n\
              Sec-WebSocket-Key: {key}\r\n\
              Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
         );
-        len = request.len();
+        assert_eq!(request.len(), REQUEST);
         all.extend_from_slice(request.as_bytes());
     }
-    (all, len)
+    all
 }
 
-/// The workloads of the table, in its order.
-pub fn all() -> Vec<Arc<Workload>> {
+/// The workloads of the table whose name is wanted, in its order.
+pub fn all(wanted: impl Fn(&str) -> bool) -> Vec<Arc<Workload>> {
     use {Job::*, Kind::*, Role::*};
-    let (requests, request) = requests();
-    let mut handshake = Workload::new(
-        "handshake",
-        &format!("server handshake, {request} B request"),
+    const K: usize = 1 << 10;
+    let mut all = Vec::new();
+    let mut add = |id, title: &str, role, job, kind, len, payloads: &dyn Fn() -> Vec<u8>| {
+        if wanted(id) {
+            all.push(Workload::new(id, title, role, job, kind, payloads(), len));
+        }
+    };
+    add(
+        "server-receive-16",
+        "server receives 16 B binary",
         Server,
-        Handshake,
-        Text,
-        requests,
-        request,
+        Receive,
+        Binary,
+        16,
+        &|| binary(16),
     );
-    handshake.wire = handshake.payloads.clone();
-    let k = 1 << 10;
-    [
-        Workload::new(
-            "server-receive-16",
-            "server receives 16 B binary",
-            Server,
-            Receive,
-            Binary,
-            binary(16),
-            16,
-        ),
-        Workload::new(
-            "server-receive-128-text",
-            "server receives 128 B JSON text",
-            Server,
-            Receive,
-            Text,
-            json(),
-            128,
-        ),
-        Workload::new(
-            "client-receive-16",
-            "client receives 16 B binary",
-            Client,
-            Receive,
-            Binary,
-            binary(16),
-            16,
-        ),
-        Workload::new(
-            "server-send-16",
-            "server sends 16 B binary",
-            Server,
-            Send,
-            Binary,
-            binary(16),
-            16,
-        ),
-        Workload::new(
-            "client-send-16",
-            "client sends 16 B binary",
-            Client,
-            Send,
-            Binary,
-            binary(16),
-            16,
-        ),
-        Workload::new(
-            "echo-128-text",
-            "server echoes 128 B text",
-            Server,
-            Echo,
-            Text,
-            json(),
-            128,
-        ),
-        handshake,
-        Workload::new(
-            "server-receive-4k",
-            "server receives 4 KiB binary",
-            Server,
-            Receive,
-            Binary,
-            binary(4 * k),
-            4 * k,
-        ),
-        Workload::new(
-            "server-receive-64k",
-            "server receives 64 KiB binary",
-            Server,
-            Receive,
-            Binary,
-            binary(64 * k),
-            64 * k,
-        ),
-        Workload::new(
-            "server-receive-64k-ascii",
-            "server receives 64 KiB ASCII text",
-            Server,
-            Receive,
-            Text,
-            prose(ENGLISH),
-            64 * k,
-        ),
-        Workload::new(
-            "server-receive-64k-mixed",
-            "server receives 64 KiB mixed-script text",
-            Server,
-            Receive,
-            Text,
-            prose(SCRIPTS),
-            64 * k,
-        ),
-        Workload::new(
-            "server-receive-1m",
-            "server receives 1 MiB binary, one frame",
-            Server,
-            Receive,
-            Binary,
-            binary(k * k),
-            k * k,
-        ),
-        Workload::new(
-            "server-receive-1m-fragments",
-            "server receives 1 MiB binary, 4 KiB fragments",
-            Server,
-            Receive,
-            Binary,
-            binary(k * k),
-            k * k,
-        )
-        .fragmented(4 * k),
-        Workload::new(
-            "client-receive-64k",
-            "client receives 64 KiB binary",
-            Client,
-            Receive,
-            Binary,
-            binary(64 * k),
-            64 * k,
-        ),
-        Workload::new(
-            "server-send-64k",
-            "server sends 64 KiB binary",
-            Server,
-            Send,
-            Binary,
-            binary(64 * k),
-            64 * k,
-        ),
-        Workload::new(
-            "client-send-64k",
-            "client sends 64 KiB binary",
-            Client,
-            Send,
-            Binary,
-            binary(64 * k),
-            64 * k,
-        ),
-    ]
-    .into_iter()
-    .map(Arc::new)
-    .collect()
+    add(
+        "server-receive-128-text",
+        "server receives 128 B JSON text",
+        Server,
+        Receive,
+        Text,
+        128,
+        &json,
+    );
+    add(
+        "client-receive-16",
+        "client receives 16 B binary",
+        Client,
+        Receive,
+        Binary,
+        16,
+        &|| binary(16),
+    );
+    add(
+        "server-send-16",
+        "server sends 16 B binary",
+        Server,
+        Send,
+        Binary,
+        16,
+        &|| binary(16),
+    );
+    add(
+        "client-send-16",
+        "client sends 16 B binary",
+        Client,
+        Send,
+        Binary,
+        16,
+        &|| binary(16),
+    );
+    add(
+        "echo-128-text",
+        "server echoes 128 B text",
+        Server,
+        Echo,
+        Text,
+        128,
+        &json,
+    );
+    let title = format!("server handshake, {REQUEST} B request");
+    add("handshake", &title, Server, Handshake, Text, REQUEST, &requests);
+    add(
+        "server-receive-4k",
+        "server receives 4 KiB binary",
+        Server,
+        Receive,
+        Binary,
+        4 * K,
+        &|| binary(4 * K),
+    );
+    add(
+        "server-receive-64k",
+        "server receives 64 KiB binary",
+        Server,
+        Receive,
+        Binary,
+        64 * K,
+        &|| binary(64 * K),
+    );
+    let title = "server receives 64 KiB ASCII text";
+    add(
+        "server-receive-64k-ascii",
+        title,
+        Server,
+        Receive,
+        Text,
+        64 * K,
+        &|| prose(ENGLISH),
+    );
+    let title = "server receives 64 KiB mixed-script text";
+    add(
+        "server-receive-64k-mixed",
+        title,
+        Server,
+        Receive,
+        Text,
+        64 * K,
+        &|| prose(SCRIPTS),
+    );
+    let title = "server receives 1 MiB binary, one frame";
+    add("server-receive-1m", title, Server, Receive, Binary, K * K, &|| {
+        binary(K * K)
+    });
+    let title = "server receives 1 MiB binary, 4 KiB fragments";
+    add(
+        "server-receive-1m-fragments",
+        title,
+        Server,
+        Receive,
+        Binary,
+        K * K,
+        &|| binary(K * K),
+    );
+    add(
+        "client-receive-64k",
+        "client receives 64 KiB binary",
+        Client,
+        Receive,
+        Binary,
+        64 * K,
+        &|| binary(64 * K),
+    );
+    add(
+        "server-send-64k",
+        "server sends 64 KiB binary",
+        Server,
+        Send,
+        Binary,
+        64 * K,
+        &|| binary(64 * K),
+    );
+    add(
+        "client-send-64k",
+        "client sends 64 KiB binary",
+        Client,
+        Send,
+        Binary,
+        64 * K,
+        &|| binary(64 * K),
+    );
+    all.into_iter()
+        .map(|workload| {
+            Arc::new(match workload.id.as_str() {
+                "server-receive-1m-fragments" => workload.fragmented(4 * K),
+                "handshake" => Workload {
+                    wire: workload.payloads.clone(),
+                    ..workload
+                },
+                _ => workload,
+            })
+        })
+        .collect()
 }
 
 /// A server receives messages of `len` bytes in fragments of `fragment`, or whole: for the scaling lines.

@@ -106,7 +106,7 @@ impl Run for Send {
             keys,
         } = self;
         now(async {
-            for payload in workload.messages() {
+            for payload in workload.sends() {
                 let frame = match workload.role {
                     Role::Server => Frame::binary(Payload::Borrowed(payload)),
                     Role::Client => {

@@ -11,12 +11,16 @@ mod tokio_websockets;
 mod tungstenite;
 mod websocket_sans_io;
 
+/// Makes the subject for a workload, on a transport; `None` where the workload is not for this one.
+pub type Make = fn(&Arc<Workload>, &Pipe) -> Option<Box<dyn Subject>>;
+
+/// Opens a server's connection that is held, on the heap.
+pub type Hold = fn(&Pipe) -> Box<dyn Held>;
+
 pub struct Peer {
     pub name: &'static str,
-    /// `None` where the workload is not for this one.
-    pub make: fn(&Arc<Workload>, &Pipe) -> Option<Box<dyn Subject>>,
-    /// A server's connection that is held, on the heap.
-    pub hold: Option<fn(&Pipe) -> Box<dyn Held>>,
+    pub make: Make,
+    pub hold: Option<Hold>,
     /// Whether what is held contains a handle on the transport.
     pub holds_pipe: bool,
 }
@@ -37,6 +41,7 @@ pub struct Scratch {
 /// Everybody, in the order of the table.
 pub const ALL: &[Peer] = &[
     crate::floor::WHOLE,
+    crate::floor::WIDE,
     crate::floor::PIECES,
     tungstenite::PEER,
     fastwebsockets::PEER,

@@ -95,7 +95,7 @@ struct Send {
 impl Run for Send {
     fn run<W: Watch>(&mut self, _: &mut W) {
         let masked = self.workload.role == Role::Client;
-        for payload in self.workload.messages() {
+        for payload in self.workload.sends() {
             let mask = masked.then(|| self.keys.key());
             put(
                 &mut self.codec.encoder,
