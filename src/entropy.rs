@@ -41,7 +41,10 @@ impl OsEntropy {
     /// A source that has not asked the operating system for anything yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { ahead: [0; 64], used: 64 }
+        Self {
+            ahead: [0; 64],
+            used: 64,
+        }
     }
 
     /// One byte, from what was read ahead.

@@ -7,7 +7,16 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod buffered;
+pub mod connection;
 pub mod entropy;
+pub mod error;
 pub mod frame;
+pub mod handshake;
 pub mod limits;
+#[cfg(feature = "alloc")]
+pub mod message;
 pub mod output;
+mod state;
+mod utf8;

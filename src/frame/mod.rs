@@ -1,5 +1,16 @@
 //! The frame codec of RFC 6455 section 5.2: pure functions over bytes, with no state and no role.
+//!
+//! [`Header`] decodes and encodes frame headers, [`Mask`] masks payloads, [`CloseCode`] and [`CloseFrame`] are the body
+//! of a Close frame. Whether a frame may come *now*, and from *this* peer, is decided in
+//! [`connection`](crate::connection).
 
+mod close;
+mod header;
 mod mask;
+mod opcode;
 
+pub use close::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN};
+pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, MAX_HEADER_LEN};
+pub(crate) use header::{FirstByte, Length, SecondByte};
 pub use mask::Mask;
+pub use opcode::{MessageKind, Opcode};

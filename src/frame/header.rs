@@ -1,0 +1,277 @@
+//! Frame headers, RFC 6455 section 5.2.
+//!
+//! A header is judged byte by byte in the order in which it arrives, so that the verdict does not depend on how the
+//! bytes were cut, and comes from the first byte that allows it. [`FirstByte`], [`SecondByte`] and [`Length`] are
+//! those steps; the receive half puts its own rules (role, state, limits) between them.
+
+use super::{Mask, Opcode};
+use crate::error::Violation;
+
+/// The longest header, in bytes: two bytes, a 64-bit length and a mask key.
+pub const MAX_HEADER_LEN: usize = 14;
+
+/// The longest payload of a control frame, in bytes (section 5.5).
+pub const MAX_CONTROL_LEN: usize = 125;
+
+/// The longest length that fits the second byte.
+const MAX_LEN_7: u64 = 125;
+/// The longest length that fits 16 bits.
+const MAX_LEN_16: u64 = 0xffff;
+/// In the second byte: a 16-bit length follows.
+const LEN_16: u8 = 126;
+/// In the second byte: a 64-bit length follows.
+const LEN_64: u8 = 127;
+
+const FIN: u8 = 0x80;
+const MASKED: u8 = 0x80;
+
+/// The header of a frame.
+///
+/// ```
+/// use sockless::frame::{Header, Opcode};
+///
+/// // RFC 6455 section 5.7: 64 KiB of binary data in a single unmasked frame.
+/// let header = Header { fin: true, rsv: 0, opcode: Opcode::Binary, mask_key: None, payload_len: 65_536 };
+/// let encoded = header.encode();
+/// assert_eq!(encoded.as_bytes(), [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+/// assert_eq!(Header::decode(encoded.as_bytes())?, Some((header, 10)));
+/// # Ok::<(), sockless::error::Violation>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whether this frame is the last of its message.
+    pub fin: bool,
+    /// RSV1, RSV2 and RSV3 as the bits 4, 2 and 1. Zero unless an extension was agreed.
+    pub rsv: u8,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The mask key, if the payload is masked.
+    pub mask_key: Option<[u8; 4]>,
+    /// The length of the payload, in bytes.
+    pub payload_len: u64,
+}
+
+impl Header {
+    /// Decodes the header at the start of `bytes`, and says how many bytes it takes. `None` means that more bytes are
+    /// needed, which is no error.
+    ///
+    /// This judges what a frame alone can break. Mask direction, fragmentation, reserved bits and limits depend on the
+    /// connection and are judged there.
+    ///
+    /// # Errors
+    /// From the first byte that shows it: [`Violation::ReservedOpcode`], [`Violation::FragmentedControl`],
+    /// [`Violation::ControlTooLong`], [`Violation::LengthNotMinimal`], [`Violation::LengthTopBit`].
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
+        let Some((&first, rest)) = bytes.split_first() else {
+            return Ok(None);
+        };
+        let first = FirstByte::decode(first)?;
+        let Some((&second, rest)) = rest.split_first() else {
+            return Ok(None);
+        };
+        let second = SecondByte::decode(second, first.opcode)?;
+        let Length::Whole { payload_len, size } = Length::decode(second.len_7, rest)? else {
+            return Ok(None);
+        };
+        let mut header_len = 2 + size;
+        let mut mask_key = None;
+        if second.masked {
+            let Some(key) = rest.get(size..).and_then(<[u8]>::first_chunk::<4>) else {
+                return Ok(None);
+            };
+            mask_key = Some(*key);
+            header_len += 4;
+        }
+        let header = Self {
+            fin: first.fin,
+            rsv: first.rsv,
+            opcode: first.opcode,
+            mask_key,
+            payload_len,
+        };
+        Ok(Some((header, header_len)))
+    }
+
+    /// Encodes the header, with the length in its shortest form.
+    ///
+    /// Bits of [`rsv`](Self::rsv) above the low three are ignored, and so is the top bit of
+    /// [`payload_len`](Self::payload_len), which the wire cannot carry.
+    #[inline]
+    #[must_use]
+    pub fn encode(&self) -> EncodedHeader {
+        self.with_bytes(|header| {
+            let mut bytes = [0; MAX_HEADER_LEN];
+            let mut len = 0;
+            for (to, from) in bytes.iter_mut().zip(header) {
+                *to = *from;
+                len += 1;
+            }
+            EncodedHeader { bytes, len }
+        })
+    }
+
+    /// Hands the encoded bytes to `take`: an array of its own for each form, so that a short header is one store.
+    #[inline(always)]
+    pub(crate) fn with_bytes<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
+        let first = (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode.bits();
+        let len = self.payload_len & !(1 << 63);
+        let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
+        match (len, self.mask_key) {
+            (0..=MAX_LEN_7, None) => take(&[first, l7]),
+            (0..=MAX_LEN_7, Some([k0, k1, k2, k3])) => take(&[first, MASKED | l7, k0, k1, k2, k3]),
+            (0..=MAX_LEN_16, None) => take(&[first, LEN_16, l6, l7]),
+            (0..=MAX_LEN_16, Some([k0, k1, k2, k3])) => take(&[first, MASKED | LEN_16, l6, l7, k0, k1, k2, k3]),
+            (_, None) => take(&[first, LEN_64, l0, l1, l2, l3, l4, l5, l6, l7]),
+            (_, Some([k0, k1, k2, k3])) => {
+                take(&[first, MASKED | LEN_64, l0, l1, l2, l3, l4, l5, l6, l7, k0, k1, k2, k3])
+            }
+        }
+    }
+
+    /// The mask at the start of the payload, if it is masked.
+    #[inline]
+    #[must_use]
+    pub fn mask(&self) -> Option<Mask> {
+        self.mask_key.map(Mask::new)
+    }
+}
+
+/// The bytes of a frame header: at most [`MAX_HEADER_LEN`].
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedHeader {
+    bytes: [u8; MAX_HEADER_LEN],
+    len: u8,
+}
+
+impl EncodedHeader {
+    /// The bytes.
+    #[inline]
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for EncodedHeader {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl PartialEq for EncodedHeader {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for EncodedHeader {}
+
+/// What a frame's first byte says.
+#[derive(Clone, Copy)]
+pub(crate) struct FirstByte {
+    pub(crate) fin: bool,
+    pub(crate) rsv: u8,
+    pub(crate) opcode: Opcode,
+}
+
+impl FirstByte {
+    #[inline]
+    pub(crate) fn decode(byte: u8) -> Result<Self, Violation> {
+        let fin = byte & FIN != 0;
+        let opcode = Opcode::from_bits(byte)?;
+        if opcode.is_control() && !fin {
+            return Err(Violation::FragmentedControl);
+        }
+        Ok(Self {
+            fin,
+            rsv: byte >> 4 & 7,
+            opcode,
+        })
+    }
+}
+
+/// What a frame's second byte says.
+#[derive(Clone, Copy)]
+pub(crate) struct SecondByte {
+    pub(crate) masked: bool,
+    /// The seven bits of length: the length itself, or which longer form follows.
+    pub(crate) len_7: u8,
+}
+
+impl SecondByte {
+    #[inline]
+    pub(crate) fn decode(byte: u8, opcode: Opcode) -> Result<Self, Violation> {
+        let len_7 = byte & 0x7f;
+        if opcode.is_control() && u64::from(len_7) > MAX_LEN_7 {
+            return Err(Violation::ControlTooLong);
+        }
+        Ok(Self {
+            masked: byte & MASKED != 0,
+            len_7,
+        })
+    }
+}
+
+/// The length of a payload, as far as it is known.
+#[derive(Clone, Copy)]
+pub(crate) enum Length {
+    /// Bytes are missing; the length will be at least this.
+    Part { at_least: u64 },
+    /// The length, and how many bytes after the second one it took.
+    Whole { payload_len: u64, size: usize },
+}
+
+impl Length {
+    /// Reads the length from the bytes after the second one.
+    #[inline]
+    pub(crate) fn decode(len_7: u8, bytes: &[u8]) -> Result<Self, Violation> {
+        match len_7 {
+            LEN_16 => Self::decode_16(bytes),
+            LEN_64 => Self::decode_64(bytes),
+            _ => Ok(Self::Whole {
+                payload_len: u64::from(len_7),
+                size: 0,
+            }),
+        }
+    }
+
+    #[inline]
+    fn decode_16(bytes: &[u8]) -> Result<Self, Violation> {
+        let Some(field) = bytes.first_chunk::<2>() else {
+            let high = bytes.first().copied().unwrap_or(0);
+            return Ok(Self::Part {
+                at_least: u64::from(high) << 8,
+            });
+        };
+        let payload_len = u64::from(u16::from_be_bytes(*field));
+        if payload_len <= MAX_LEN_7 {
+            return Err(Violation::LengthNotMinimal);
+        }
+        Ok(Self::Whole { payload_len, size: 2 })
+    }
+
+    fn decode_64(bytes: &[u8]) -> Result<Self, Violation> {
+        let mut field = [0; 8];
+        let mut known = 0;
+        for (to, from) in field.iter_mut().zip(bytes) {
+            *to = *from;
+            known += 1;
+        }
+        // With the missing bytes as zeros, the least that the length can be.
+        let at_least = u64::from_be_bytes(field);
+        if at_least >> 63 != 0 {
+            return Err(Violation::LengthTopBit);
+        }
+        // Six zeros in front leave at most 16 bits, whatever the other two are.
+        if known >= 6 && at_least <= MAX_LEN_16 {
+            return Err(Violation::LengthNotMinimal);
+        }
+        if known < 8 {
+            return Ok(Self::Part { at_least });
+        }
+        Ok(Self::Whole {
+            payload_len: at_least,
+            size: 8,
+        })
+    }
+}

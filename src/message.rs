@@ -1,0 +1,490 @@
+//! The message level: whole messages, a thin shell over [`connection`](crate::connection).
+//!
+//! A message that lies whole in the input in one frame is handed out in place, with no copy and no allocation. One that
+//! comes in pieces is copied once, into an assembly buffer that is reused; or not at all, where the caller reads
+//! straight into that buffer ([`MessageConnection::space`]). The buffer grows with the bytes that really arrive, never
+//! with a length that was only declared.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::connection::{self, CloseRecord, Connection, Receiver, Reply, Role, Sender, Step, StreamEnd, Transport};
+use crate::error::{ReceiveError, SendError};
+use crate::frame::{CloseCode, CloseFrame, MessageKind};
+use crate::output::{Output, OutputFull};
+use crate::utf8;
+
+/// Something that the peer sent, at the message level.
+///
+/// `C` is what a Close carries: the peer's [`CloseFrame`] where the receive half is driven alone, the whole
+/// [`CloseRecord`] where a [`MessageConnection`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a, C = CloseRecord<'a>> {
+    /// A whole text message.
+    Text(&'a str),
+    /// A whole binary message.
+    Binary(&'a [u8]),
+    /// A Ping. A [`MessageConnection`] has already queued the Pong.
+    Ping(&'a [u8]),
+    /// A Pong, whether asked for or not.
+    Pong(&'a [u8]),
+    /// The peer's Close. A [`MessageConnection`] has already queued the answer, if one was due.
+    Close(C),
+}
+
+impl Event<'_, CloseFrame<'_>> {
+    /// What the send half owes the peer for this event. For those who drive the two halves apart; a
+    /// [`MessageConnection`] does it by itself.
+    #[must_use]
+    pub fn reply(&self) -> Option<Reply> {
+        match self {
+            Self::Ping(payload) => Some(Reply::pong(payload)),
+            Self::Close(frame) => Some(Reply::close(frame.code)),
+            Self::Text(_) | Self::Binary(_) | Self::Pong(_) => None,
+        }
+    }
+}
+
+/// An open connection at the message level.
+///
+/// ```
+/// use sockless::connection::{Connection, Server};
+/// use sockless::limits::Limits;
+/// use sockless::message::{Event, MessageConnection};
+///
+/// let mut ws = MessageConnection::new(Connection::new(Server, &Limits::default()));
+/// let mut out = Vec::new();
+///
+/// // RFC 6455 section 5.7: a masked text message.
+/// let mut buf = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// let mut input = &mut buf[..];
+/// while let Some((event, tx)) = ws.receive(&mut input, &mut out)? {
+///     match event {
+///         Event::Text(text) => tx.text(text, &mut out)?,
+///         Event::Binary(data) => tx.binary(data, &mut out)?,
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(out, b"\x81\x05Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct MessageConnection<R> {
+    connection: Connection<R>,
+    assembly: Assembly,
+}
+
+impl<R: Role> From<Connection<R>> for MessageConnection<R> {
+    fn from(connection: Connection<R>) -> Self {
+        Self::new(connection)
+    }
+}
+
+impl<R: Role> MessageConnection<R> {
+    /// Whole messages of `connection`, which must be between two messages.
+    #[must_use]
+    pub const fn new(connection: Connection<R>) -> Self {
+        Self {
+            connection,
+            assembly: Assembly::new(),
+        }
+    }
+
+    /// Takes in bytes from the front of `input`, up to the next event, and moves `input` past them. `None` means that
+    /// all of it was taken in and more is needed. Beside the event comes the send half, so that an answer can be
+    /// written while the payload is still borrowed.
+    ///
+    /// Pongs and the answer to a Close are put into `out`, before the event is handed out.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
+    /// in `out` by then. [`ReceiveError::Blocked`], if a reply does not fit: drain `out` and go on with what is left of
+    /// `input`.
+    #[inline]
+    pub fn receive<'e, 'i: 'e, O: Output + ?Sized>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        out: &mut O,
+    ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
+        let taken = loop {
+            let step = self.connection.step(input, out)?;
+            match self.assembly.take(step, self.connection.receiver()) {
+                Taken::Part => {}
+                taken => break taken,
+            }
+        };
+        let Self { connection, assembly } = self;
+        let (receiver, sender) = connection.halves();
+        let event = taken.event(assembly, receiver, || CloseRecord::of(receiver, sender));
+        Ok(event.map(|event| (event, sender)))
+    }
+
+    /// Space in the assembly buffer for the payload of the frame under way, if at least `at_least` bytes of it are
+    /// still to come: what is read into it is not copied any more. Only to be used when all input was taken in.
+    ///
+    /// The space is at most as long as what is missing, and grows with what has arrived: at first 64 KiB, then as much
+    /// as the message has so far.
+    pub fn space(&mut self, at_least: usize) -> Option<&mut [u8]> {
+        let receiver = self.connection.receiver();
+        let (kind, remaining) = receiver.data_remaining()?;
+        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+        if remaining < at_least {
+            return None;
+        }
+        if receiver.is_at_message_start() {
+            self.assembly.clear();
+        }
+        Some(self.assembly.space(kind, receiver.unfinished_character(), remaining))
+    }
+
+    /// Takes in `len` bytes that were read into [`space`](Self::space). They hold at most the end of one message.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_in_space<O: Output + ?Sized>(
+        &mut self,
+        len: usize,
+        out: &mut O,
+    ) -> Result<Option<(Event<'_>, &mut Sender<R>)>, ReceiveError> {
+        let ended = self.take_in_space(len, out)?;
+        Ok(ended.map(|kind| self.assembled(kind)))
+    }
+
+    /// The bytes of [`receive_in_space`](Self::receive_in_space): says which message they have made whole.
+    pub(crate) fn take_in_space<O: Output + ?Sized>(
+        &mut self,
+        len: usize,
+        out: &mut O,
+    ) -> Result<Option<MessageKind>, ReceiveError> {
+        let Self { connection, assembly } = self;
+        let Some((kind, _)) = connection.receiver().data_remaining() else {
+            return Ok(None);
+        };
+        let mut filled = assembly.filled;
+        let mut ended = None;
+        let start = filled + connection.receiver().unfinished_character().len();
+        let mut input = assembly
+            .bytes
+            .get_mut(start..)
+            .and_then(|space| space.get_mut(..len))
+            .unwrap_or_default();
+        loop {
+            let (added, ends) = match connection.step(&mut input, out)? {
+                Step::Text(text, ends) => (text.len(), ends),
+                Step::Carried(ends) => (connection.receiver().carried().len(), ends),
+                Step::Binary(data, ends) => (data.len(), ends),
+                Step::NeedInput | Step::Control(..) => break,
+            };
+            filled += added;
+            if ends.message_end {
+                ended = Some(kind);
+            }
+        }
+        assembly.filled = filled;
+        Ok(ended)
+    }
+
+    /// The message that [`take_in_space`](Self::take_in_space) has made whole, and the send half.
+    pub(crate) fn assembled(&mut self, kind: MessageKind) -> (Event<'_>, &mut Sender<R>) {
+        (self.assembly.message(kind), self.connection.sender())
+    }
+
+    /// Takes in the end of the stream of input: [`Connection::end_of_stream`].
+    pub fn end_of_stream(&mut self) -> Option<CloseRecord<'_>> {
+        self.connection.end_of_stream()
+    }
+
+    /// Writes the replies that had to wait: [`Connection::flush_replies`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn flush_replies<O: Output + ?Sized>(&mut self, out: &mut O) -> Result<(), OutputFull> {
+        self.connection.flush_replies(out)
+    }
+
+    /// The send half.
+    #[inline]
+    pub const fn sender(&mut self) -> &mut Sender<R> {
+        self.connection.sender()
+    }
+
+    /// What to do with the transport, now. Ask after each event, error, and end of stream.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.connection.transport()
+    }
+
+    /// How the connection has ended so far: [`Connection::close_record`].
+    #[must_use]
+    pub fn close_record(&self) -> CloseRecord<'_> {
+        self.connection.close_record()
+    }
+
+    /// Sends a Close frame: [`Sender::close`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn close<O: Output + ?Sized>(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+        out: &mut O,
+    ) -> Result<(), SendError> {
+        self.connection.close(code, reason, out)
+    }
+
+    /// Gives back memory of the assembly buffer beyond `bytes`, between two messages. It is kept otherwise, to be
+    /// reused.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        if self.connection.receiver().is_between_messages() {
+            self.assembly.shrink_to(bytes);
+        }
+    }
+
+    /// The memory that the assembly buffer holds, in bytes: none until a message has come in pieces.
+    #[must_use]
+    pub fn assembly_capacity(&self) -> usize {
+        self.assembly.text.capacity() + self.assembly.bytes.capacity()
+    }
+
+    /// Takes the two halves apart: [`Connection::split`].
+    ///
+    /// # Errors
+    /// The connection itself, if a frame is being sent in chunks.
+    #[allow(clippy::result_large_err, reason = "the error is the connection, handed back")]
+    pub fn split(self) -> Result<(MessageReceiver<R>, Sender<R>), Self> {
+        let Self { connection, assembly } = self;
+        match connection.split() {
+            Ok((receiver, sender)) => Ok((MessageReceiver { receiver, assembly }, sender)),
+            Err(connection) => Err(Self { connection, assembly }),
+        }
+    }
+}
+
+impl<R> core::fmt::Debug for MessageConnection<R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("MessageConnection")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The receive half at the message level, for two tasks or threads that own one half each.
+///
+/// What it owes the peer comes out as a value for the [`Sender`]: [`Event::reply`], [`Reply::from(failure)`](Reply).
+///
+/// ```
+/// use sockless::connection::{Sender, Server};
+/// use sockless::limits::Limits;
+/// use sockless::message::MessageReceiver;
+///
+/// let (mut rx, mut tx) = (MessageReceiver::<Server>::new(&Limits::default()), Sender::new(Server));
+/// let mut out = Vec::new();
+/// // A Ping, masked with zeros.
+/// let mut buf = *b"\x89\x82\0\0\0\0hi";
+/// let mut input = &mut buf[..];
+/// while let Some(event) = rx.receive(&mut input)? {
+///     if let Some(reply) = event.reply() {
+///         tx.reply(&reply, &mut out)?;    // or send it to the task that owns `tx`
+///     }
+/// }
+/// assert_eq!(out, b"\x8a\x02hi");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct MessageReceiver<R> {
+    receiver: Receiver<R>,
+    assembly: Assembly,
+}
+
+impl<R: Role> MessageReceiver<R> {
+    /// A receive half at the start of a connection.
+    #[must_use]
+    pub const fn new(limits: &crate::limits::Limits) -> Self {
+        Self {
+            receiver: Receiver::new(limits),
+            assembly: Assembly::new(),
+        }
+    }
+
+    /// Takes in bytes from the front of `input`, up to the next event: [`Receiver::receive`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn receive<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, ReceiveError> {
+        let Self { receiver, assembly } = self;
+        let taken = loop {
+            let step = receiver.step(input)?;
+            match assembly.take(step, receiver) {
+                Taken::Part => {}
+                taken => break taken,
+            }
+        };
+        Ok(taken.event(assembly, receiver, || receiver.close_frame().unwrap_or_default()))
+    }
+
+    /// Takes in the end of the stream, and says where it came: [`Receiver::end_of_stream`].
+    pub fn end_of_stream(&mut self) -> StreamEnd {
+        self.receiver.end_of_stream()
+    }
+
+    /// The receive half at the streaming level, to look at.
+    #[must_use]
+    pub const fn receiver(&self) -> &Receiver<R> {
+        &self.receiver
+    }
+}
+
+impl<R> core::fmt::Debug for MessageReceiver<R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("MessageReceiver").finish_non_exhaustive()
+    }
+}
+
+/// What the assembly made of a step.
+enum Taken<'i> {
+    /// A piece was added; more is to come.
+    Part,
+    /// Nothing to assemble: hand the step out as it is.
+    Step(Step<'i>),
+    /// A message is whole in the assembly buffer.
+    Message(MessageKind),
+}
+
+impl<'i> Taken<'i> {
+    #[inline]
+    fn event<'e, R: Role, C>(
+        self,
+        assembly: &'e Assembly,
+        receiver: &'e Receiver<R>,
+        close: impl FnOnce() -> C,
+    ) -> Option<Event<'e, C>>
+    where
+        'i: 'e,
+    {
+        let step = match self {
+            Self::Message(kind) => return Some(assembly.message(kind)),
+            Self::Step(step) => step,
+            Self::Part => return None,
+        };
+        Some(match step.event(receiver, close)? {
+            connection::Event::Text(chunk) => Event::Text(chunk.data),
+            connection::Event::Binary(chunk) => Event::Binary(chunk.data),
+            connection::Event::Ping(payload) => Event::Ping(payload),
+            connection::Event::Pong(payload) => Event::Pong(payload),
+            connection::Event::Close(close) => Event::Close(close),
+        })
+    }
+}
+
+/// Where a message that comes in pieces is put together.
+///
+/// Text that is copied goes into a `String`, piece by validated piece, and is text at once. Bytes, and text that the
+/// caller reads straight into the buffer, go into a vector; such text is validated once more as a whole when it is
+/// handed out, which costs less than a copy and is what `forbid(unsafe_code)` asks for.
+struct Assembly {
+    text: String,
+    /// Its length is what has been initialised, not what is filled.
+    bytes: Vec<u8>,
+    /// How much of `bytes` belongs to the message under way.
+    filled: usize,
+    /// Whether a text message under way is in `bytes`.
+    text_in_bytes: bool,
+}
+
+/// The least space that is offered for reading into the assembly buffer, in bytes, unless less is missing.
+const MIN_SPACE: usize = 64 << 10;
+
+impl Assembly {
+    const fn new() -> Self {
+        Self {
+            text: String::new(),
+            bytes: Vec::new(),
+            filled: 0,
+            text_in_bytes: false,
+        }
+    }
+
+    #[inline]
+    fn take<'i, R: Role>(&mut self, step: Step<'i>, receiver: &Receiver<R>) -> Taken<'i> {
+        match step {
+            Step::NeedInput | Step::Control(..) => Taken::Step(step),
+            Step::Text(_, ends) | Step::Binary(_, ends) if ends.message_start && ends.message_end => Taken::Step(step),
+            Step::Text(..) | Step::Carried(_) | Step::Binary(..) => self.add(step, receiver),
+        }
+    }
+
+    fn add<'i, R: Role>(&mut self, step: Step<'i>, receiver: &Receiver<R>) -> Taken<'i> {
+        let (kind, data, ends) = match step {
+            Step::Text(text, ends) => (MessageKind::Text, Ok(text), ends),
+            Step::Carried(ends) => (MessageKind::Text, Ok(receiver.carried()), ends),
+            Step::Binary(data, ends) => (MessageKind::Binary, Err(data), ends),
+            Step::NeedInput | Step::Control(..) => return Taken::Step(step),
+        };
+        if ends.message_start {
+            self.clear();
+        }
+        match data {
+            Ok(text) if !self.text_in_bytes => self.text.push_str(text),
+            Ok(text) => self.append(text.as_bytes()),
+            Err(data) => self.append(data),
+        }
+        if ends.message_end {
+            Taken::Message(kind)
+        } else {
+            Taken::Part
+        }
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.filled = 0;
+        self.text_in_bytes = false;
+    }
+
+    fn append(&mut self, data: &[u8]) {
+        self.bytes.truncate(self.filled);
+        self.bytes.extend_from_slice(data);
+        self.filled = self.bytes.len();
+    }
+
+    /// The message that is whole.
+    fn message<C>(&self, kind: MessageKind) -> Event<'_, C> {
+        let bytes = self.bytes.get(..self.filled).unwrap_or_default();
+        match kind {
+            MessageKind::Binary => Event::Binary(bytes),
+            MessageKind::Text if self.text_in_bytes => Event::Text(utf8::validate(bytes).unwrap_or_default()),
+            MessageKind::Text => Event::Text(&self.text),
+        }
+    }
+
+    /// Space behind what is filled, and behind the part of a cut character that has arrived.
+    fn space(&mut self, kind: MessageKind, unfinished: &[u8], remaining: usize) -> &mut [u8] {
+        if kind == MessageKind::Text && !self.text_in_bytes {
+            self.filled = 0;
+            self.bytes.truncate(0);
+            self.bytes.extend_from_slice(self.text.as_bytes());
+            self.filled = self.bytes.len();
+            self.text.clear();
+            self.text_in_bytes = true;
+        }
+        let start = self.filled + unfinished.len();
+        let len = remaining.min(self.filled.max(MIN_SPACE));
+        if self.bytes.len() < start + len {
+            self.bytes.resize(start + len, 0);
+        }
+        let (kept, space) = self.bytes.split_at_mut_checked(start).unwrap_or_default();
+        for (to, from) in kept.iter_mut().skip(self.filled).zip(unfinished) {
+            *to = *from;
+        }
+        space.get_mut(..len).unwrap_or_default()
+    }
+
+    fn shrink_to(&mut self, bytes: usize) {
+        self.clear();
+        self.text.shrink_to(bytes);
+        self.bytes.truncate(bytes);
+        self.bytes.shrink_to(bytes);
+    }
+}
