@@ -10,7 +10,7 @@ use base64::Engine;
 use sha1::Digest;
 
 use crate::peers::Peer;
-use crate::pipe::{Pipe, READ};
+use crate::pipe::{OWN_READ, Pipe};
 use crate::watch::{Run, Subject, Watch};
 use crate::workloads::{Job, Role, Workload, XorShift};
 
@@ -55,7 +55,7 @@ fn whole(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
         Job::Handshake => Box::new(Handshake {
             pipe,
             workload: workload.clone(),
-            buffer: vec![0; READ],
+            buffer: vec![0; OWN_READ],
             out: Vec::new(),
         }),
     })
@@ -253,6 +253,9 @@ fn cut(bytes: &[u8]) -> usize {
     0
 }
 
+/// A longer frame does not fit into the buffer.
+const LONG: usize = 64 << 10;
+
 /// Receives whole messages.
 struct Receive<const MASKED: bool, const WIDE: bool> {
     pipe: Pipe,
@@ -266,7 +269,7 @@ impl<const MASKED: bool, const WIDE: bool> Receive<MASKED, WIDE> {
         // Room for several reads, so that a message which a read cuts need not be moved each time.
         Self {
             pipe,
-            buffer: vec![0; 4 * READ].into(),
+            buffer: vec![0; LONG + OWN_READ + 16].into(),
             assembly: Assembly::default(),
         }
     }
@@ -284,7 +287,7 @@ impl<const MASKED: bool, const WIDE: bool> Receive<MASKED, WIDE> {
                 0 => {
                     buffer.copy_within(start..end, 0);
                     (start, end) = (0, end - start);
-                    READ
+                    OWN_READ
                 }
                 wanted => wanted,
             };
@@ -305,9 +308,17 @@ impl<const MASKED: bool, const WIDE: bool> Receive<MASKED, WIDE> {
                         unmask::<WIDE>(payload, head.key);
                     }
                     message(payload);
-                } else if single && head.len <= READ {
+                } else if single && head.len <= OWN_READ {
                     wanted = body + head.len - end;
                     break;
+                } else if single && let Some(target) = buffer[body..].get_mut(..head.len) {
+                    let there = end - body;
+                    if MASKED {
+                        unmask::<WIDE>(&mut target[..there], head.key);
+                    }
+                    read_rest::<MASKED, WIDE>(&self.pipe, target, there, &head);
+                    message(target);
+                    (start, end) = (0, 0);
                 } else {
                     let there = head.len.min(end - body);
                     start = body + there;
@@ -322,6 +333,32 @@ impl<const MASKED: bool, const WIDE: bool> Receive<MASKED, WIDE> {
                 }
             }
         }
+    }
+}
+
+/// Reads what a frame lacks to where it belongs, and unmasks and validates each read while it is in the first-level
+/// cache. The first `done` bytes are there and unmasked.
+#[inline(never)]
+fn read_rest<const MASKED: bool, const WIDE: bool>(pipe: &Pipe, target: &mut [u8], mut done: usize, head: &Head) {
+    let text = head.first & 15 == 1;
+    let mut valid = 0;
+    loop {
+        let whole = done == target.len();
+        if text {
+            let until = if whole { done } else { done - cut(&target[..done]) };
+            assert!(simdutf8::basic::from_utf8(&target[valid..until]).is_ok());
+            valid = until;
+        }
+        if whole {
+            return;
+        }
+        let end = target.len().min(done + OWN_READ);
+        let len = pipe.read_into(&mut target[done..end]);
+        assert!(len > 0, "the input ended before the messages did");
+        if MASKED {
+            unmask::<WIDE>(&mut target[done..done + len], rotated(head.key, done));
+        }
+        done += len;
     }
 }
 
@@ -347,15 +384,7 @@ impl Assembly {
         } else {
             target[..there.len()].copy_from_slice(there);
         }
-        let mut done = there.len();
-        while done < head.len {
-            let len = pipe.read_into(&mut target[done..]);
-            assert!(len > 0, "the input ended before the messages did");
-            if MASKED {
-                unmask::<WIDE>(&mut target[done..done + len], rotated(head.key, done));
-            }
-            done += len;
-        }
+        read_rest::<MASKED, WIDE>(pipe, target, there.len(), &head);
         self.filled = end;
     }
 
@@ -380,7 +409,7 @@ impl<const MASKED: bool> Pieces<MASKED> {
     fn new(pipe: Pipe) -> Self {
         Self {
             pipe,
-            buffer: vec![0; READ + 16].into(),
+            buffer: vec![0; OWN_READ + 16].into(),
         }
     }
 }

@@ -15,6 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The most that one read gives.
 pub const READ: usize = 64 << 10;
 
+/// How much those read at once who choose: what was read is still in the first-level cache when it is unmasked.
+pub const OWN_READ: usize = 16 << 10;
+
 /// Handles on the same transport; everything runs on one thread, the atomics only make it `Send` for those who ask.
 #[derive(Clone)]
 pub struct Pipe(Arc<Shared>);

@@ -74,7 +74,9 @@ pub struct Workload {
 }
 
 /// How many bytes of payload are made for a workload: few enough to stay in the second-level cache beside a buffer.
-const AMOUNT: usize = 256 << 10;
+const fn amount(len: usize) -> usize {
+    if len < 4096 { 64 << 10 } else { 256 << 10 }
+}
 
 impl Workload {
     pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
@@ -232,7 +234,7 @@ pub fn decode(mut wire: &[u8], masked: bool, opcode: u8) -> Vec<Vec<u8>> {
 
 fn binary(len: usize) -> Vec<u8> {
     let mut source = XorShift::new(len as u64 + 1);
-    let amount = if len == 0 { 0 } else { len * (AMOUNT / len).max(2) };
+    let amount = if len == 0 { 0 } else { len * (amount(len) / len).max(2) };
     let mut bytes: Vec<u8> = (0..amount.div_ceil(8))
         .flat_map(|_| source.next().to_le_bytes())
         .collect();
@@ -245,7 +247,7 @@ fn json() -> Vec<u8> {
     let mut source = XorShift::new(2);
     let names = ["alpha", "bravo", "delta", "gamma", "kappa", "sigma"];
     let mut all = Vec::new();
-    for id in 0..AMOUNT / 128 {
+    for id in 0..amount(128) / 128 {
         let mut text = format!(
             r#"{{"type":"update","id":{id:06},"name":"{}","x":{:04},"y":{:04},"price":{}.{:02},"tags":["a","b"],"note":""#,
             names[source.below(names.len())],
@@ -269,7 +271,7 @@ fn prose(words: &[&str]) -> Vec<u8> {
     const LEN: usize = 64 << 10;
     let mut source = XorShift::new(3);
     let mut all = Vec::new();
-    for _ in 0..AMOUNT / LEN {
+    for _ in 0..amount(LEN) / LEN {
         let mut text = String::new();
         while text.len() < LEN - 64 {
             text.push_str(words[source.below(words.len())]);

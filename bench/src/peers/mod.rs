@@ -7,6 +7,7 @@ use crate::watch::Subject;
 use crate::workloads::Workload;
 
 mod fastwebsockets;
+mod sockless;
 mod tokio_websockets;
 mod tungstenite;
 mod websocket_sans_io;
@@ -43,6 +44,8 @@ pub const ALL: &[Peer] = &[
     crate::floor::WHOLE,
     crate::floor::WIDE,
     crate::floor::PIECES,
+    sockless::MESSAGES,
+    sockless::STREAMING,
     tungstenite::PEER,
     fastwebsockets::PEER,
     tokio_websockets::PEER,

@@ -7,7 +7,7 @@ use ::websocket_sans_io::{
 };
 
 use super::{Held, Peer, Scratch};
-use crate::pipe::{Pipe, READ};
+use crate::pipe::{OWN_READ, Pipe};
 use crate::watch::{Run, Subject, Watch};
 use crate::workloads::{Job, Role, Workload, XorShift};
 
@@ -24,7 +24,7 @@ fn make(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
         pipe,
         decoder: WebsocketFrameDecoder::new(),
         encoder: WebsocketFrameEncoder::new(),
-        input: vec![0; READ].into(),
+        input: vec![0; OWN_READ].into(),
         output: Vec::new(),
     };
     match workload.job {
