@@ -184,6 +184,15 @@ pub fn bars(rows: &[Row], idle: &[Idle]) -> String {
                 met: own.is_some_and(|line| line.first_bytes < least),
             });
         }
+        if let Some(ratio) = row.ratio(STREAMING, "floor, pieces") {
+            let title = format!("{title}, streaming");
+            bars.push(Bar::at_least(
+                &title,
+                0.95,
+                "the throughput of the floor in pieces",
+                Some(1.0 / ratio),
+            ));
+        }
         if id == "handshake" {
             let fastest = WHOLE
                 .iter()
