@@ -16,7 +16,7 @@ pub fn print(peers: &[Peer], effort: Effort) -> String {
     };
     // Steps in length are few and long; the rounds can be fewer.
     let effort = Effort {
-        rounds: effort.rounds.min(7),
+        rounds: effort.rounds.min(31),
         ..effort
     };
 
