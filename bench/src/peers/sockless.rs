@@ -147,7 +147,7 @@ struct Receive<R> {
     buffers: Buffers,
 }
 
-#[inline]
+#[inline(always)]
 fn deliver<R: connection::Role>(
     event: Event<'_>,
     tx: &mut Sender<R>,
