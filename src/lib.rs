@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod buffered;
 pub mod connection;
 pub mod entropy;
 pub mod error;

@@ -145,12 +145,22 @@ impl<R: Role> MessageConnection<R> {
         len: usize,
         out: &mut O,
     ) -> Result<Option<(Event<'_>, &mut Sender<R>)>, ReceiveError> {
+        let ended = self.take_in_space(len, out)?;
+        Ok(ended.map(|kind| self.assembled(kind)))
+    }
+
+    /// The bytes of [`receive_in_space`](Self::receive_in_space): says which message they have made whole.
+    pub(crate) fn take_in_space<O: Output + ?Sized>(
+        &mut self,
+        len: usize,
+        out: &mut O,
+    ) -> Result<Option<MessageKind>, ReceiveError> {
         let Self { connection, assembly } = self;
         let Some((kind, _)) = connection.receiver().data_remaining() else {
             return Ok(None);
         };
         let mut filled = assembly.filled;
-        let mut ended = false;
+        let mut ended = None;
         let start = filled + connection.receiver().unfinished_character().len();
         let mut input = assembly
             .bytes
@@ -165,14 +175,17 @@ impl<R: Role> MessageConnection<R> {
                 Step::NeedInput | Step::Control(..) => break,
             };
             filled += added;
-            ended |= ends.message_end;
+            if ends.message_end {
+                ended = Some(kind);
+            }
         }
         assembly.filled = filled;
-        if !ended {
-            return Ok(None);
-        }
-        let (_, sender) = connection.halves();
-        Ok(Some((assembly.message(kind), sender)))
+        Ok(ended)
+    }
+
+    /// The message that [`take_in_space`](Self::take_in_space) has made whole, and the send half.
+    pub(crate) fn assembled(&mut self, kind: MessageKind) -> (Event<'_>, &mut Sender<R>) {
+        (self.assembly.message(kind), self.connection.sender())
     }
 
     /// Takes in the end of the stream of input: [`Connection::end_of_stream`].

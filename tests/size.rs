@@ -17,5 +17,8 @@ fn an_idle_connection_fits_256_bytes() {
         println!("{name}: {size} bytes");
         assert!(size <= 256, "{name} takes {size} bytes");
     }
-    println!("MessageConnection<Server>: {} bytes", size_of::<MessageConnection<Server>>());
+    println!(
+        "MessageConnection<Server>: {} bytes",
+        size_of::<MessageConnection<Server>>()
+    );
 }
