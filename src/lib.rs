@@ -9,6 +9,8 @@ extern crate std;
 
 #[cfg(feature = "alloc")]
 pub mod buffered;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod connection;
 pub mod entropy;
 pub mod error;
