@@ -15,6 +15,7 @@ pub mod connection;
 pub mod entropy;
 pub mod error;
 pub mod frame;
+pub mod handshake;
 pub mod limits;
 #[cfg(feature = "alloc")]
 pub mod message;

@@ -50,8 +50,7 @@ pub trait Output {
     /// The default masks through a small block on the stack, so that a long payload is read once;
     /// implement it where the buffer can be written to directly.
     fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
-        // Small enough to stay in the first-level cache beside its source and its destination.
-        let mut block = [0_u8; 1024];
+        let mut block = [0_u8; 256];
         for part in bytes.chunks(block.len()) {
             let masked = mask.apply_copy(part, &mut block);
             self.put(masked);
@@ -110,6 +109,26 @@ impl Output for alloc::vec::Vec<u8> {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
+
+    #[inline]
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        // A block at a time, so that what was copied is masked while it is in the first-level cache.
+        let mut rest = bytes;
+        while let Some((block, after)) = rest.split_at_checked(4096) {
+            put_block_masked(self, block, mask);
+            rest = after;
+        }
+        put_block_masked(self, rest, mask);
+    }
+}
+
+/// Copies, then masks the copy.
+#[cfg(feature = "alloc")]
+#[inline]
+fn put_block_masked(out: &mut alloc::vec::Vec<u8>, block: &[u8], mask: &mut Mask) {
+    let start = out.len();
+    out.extend_from_slice(block);
+    mask.apply(out.get_mut(start..).unwrap_or_default());
 }
 
 /// A fixed slice as output.

@@ -182,16 +182,25 @@ impl<R: Role> Connection<R> {
     }
 
     /// One step, with the replies that it calls for.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step<'i, O: Output + ?Sized>(
         &mut self,
         input: &mut &'i mut [u8],
         out: &mut O,
     ) -> Result<Step<'i>, ReceiveError> {
-        if self.receiver.is_pong_owed() {
-            self.flush_replies(out).map_err(crate::error::Blocked::from)?;
+        match self.receiver.whole_message(input) {
+            Some(step) => Ok(step),
+            None => self.any_step(input, out),
         }
-        match self.receiver.step(input) {
+    }
+
+    fn any_step<'i, O: Output + ?Sized>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut O,
+    ) -> Result<Step<'i>, ReceiveError> {
+        self.flush_replies(out).map_err(crate::error::Blocked::from)?;
+        match self.receiver.any_step(input) {
             Ok(Step::Control(control, payload)) => self.reply(control, payload, out),
             Ok(step) => Ok(step),
             Err(error) => Err(self.answer_failure(error, out)),

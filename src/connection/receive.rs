@@ -52,8 +52,10 @@ pub struct Receiver<R> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// At the start of a frame.
+    /// At the start of a message.
     Start,
+    /// At the start of a frame inside a message.
+    Between,
     /// Inside a header, of which some bytes are kept.
     Header,
     /// Inside the payload of a data frame.
@@ -204,17 +206,20 @@ impl<R: Role> Receiver<R> {
         let end = match self.stream_end {
             Some(end) => end,
             None => match self.phase {
-                Phase::Start if self.within.is_some() => StreamEnd::InMessage,
+                Phase::Between => StreamEnd::InMessage,
                 Phase::Start | Phase::Ended => StreamEnd::BetweenMessages,
                 Phase::Header => StreamEnd::InHeader,
                 Phase::Data { .. } | Phase::Control(_) => StreamEnd::InPayload,
+                Phase::Held(Control::Ping | Control::Pong) if self.within.is_some() => StreamEnd::InMessage,
                 Phase::Held(Control::Ping | Control::Pong) => StreamEnd::BetweenMessages,
                 Phase::Held(Control::Close) | Phase::Closed | Phase::Failed(_) => StreamEnd::AfterClose,
             },
         };
         self.stream_end = Some(end);
         match self.phase {
-            Phase::Start | Phase::Header | Phase::Data { .. } | Phase::Control(_) => self.phase = Phase::Ended,
+            Phase::Start | Phase::Between | Phase::Header | Phase::Data { .. } | Phase::Control(_) => {
+                self.phase = Phase::Ended;
+            }
             Phase::Held(_) | Phase::Closed | Phase::Ended | Phase::Failed(_) => {}
         }
         end
@@ -232,6 +237,7 @@ impl<R: Role> Receiver<R> {
         match self.phase {
             Phase::Failed(failure) => Some(failure),
             Phase::Start
+            | Phase::Between
             | Phase::Header
             | Phase::Data { .. }
             | Phase::Control(_)
@@ -260,6 +266,7 @@ impl<R: Role> Receiver<R> {
         match self.phase {
             Phase::Data { kind, .. } => Some((kind, self.remaining)),
             Phase::Start
+            | Phase::Between
             | Phase::Header
             | Phase::Control(_)
             | Phase::Held(_)
@@ -300,21 +307,21 @@ impl<R: Role> Receiver<R> {
     /// One step: up to the next thing to hand out.
     #[inline]
     pub(crate) fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
-        if self.phase == Phase::Start
-            && self.within.is_none()
-            && let Some(step) = self.whole_message(input)
-        {
-            return Ok(step);
+        match self.whole_message(input) {
+            Some(step) => Ok(step),
+            None => self.any_step(input),
         }
-        self.any_step(input)
     }
 
     /// The common case in one piece: a whole message in one frame of at most 64 KiB that lies whole in the input, with
     /// nothing wrong in its header. Everything else is left to [`any_step`](Self::any_step), untouched. Nothing of the
     /// half changes.
-    #[inline]
-    fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Step<'i>> {
+    #[inline(always)]
+    pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Step<'i>> {
         const MASK_LEN: usize = 4;
+        if self.phase != Phase::Start {
+            return None;
+        }
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
         let kind = match first {
             0x81 => MessageKind::Text,
@@ -367,10 +374,10 @@ impl<R: Role> Receiver<R> {
         (!good.is_empty()).then_some(Step::Text(good, ends))
     }
 
-    fn any_step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
+    pub(super) fn any_step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
         loop {
             match self.phase {
-                Phase::Start | Phase::Header => {
+                Phase::Start | Phase::Between | Phase::Header => {
                     if !self.take_header(input)? {
                         return Ok(Step::NeedInput);
                     }
@@ -385,7 +392,7 @@ impl<R: Role> Receiver<R> {
                 } => return self.take_text(input, fin),
                 Phase::Control(control) => return self.take_control(input, control),
                 Phase::Held(control) => {
-                    self.phase = after_control(control);
+                    self.phase = self.after_control(control);
                     return Ok(Step::Control(control, None));
                 }
                 Phase::Closed | Phase::Ended => {
@@ -571,8 +578,8 @@ impl<R: Role> Receiver<R> {
     fn ends(&mut self, kind: MessageKind, fin: bool) -> Ends {
         let frame_end = self.remaining == 0;
         if frame_end {
-            self.phase = Phase::Start;
             self.within = state::after(kind, fin);
+            self.phase = self.frame_start();
         }
         Ends {
             message_start: mem::take(&mut self.message_start),
@@ -646,7 +653,7 @@ impl<R: Role> Receiver<R> {
         match control {
             Control::Ping | Control::Pong if lies_whole => {
                 let payload = self.take_payload(input, usize::MAX);
-                self.phase = after_control(control);
+                self.phase = self.after_control(control);
                 return Ok(Step::Control(control, Some(payload)));
             }
             Control::Ping | Control::Close => {
@@ -669,7 +676,7 @@ impl<R: Role> Receiver<R> {
         if self.remaining > 0 {
             return Ok(Step::NeedInput);
         }
-        self.phase = after_control(control);
+        self.phase = self.after_control(control);
         Ok(Step::Control(control, None))
     }
 
@@ -680,6 +687,19 @@ impl<R: Role> Receiver<R> {
             CloseFrame::judge_part(body)
         } else {
             CloseFrame::decode(body).map(|_| ())
+        }
+    }
+
+    /// The phase in which the next frame is awaited.
+    #[inline]
+    const fn frame_start(&self) -> Phase {
+        if self.within.is_some() { Phase::Between } else { Phase::Start }
+    }
+
+    const fn after_control(&self, control: Control) -> Phase {
+        match control {
+            Control::Ping | Control::Pong => self.frame_start(),
+            Control::Close => Phase::Closed,
         }
     }
 
@@ -721,13 +741,6 @@ impl<R: Role> Receiver<R> {
     pub(super) const fn pong_paid(&mut self) {
         self.pong_owed = false;
         self.control_len = 0;
-    }
-}
-
-const fn after_control(control: Control) -> Phase {
-    match control {
-        Control::Ping | Control::Pong => Phase::Start,
-        Control::Close => Phase::Closed,
     }
 }
 

@@ -279,7 +279,7 @@ impl<R: Role> Sender<R> {
         }
         out.reserve(header_len::<R>(payload_len))?;
         let header = self.header(opcode, fin, payload_len);
-        put_header(&header.encode(), out);
+        header.with_bytes(|bytes| out.put(bytes));
         self.begin(kind, fin, &header);
         Ok(())
     }
@@ -550,7 +550,7 @@ impl<R: Role> Sender<R> {
         // Room first, so that no mask key is spent on a frame that does not fit.
         out.reserve(header_len::<R>(payload_len).saturating_add(payload.len()))?;
         let header = self.header(opcode, fin, payload_len);
-        put_header(&header.encode(), out);
+        header.with_bytes(|bytes| out.put(bytes));
         match header.mask() {
             Some(mut mask) => out.put_masked(payload, &mut mask),
             None => out.put(payload),
@@ -619,17 +619,4 @@ const fn header_len<R: Role>(payload_len: u64) -> usize {
 /// The length of the longest Close that the machine sends by itself.
 const fn close_len<R: Role>() -> usize {
     header_len::<R>(2) + 2
-}
-
-/// Puts a header as a piece of a length that the compiler knows, which is a store and not a call.
-#[inline]
-fn put_header<O: Output + ?Sized>(header: &EncodedHeader, out: &mut O) {
-    let bytes = header.as_bytes();
-    match bytes.len() {
-        2 => out.put(bytes.first_chunk::<2>().map_or(bytes, <[u8; 2]>::as_slice)),
-        4 => out.put(bytes.first_chunk::<4>().map_or(bytes, <[u8; 4]>::as_slice)),
-        6 => out.put(bytes.first_chunk::<6>().map_or(bytes, <[u8; 6]>::as_slice)),
-        8 => out.put(bytes.first_chunk::<8>().map_or(bytes, <[u8; 8]>::as_slice)),
-        _ => out.put(bytes),
-    }
 }

@@ -98,32 +98,32 @@ impl Header {
     /// [`payload_len`](Self::payload_len), which the wire cannot carry.
     #[inline]
     #[must_use]
-    pub const fn encode(&self) -> EncodedHeader {
+    pub fn encode(&self) -> EncodedHeader {
+        self.with_bytes(|header| {
+            let mut bytes = [0; MAX_HEADER_LEN];
+            let mut len = 0;
+            for (to, from) in bytes.iter_mut().zip(header) {
+                *to = *from;
+                len += 1;
+            }
+            EncodedHeader { bytes, len }
+        })
+    }
+
+    /// Hands the encoded bytes to `take`: an array of its own for each form, so that a short header is one store.
+    #[inline(always)]
+    pub(crate) fn with_bytes<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
         let first = (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode.bits();
-        let mask_bit = if self.mask_key.is_some() { MASKED } else { 0 };
-        let [k0, k1, k2, k3] = match self.mask_key {
-            Some(key) => key,
-            None => [0; 4],
-        };
-        let key_len = if self.mask_key.is_some() { 4 } else { 0 };
         let len = self.payload_len & !(1 << 63);
         let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
-        if len <= MAX_LEN_7 {
-            EncodedHeader {
-                bytes: [first, mask_bit | l7, k0, k1, k2, k3, 0, 0, 0, 0, 0, 0, 0, 0],
-                len: 2 + key_len,
-            }
-        } else if len <= MAX_LEN_16 {
-            let bytes = [first, mask_bit | LEN_16, l6, l7, k0, k1, k2, k3, 0, 0, 0, 0, 0, 0];
-            EncodedHeader {
-                bytes,
-                len: 4 + key_len,
-            }
-        } else {
-            let bytes = [first, mask_bit | LEN_64, l0, l1, l2, l3, l4, l5, l6, l7, k0, k1, k2, k3];
-            EncodedHeader {
-                bytes,
-                len: 10 + key_len,
+        match (len, self.mask_key) {
+            (0..=MAX_LEN_7, None) => take(&[first, l7]),
+            (0..=MAX_LEN_7, Some([k0, k1, k2, k3])) => take(&[first, MASKED | l7, k0, k1, k2, k3]),
+            (0..=MAX_LEN_16, None) => take(&[first, LEN_16, l6, l7]),
+            (0..=MAX_LEN_16, Some([k0, k1, k2, k3])) => take(&[first, MASKED | LEN_16, l6, l7, k0, k1, k2, k3]),
+            (_, None) => take(&[first, LEN_64, l0, l1, l2, l3, l4, l5, l6, l7]),
+            (_, Some([k0, k1, k2, k3])) => {
+                take(&[first, MASKED | LEN_64, l0, l1, l2, l3, l4, l5, l6, l7, k0, k1, k2, k3])
             }
         }
     }

@@ -74,12 +74,8 @@ impl Mask {
     /// Rotates the key by `len` bytes of payload.
     #[inline]
     fn advance(&mut self, len: usize) {
-        let [a, b, c, d] = self.key;
-        self.key = match len % 4 {
-            0 => [a, b, c, d],
-            1 => [b, c, d, a],
-            2 => [c, d, a, b],
-            _ => [d, a, b, c],
-        };
+        // The low two bits of the length are all that counts.
+        let bits = [0, 8, 16, 24].get(len % 4).copied().unwrap_or(0);
+        self.key = u32::from_le_bytes(self.key).rotate_right(bits).to_le_bytes();
     }
 }

@@ -1,0 +1,75 @@
+"""What the parts written in Python share: a list of named cases, run one after the other under a time limit each.
+
+A part prints `plan N` first and then one line per case, `ok NAME` or `FAIL NAME: why`.
+"""
+
+import asyncio
+import os
+import traceback
+
+SIZES = [125, 126, 65535, 65536, 16 * 1024 * 1024]
+FRAGMENTS = ["frag", "mented: héllo, ", "", "世界 ", "🌍"]
+
+_cases = []
+
+
+def case(name, limit=20):
+    """Registers an async function without arguments as a case."""
+
+    def register(function):
+        _cases.append((name, limit, function))
+        return function
+
+    return register
+
+
+def text_of(size):
+    """Text of exactly `size` bytes in UTF-8, with characters of one to four bytes."""
+    pattern = "aé世🌍"  # 1 + 2 + 3 + 4 bytes
+    text = pattern * (size // 10) + "x" * (size % 10)
+    assert len(text.encode()) == size
+    return text
+
+
+def binary_of(size):
+    """`size` bytes in which every value occurs, and no short period of a power of two that would hide a lost chunk."""
+    pattern = bytes(range(256)) + bytes(range(255, 4, -1))
+    return (pattern * (size // len(pattern) + 1))[:size]
+
+
+def same(got, expected, what="message"):
+    """Fails with a short text: the messages can be 16 MiB long."""
+    if got != expected:
+        raise AssertionError(f"{what}: got {_brief(got)}, expected {_brief(expected)}")
+
+
+def _brief(value):
+    shown = repr(value)
+    return shown if len(shown) <= 120 else f"{shown[:100]}… ({len(value)} long)"
+
+
+async def _run_all(peer):
+    print(f"plan {len(_cases)}", flush=True)
+    failed = 0
+    for name, limit, function in _cases:
+        try:
+            await asyncio.wait_for(function(), limit)
+        except (Exception, asyncio.CancelledError) as error:
+            failed += 1
+            why = f"{type(error).__name__}: {error}".replace("\n", " ")
+            if isinstance(error, TimeoutError) and not str(error):
+                why = f"still running after {limit} s"
+            here = os.path.dirname(os.path.abspath(__file__))
+            for step in reversed(traceback.extract_tb(error.__traceback__)):
+                file = os.path.abspath(step.filename)
+                if os.path.dirname(file) == here and file != os.path.abspath(__file__):
+                    why += f" ({os.path.basename(file)}:{step.lineno})"
+                    break
+            print(f"FAIL {peer}: {name}: {why}", flush=True)
+        else:
+            print(f"ok {peer}: {name}", flush=True)
+    return failed
+
+
+def main(peer):
+    raise SystemExit(1 if asyncio.run(_run_all(peer)) else 0)

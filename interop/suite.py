@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Runs the examples against their peers and counts: one line per case, the sum last, exit status 1 unless all passed.
+
+Called by `run`, which installs the peers and builds the examples.
+"""
+
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+EXAMPLES = Path(os.environ["EXAMPLES"])
+OUT = Path(os.environ["OUT"])
+SECONDS_PER_PART = 240
+
+PYTHON, NODE = str(OUT / "venv" / "bin" / "python"), "node"
+PARTS = [
+    ("raw client", [PYTHON, "raw_client.py"]),
+    ("websockets client", [PYTHON, "websockets_client.py"]),
+    ("websockets server", [PYTHON, "websockets_server.py"]),
+    ("ws client", [NODE, "ws_client.cjs"]),
+    ("ws server", [NODE, "ws_server.cjs"]),
+    ("chromium", [NODE, "browser.cjs"]),
+]
+
+passed = failed = 0
+children = []
+
+
+def report(line):
+    global passed, failed
+    if line.startswith("ok "):
+        passed += 1
+    elif line.startswith("FAIL "):
+        failed += 1
+    print(line, flush=True)
+
+
+def start(command, **options):
+    """A child in a process group of its own, which dies with us however we end."""
+
+    def with_parent():
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, Linux only
+
+    linux = sys.platform == "linux"
+    child = subprocess.Popen(
+        command, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=with_parent if linux else None, **options
+    )
+    children.append(child)
+    return child
+
+
+def stop(child, patience=3):
+    """Ends a child and all that it started: asked first, so that it can clean up."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, sign)
+        except ProcessLookupError:
+            break
+        try:
+            child.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+    child.wait()
+
+
+def lines_of(stream, deadline):
+    """Lines of a pipe until its end or the deadline, which raises TimeoutError."""
+    selector = selectors.DefaultSelector()
+    selector.register(stream, selectors.EVENT_READ)
+    rest = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not selector.select(left):
+            raise TimeoutError
+        data = os.read(stream.fileno(), 65536)
+        if not data:
+            if rest:
+                yield rest.decode(errors="replace")
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace")
+
+
+class Echo:
+    """The `echo` example on a free port."""
+
+    def __init__(self, *options):
+        self.errors = tempfile.TemporaryFile()
+        self.name = " ".join(["echo", *options])
+        self.child = start(
+            [str(EXAMPLES / "echo"), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
+        )
+        self.url = next(lines_of(self.child.stdout, time.monotonic() + 10), "").strip()
+        if not (self.url.startswith("http://127.0.0.1:") and self.url.endswith("/")):
+            raise SystemExit(f"FAIL {self.name}: the first line is {self.url!r}, not its address\n{self.said()}")
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")
+
+    def check(self):
+        if self.child.poll() is not None:
+            report(f"FAIL {self.name}: has ended with status {self.child.returncode}: {self.said()[-300:]!r}")
+        elif "panicked" in self.said():
+            report(f"FAIL {self.name}: a thread has panicked: {self.said()[:300]!r}")
+        else:
+            report(f"ok {self.name}: still serves, and nothing has panicked")
+
+
+def run_part(name, command, environment):
+    """Runs one part. Fails it, too, when it does not run as many cases as it said."""
+    began = time.monotonic()
+    child = start(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, bufsize=0)
+    planned, seen, failures = None, 0, failed
+    try:
+        for line in lines_of(child.stdout, time.monotonic() + SECONDS_PER_PART):
+            if line.startswith("plan "):
+                planned = int(line[5:])
+            else:
+                seen += line.startswith(("ok ", "FAIL "))
+                report(line)
+        status = child.wait(10)
+    except (TimeoutError, subprocess.TimeoutExpired):
+        report(f"FAIL {name}: still running after {SECONDS_PER_PART} s, {seen} of {planned} cases done")
+    else:
+        if not planned or seen != planned:
+            report(f"FAIL {name}: {seen} of {planned} cases run, exit status {status}")
+        elif (status != 0) != (failed > failures):
+            report(f"FAIL {name}: exit status {status} does not go with its cases")
+    finally:
+        stop(child)
+    print(f"-- {name}: {time.monotonic() - began:.1f} s", flush=True)
+
+
+def main():
+    chosen = sys.argv[1:]
+    parts = [part for part in PARTS if not chosen or part[0] in chosen]
+    if len(parts) < len(chosen):
+        raise SystemExit(f"no such part in {chosen}; there are: {', '.join(name for name, _ in PARTS)}")
+    servers = [
+        Echo(),
+        Echo("--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),
+        Echo("--origin", "https://good.example", "--origin", "https://also.example"),
+    ]
+    addresses = [server.url.replace("http:", "ws:", 1) for server in servers]
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+        **dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN"], addresses)),
+        "NODE_PATH": str(OUT / "node" / "node_modules"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    for name, command in parts:
+        run_part(name, command, environment)
+    for server in servers:
+        server.check()
+
+
+def ended(sign, _):
+    raise SystemExit(f"stopped by signal {sign}")
+
+
+signal.signal(signal.SIGTERM, ended)
+signal.signal(signal.SIGINT, ended)
+try:
+    main()
+finally:
+    for child in children:
+        stop(child)
+print(f"{passed} passed, {failed} failed")
+sys.exit(1 if failed or not passed else 0)

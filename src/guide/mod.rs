@@ -1,0 +1,10 @@
+//! The manual: how to drive the crate, what it promises, and where it deviates.
+
+#[doc = include_str!("integration.md")]
+pub mod integration {}
+
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("deviations.md")]
+pub mod deviations {}

@@ -1,0 +1,288 @@
+//! The client's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.1).
+
+use super::error::{HandshakeError, WriteError};
+use super::grammar::Extension;
+use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
+use super::key::Key;
+use super::negotiate::{Answer, Proposal};
+use super::uri::WebSocketUri;
+use super::write::write_whole;
+use crate::connection::{Client, Connection};
+use crate::entropy::Entropy;
+use crate::limits::Limits;
+use crate::output::Output;
+
+/// A client that has sent its request and waits for the head of the response.
+///
+/// The caller keeps what arrives in its own buffer and shows all of it each time; the machine remembers how far it has
+/// looked. It holds no buffer. The entropy makes the key here, and mask keys once the connection is open.
+///
+/// ```
+/// use sockless::handshake::{ClientHandshake, Proposal, Response, WebSocketUri};
+/// use sockless::limits::Limits;
+///
+/// // The nonce of RFC 6455 section 1.3, for a test only.
+/// let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
+/// let uri = WebSocketUri::parse("ws://server.example.com/chat")?;
+/// let proposal = Proposal::new().subprotocols(&["chat", "superchat"]);
+/// let mut out = Vec::new();
+/// let mut handshake = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out)?;
+/// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n"));
+///
+/// let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81";
+/// assert!(handshake.receive(&received[..40])?.is_none()); // read on
+/// match handshake.receive(received)? {
+///     Some(Response::Accepted(accepted)) => {
+///         assert_eq!(accepted.subprotocol(), Some("chat"));
+///         assert_eq!(&received[accepted.head_len()..], b"\x81"); // the connection's first input
+///         let connection = accepted.into_connection(entropy);
+///         # let _ = connection;
+///     }
+///     Some(Response::Refused(refused)) => panic!("status {}", refused.status()),
+///     None => unreachable!(),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientHandshake<'r> {
+    proposal: Proposal<'r>,
+    waiting: Waiting,
+}
+
+/// The state of a client's handshake without what it has asked for, for those who own that themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    key: Key,
+    scanner: Scanner,
+    limits: Limits,
+    failure: Option<HandshakeError>,
+}
+
+impl<'r> ClientHandshake<'r> {
+    /// Writes the request, with a key from `entropy`.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then nothing was written.
+    pub fn start(
+        uri: &WebSocketUri<'_>,
+        proposal: &Proposal<'r>,
+        entropy: &mut impl Entropy,
+        limits: &Limits,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<Self, WriteError> {
+        Ok(Self {
+            proposal: *proposal,
+            waiting: Waiting::start(uri, proposal, entropy, limits, out)?,
+        })
+    }
+
+    /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
+    ///
+    /// Bytes after the head are left alone: see [`Response::head_len`]. Once the head is complete, a further call
+    /// returns the same response.
+    ///
+    /// # Errors
+    /// The rule that the server broke: the connection has to be dropped. The error is sticky.
+    pub fn receive<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
+        self.waiting.receive(&self.proposal, bytes)
+    }
+
+    /// The server will send nothing more.
+    ///
+    /// # Errors
+    /// [`HandshakeError::EndOfStream`] when the head is not complete, or the error that came before. It is sticky.
+    pub fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
+        self.waiting.end_of_stream()
+    }
+}
+
+impl Waiting {
+    pub(crate) fn start(
+        uri: &WebSocketUri<'_>,
+        proposal: &Proposal<'_>,
+        entropy: &mut impl Entropy,
+        limits: &Limits,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<Self, WriteError> {
+        proposal.check()?;
+        let key = Key::generate(entropy);
+        write_whole(out, |sink| {
+            sink.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
+            sink.field("Host", uri.authority());
+            for (name, value) in proposal.fields(Some(&key)) {
+                sink.field(name, value);
+            }
+            sink.bytes(b"\r\n");
+        })?;
+        Ok(Self {
+            key,
+            scanner: Scanner::new(Kind::Response, limits),
+            limits: *limits,
+            failure: None,
+        })
+    }
+
+    /// As [`ClientHandshake::receive`], with the proposal that the request was made of.
+    pub(crate) fn receive<'b>(
+        &mut self,
+        proposal: &Proposal<'_>,
+        bytes: &'b [u8],
+    ) -> Result<Option<Response<'b>>, HandshakeError> {
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        let result = self.judge(proposal, bytes);
+        self.failure = result.as_ref().err().copied();
+        result
+    }
+
+    fn judge<'b>(&mut self, proposal: &Proposal<'_>, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
+        let Some(head) = self.scanner.advance(bytes)? else {
+            return Ok(None);
+        };
+        let (line, headers) = split(head);
+        let (line, head_len) = (StatusLine::parse(line)?, head.len());
+        if line.status == 101 && line.version < HttpVersion::Http11 {
+            return Err(HandshakeError::ResponseVersion);
+        }
+        Ok(Some(
+            match proposal.judge_response(&self.key, line.status, headers)? {
+                Some(answer) => Response::Accepted(Accepted {
+                    answer,
+                    head_len,
+                    limits: self.limits,
+                }),
+                None => Response::Refused(Refused {
+                    line,
+                    headers,
+                    head_len,
+                }),
+            },
+        ))
+    }
+
+    pub(crate) fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
+        if self.failure.is_none() && !self.scanner.is_complete() {
+            self.failure = Some(HandshakeError::EndOfStream);
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+/// A response whose head is complete.
+#[derive(Clone, Debug)]
+pub enum Response<'b> {
+    /// The server has accepted, and its answer has passed every rule.
+    Accepted(Accepted<'b>),
+    /// The server has answered with another status than 101: an error page, a redirection, a request for
+    /// authentication. What to make of it is for the caller to say (RFC 6455 section 4.1).
+    Refused(Refused<'b>),
+}
+
+impl Response<'_> {
+    /// The length of the head in bytes. What follows in the buffer is the first input of the connection, or what has
+    /// arrived of the body.
+    #[must_use]
+    pub const fn head_len(&self) -> usize {
+        match self {
+            Self::Accepted(accepted) => accepted.head_len(),
+            Self::Refused(refused) => refused.head_len(),
+        }
+    }
+}
+
+/// An accepted handshake.
+#[derive(Clone, Debug)]
+pub struct Accepted<'b> {
+    answer: Answer<'b, Headers<'b>>,
+    head_len: usize,
+    limits: Limits,
+}
+
+impl<'b> Accepted<'b> {
+    /// The subprotocol that the server has picked.
+    #[must_use]
+    pub const fn subprotocol(&self) -> Option<&'b str> {
+        self.answer.subprotocol()
+    }
+
+    /// The extensions that the server has agreed to, in the order in which they apply. Whether their parameters suit
+    /// the offer is for the extension to say.
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'b> {
+        self.answer.extensions()
+    }
+
+    /// The header fields, in their order.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'b> {
+        self.answer.headers()
+    }
+
+    /// The value of the first header field with this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.answer.header(name)
+    }
+
+    /// The length of the head in bytes. What follows in the buffer is the first input of the connection.
+    #[must_use]
+    pub const fn head_len(&self) -> usize {
+        self.head_len
+    }
+
+    /// The connection, which takes its mask keys from `entropy`.
+    #[must_use]
+    pub fn into_connection<E: Entropy>(self, entropy: E) -> Connection<Client<E>> {
+        self.answer.into_connection(entropy, &self.limits)
+    }
+}
+
+/// A response with another status than 101.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'b> {
+    line: StatusLine<'b>,
+    headers: Headers<'b>,
+    head_len: usize,
+}
+
+impl<'b> Refused<'b> {
+    /// The status, 100 to 999. One below 200 is an interim response: another head follows it.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.line.status
+    }
+
+    /// The reason phrase, which may be empty and need not be UTF-8.
+    #[must_use]
+    pub const fn reason(&self) -> &'b [u8] {
+        self.line.reason
+    }
+
+    /// The version of HTTP.
+    #[must_use]
+    pub const fn version(&self) -> HttpVersion {
+        self.line.version
+    }
+
+    /// The header fields, in their order.
+    #[must_use]
+    pub const fn headers(&self) -> Headers<'b> {
+        self.headers
+    }
+
+    /// The value of the first header field with this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.headers
+            .into_iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The length of the head in bytes. What follows in the buffer is what has arrived of the body.
+    #[must_use]
+    pub const fn head_len(&self) -> usize {
+        self.head_len
+    }
+}

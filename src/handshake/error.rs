@@ -1,0 +1,252 @@
+//! What can be wrong with an opening handshake: each rule one row of a table.
+
+use core::fmt;
+
+use crate::output::OutputFull;
+
+/// Makes an error enum from its table, so that the name, the section and the text of a rule stand in one place.
+macro_rules! rules {
+    (
+        $(#[$meta:meta])*
+        pub enum $Name:ident {
+            $($Variant:ident, $section:literal, $text:literal;)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $Name {
+            $(#[doc = concat!($text, " (", $section, ").")] $Variant,)*
+        }
+
+        impl $Name {
+            /// Every rule there is, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$Variant,)*];
+
+            /// The name of the rule: that of the variant.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$Variant => stringify!($Variant),)* }
+            }
+
+            /// The document and section that states the rule.
+            #[must_use]
+            pub const fn section(self) -> &'static str {
+                match self { $(Self::$Variant => $section,)* }
+            }
+
+            /// The rule that was broken, in words.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$Variant => $text,)* }
+            }
+        }
+
+        impl fmt::Display for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} ({})", self.text(), self.section())
+            }
+        }
+
+        impl core::error::Error for $Name {}
+    };
+}
+pub(crate) use rules;
+
+/// The table of the peer's faults has one more column: the status that a server answers with.
+macro_rules! peer_rules {
+    (
+        $(#[$meta:meta])*
+        pub enum $Name:ident {
+            $($Variant:ident, $section:literal, $status:expr, $text:literal;)*
+        }
+    ) => {
+        rules! {
+            $(#[$meta])*
+            pub enum $Name { $($Variant, $section, $text;)* }
+        }
+
+        impl $Name {
+            /// The HTTP status that a server answers with. `None` for a fault that has no answer: that of a server,
+            /// and the end of the stream.
+            #[must_use]
+            pub const fn status(self) -> Option<u16> {
+                match self { $(Self::$Variant => $status,)* }
+            }
+        }
+    };
+}
+
+peer_rules! {
+    /// A rule of the opening handshake that the peer has broken.
+    ///
+    /// A server answers with [`status`](Self::status) and [`answer_headers`](Self::answer_headers), and
+    /// [`ServerHandshake`](super::ServerHandshake) has queued that answer when the caller hears of the error. A client
+    /// has nothing to answer: it drops the connection (RFC 6455 section 4.1, "_Fail the WebSocket Connection_").
+    ///
+    /// ```
+    /// use sockless::handshake::HandshakeError;
+    ///
+    /// let error = HandshakeError::VersionUnsupported;
+    /// assert_eq!(error.section(), "RFC 6455 section 4.4");
+    /// assert_eq!(error.status(), Some(426));
+    /// ```
+    pub enum HandshakeError {
+        // The syntax of a head, in either role.
+        FirstByte, "RFC 9112 section 2.1", Some(400), "the first byte cannot start an HTTP/1.1 message";
+        LineEnding, "RFC 9112 section 2.2", Some(400), "a line does not end with CR LF";
+        HeadTooLarge, "RFC 6585 section 5", Some(431), "the head is longer than the limit";
+        TooManyHeaders, "RFC 6585 section 5", Some(431), "the head has more header fields than the limit";
+        HeaderFolded, "RFC 9112 section 5.2", Some(400), "a header field is folded over several lines";
+        HeaderName, "RFC 9112 section 5.1", Some(400), "a header field has no name that is a token followed by a colon";
+        HeaderValue, "RFC 9110 section 5.5", Some(400), "a header field's value has a control character";
+        EndOfStream, "RFC 9112 section 8", None, "the stream ended before the end of the head";
+
+        // The request, as a server reads it.
+        RequestLine, "RFC 9112 section 3", Some(400), "the request line is not method, target and version, one space apart";
+        RequestTarget, "RFC 9112 section 3.2", Some(400), "the request target is empty or has a character that is not allowed";
+        HttpVersionMalformed, "RFC 9112 section 2.3", Some(400), "the HTTP version is malformed";
+        HttpVersionUnsupported, "RFC 9110 section 15.6.6", Some(505), "the HTTP version is neither 1.0 nor 1.1";
+        MethodNotGet, "RFC 6455 section 4.2.1", Some(405), "the method of an opening handshake is not GET";
+        MethodNotConnect, "RFC 8441 section 4", Some(405), "the method of an extended CONNECT is not CONNECT";
+        HttpVersionTooOld, "RFC 6455 section 4.2.1", Some(400), "the HTTP version of an opening handshake is below 1.1";
+        ResourceName, "RFC 6455 section 4.2.1", Some(400), "the request target is neither a path nor an absolute HTTP address";
+        UpgradeMissing, "RFC 6455 section 4.2.1", Some(400), "no Upgrade header field names websocket";
+        ConnectionMissing, "RFC 6455 section 4.2.1", Some(400), "no Connection header field names upgrade";
+        HostMissing, "RFC 6455 section 4.2.1", Some(400), "the Host header field is missing";
+        HostRepeated, "RFC 9112 section 3.2", Some(400), "there are several Host header fields";
+        HostInvalid, "RFC 9112 section 3.2", Some(400), "the Host header field is not a host with an optional port";
+        NotAscii, "RFC 6455 section 4.3", Some(400), "a Sec-WebSocket header field has bytes that are not ASCII";
+        VersionMissing, "RFC 6455 section 4.2.1", Some(400), "the Sec-WebSocket-Version header field is missing";
+        VersionRepeated, "RFC 6455 section 11.3.5", Some(400), "the request has several values of Sec-WebSocket-Version";
+        VersionUnsupported, "RFC 6455 section 4.4", Some(426), "the version of the WebSocket protocol is not 13";
+        KeyMissing, "RFC 6455 section 4.2.1", Some(400), "the Sec-WebSocket-Key header field is missing";
+        KeyRepeated, "RFC 6455 section 11.3.1", Some(400), "there are several Sec-WebSocket-Key header fields";
+        KeyInvalid, "RFC 6455 section 4.2.1", Some(400), "the key is not 16 bytes in base64";
+        OriginRepeated, "RFC 6454 section 7.3", Some(400), "there are several Origin header fields";
+        SubprotocolMalformed, "RFC 6455 section 4.3", Some(400), "Sec-WebSocket-Protocol is not a list of tokens";
+        SubprotocolRepeated, "RFC 6455 section 4.1", Some(400), "a subprotocol is offered twice";
+        TooManySubprotocols, "RFC 6585 section 5", Some(431), "more subprotocols are offered than the limit";
+        ExtensionMalformed, "RFC 6455 section 9.1", Some(400), "Sec-WebSocket-Extensions is not a list of extensions";
+        BodyDeclared, "RFC 6455 section 4.1", Some(400), "the request of an opening handshake declares a body";
+
+        // The response, as a client reads it.
+        StatusLine, "RFC 9112 section 4", None, "the status line is malformed";
+        ResponseVersion, "RFC 6455 section 4.2.2", None, "the HTTP version of the 101 response is not 1.1";
+        ResponseUpgrade, "RFC 6455 section 4.1", None, "the response's Upgrade header field is not websocket";
+        ResponseConnection, "RFC 6455 section 4.1", None, "the response's Connection header field does not name upgrade";
+        AcceptMissing, "RFC 6455 section 4.1", None, "the Sec-WebSocket-Accept header field is missing";
+        AcceptRepeated, "RFC 6455 section 11.3.3", None, "there are several Sec-WebSocket-Accept header fields";
+        AcceptMismatch, "RFC 6455 section 4.1", None, "Sec-WebSocket-Accept does not answer the key that was sent";
+        SubprotocolNotAsked, "RFC 6455 section 4.1", None, "the response names a subprotocol that was not asked for";
+        SeveralSubprotocols, "RFC 6455 section 11.3.4", None, "the response has several Sec-WebSocket-Protocol header fields";
+        SubprotocolMissing, "WHATWG WebSockets section 2", None, "the response names no subprotocol though one is required";
+        ExtensionNotAsked, "RFC 6455 section 4.1", None, "the response names an extension that was not asked for";
+    }
+}
+
+impl HandshakeError {
+    /// The header fields that the answer to this error must have, beside those of any answer: `Allow` with status
+    /// 405 (RFC 9110 section 15.5.6), `Upgrade` and `Sec-WebSocket-Version` with status 426 (RFC 9110 section 15.5.22,
+    /// RFC 6455 section 4.4).
+    #[must_use]
+    pub const fn answer_headers(self) -> &'static [(&'static str, &'static str)] {
+        match self.status() {
+            Some(405) => match self {
+                Self::MethodNotConnect => &[("Allow", "CONNECT")],
+                _ => &[("Allow", "GET")],
+            },
+            Some(426) => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+            _ => &[],
+        }
+    }
+}
+
+rules! {
+    /// The caller asks for something that must not be sent. Nothing was written; the handshake can go on.
+    pub enum Misuse {
+        HeaderName, "RFC 9110 section 5.1", "a header field's name is not a token";
+        HeaderValue, "RFC 9110 section 5.5", "a header field's value has CR, LF, NUL or another control character";
+        HeaderManaged, "RFC 6455 section 4", "the header field is written by the machine itself";
+        SubprotocolSyntax, "RFC 6455 section 4.1", "a subprotocol is not a token";
+        SubprotocolRepeated, "RFC 6455 section 4.1", "a subprotocol is offered twice";
+        SubprotocolNotOffered, "RFC 6455 section 4.2.2", "the client did not offer the subprotocol";
+        ExtensionSyntax, "RFC 6455 section 9.1", "an extension is not a name with parameters";
+        ExtensionNotOffered, "RFC 6455 section 9.1", "the client did not offer the extension";
+        Status, "RFC 9110 section 15", "the status is not one from 200 to 599";
+        BodyNotAllowed, "RFC 9110 section 6.4.1", "a response with this status has no body";
+    }
+}
+
+/// Why a head was not written. Nothing was written in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// The caller asks for something that must not be sent.
+    Misuse(Misuse),
+    /// The output has no room: make room, and call again.
+    OutputFull(OutputFull),
+}
+
+impl From<Misuse> for WriteError {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}
+
+impl From<OutputFull> for WriteError {
+    fn from(full: OutputFull) -> Self {
+        Self::OutputFull(full)
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misuse(misuse) => misuse.fmt(f),
+            Self::OutputFull(full) => full.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for WriteError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Misuse(misuse) => Some(misuse),
+            Self::OutputFull(full) => Some(full),
+        }
+    }
+}
+
+/// Why a server has no request to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// The peer broke a rule. Its answer is in the output: flush it, then close the transport. The same error comes
+    /// again from every further call.
+    Refused(HandshakeError),
+    /// The peer broke a rule and the output has no room for the answer: make room, and call again.
+    OutputFull(OutputFull),
+}
+
+impl From<OutputFull> for RequestError {
+    fn from(full: OutputFull) -> Self {
+        Self::OutputFull(full)
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::OutputFull(full) => full.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RequestError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Refused(error) => Some(error),
+            Self::OutputFull(full) => Some(full),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 sections 4.1, 4.2.2, 11.3.1 and 11.3.3).
+
+use core::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use sha1::{Digest as _, Sha1};
+
+use crate::entropy::Entropy;
+
+/// What the server appends to the key before it hashes it (RFC 6455 section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The last character but two of a key carries 2 bits, and encoders should leave the other four zero; but the example in
+/// RFC 6455 section 4.1 (`AQIDBAUGBwgJCgsMDQ4PEC==`) does not, so that neither is required here.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
+/// A client's nonce in base64: the value of `Sec-WebSocket-Key`.
+///
+/// ```
+/// use sockless::handshake::Key;
+///
+/// let key = Key::from_nonce(*b"the sample nonce");
+/// assert_eq!(key.as_str(), "dGhlIHNhbXBsZSBub25jZQ==");
+/// assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key([u8; 24]);
+
+impl Key {
+    /// A fresh key (RFC 6455 section 4.1: "selected randomly for each connection").
+    pub fn generate(entropy: &mut impl Entropy) -> Self {
+        let mut nonce = [0; 16];
+        entropy.fill(&mut nonce);
+        Self::from_nonce(nonce)
+    }
+
+    /// The key for a nonce that the caller has chosen.
+    #[must_use]
+    pub fn from_nonce(nonce: [u8; 16]) -> Self {
+        let mut key = [b'='; 24];
+        // 16 bytes are 24 characters: this cannot fail.
+        let _ = BASE64.encode_slice(nonce, &mut key);
+        Self(key)
+    }
+
+    /// The key as it stands in a request: `None` when it is not 16 bytes in base64. The last four bits, which carry
+    /// nothing, may be anything.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let key: [u8; 24] = value.try_into().ok()?;
+        // Room for what 24 characters hold at most.
+        let mut nonce = [0; 18];
+        (BASE64.decode_slice(key, &mut nonce) == Ok(16)).then_some(Self(key))
+    }
+
+    /// The key's 24 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// What a server answers to it.
+    #[must_use]
+    pub fn accept(&self) -> Accept {
+        let mut accept = [b'='; 28];
+        // 20 bytes are 28 characters: this cannot fail.
+        let _ = BASE64.encode_slice(
+            Sha1::new().chain_update(self.0).chain_update(GUID).finalize(),
+            &mut accept,
+        );
+        Accept(accept)
+    }
+}
+
+/// Does not show the key, which is the client's own until the handshake is over.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+/// The answer to a [`Key`]: the value of `Sec-WebSocket-Accept`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Accept([u8; 28]);
+
+impl Accept {
+    /// The answer's 28 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Accept").field(&self.as_str()).finish()
+    }
+}

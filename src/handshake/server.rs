@@ -1,0 +1,333 @@
+//! The server's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.2).
+
+use super::error::{HandshakeError, RequestError, WriteError};
+use super::grammar::Extension;
+use super::head::{Headers, HttpVersion, Kind, RequestLine, Scanner, split};
+use super::negotiate::{Acceptance, Offer, OriginPolicy};
+use super::uri::ResourceName;
+use super::write::{HttpResponse, status_line, write_error, write_whole};
+use crate::connection::{Connection, Server};
+use crate::limits::Limits;
+use crate::output::Output;
+
+/// A server that waits for the head of a request.
+///
+/// The caller keeps what arrives in its own buffer and shows all of it each time; the machine remembers how far it has
+/// looked. It holds no buffer.
+///
+/// ```
+/// use sockless::handshake::{Acceptance, Request, ServerHandshake};
+/// use sockless::limits::Limits;
+///
+/// let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Protocol: chat, superchat\r\n\r\n\x81";
+/// let mut handshake = ServerHandshake::new(&Limits::default());
+/// let mut out = Vec::new();
+///
+/// assert!(handshake.receive(&received[..40], &mut out)?.is_none()); // read on
+/// let Some(Request::Upgrade(upgrade)) = handshake.receive(received, &mut out)? else { panic!() };
+/// let subprotocol = upgrade.choose_subprotocol(&["superchat", "chat"]);
+/// let connection = upgrade.accept(&Acceptance::new().maybe_subprotocol(subprotocol), &mut out)?;
+/// let frames = &received[upgrade.head_len()..]; // the connection's first input
+/// # let _ = connection;
+/// assert_eq!(frames, b"\x81");
+/// assert_eq!(
+///     String::from_utf8_lossy(&out),
+///     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: superchat\r\n\r\n"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ServerHandshake {
+    scanner: Scanner,
+    limits: Limits,
+    failure: Option<Failure>,
+}
+
+/// A rule that the client broke.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    error: HandshakeError,
+    /// Whether the request asks for a head only, so that the answer must have no body.
+    head_only: bool,
+    /// Whether the answer is in the output.
+    answered: bool,
+}
+
+impl ServerHandshake {
+    /// A server that has received nothing.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            scanner: Scanner::new(Kind::Request, limits),
+            limits: *limits,
+            failure: None,
+        }
+    }
+
+    /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
+    ///
+    /// Bytes after the head are left alone: see [`Request::head_len`]. Once the head is complete, a further call
+    /// returns the same request.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`] when the client broke a rule; the answer is in `out`. The error is sticky: it
+    /// comes again, without another answer. [`RequestError::OutputFull`] when there was no room for the answer.
+    pub fn receive<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<Option<Request<'b>>, RequestError> {
+        if self.failure.is_none() {
+            match self.judge(bytes) {
+                Ok(request) => return Ok(request),
+                Err(error) => {
+                    // Only what belongs to the head may tell, or the answer would depend on how much came at once.
+                    let head_only = self.scanner.window(bytes).starts_with(b"HEAD ");
+                    self.failure = Some(Failure {
+                        error,
+                        head_only,
+                        answered: false,
+                    });
+                }
+            }
+        }
+        let Some(failure) = &mut self.failure else {
+            return Ok(None);
+        };
+        if !failure.answered {
+            write_error(failure.error, failure.head_only, out)?;
+            failure.answered = true;
+        }
+        Err(RequestError::Refused(failure.error))
+    }
+
+    fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Request<'b>>, HandshakeError> {
+        let Some(head) = self.scanner.advance(bytes)? else {
+            return Ok(None);
+        };
+        let (line, headers) = split(head);
+        let request = HttpRequest {
+            line: RequestLine::parse(line)?,
+            headers,
+            head_len: head.len(),
+        };
+        let Some(offer) = Offer::from_request(request.line.method, request.line.version, headers)? else {
+            return Ok(Some(Request::Http(request)));
+        };
+        let resource = ResourceName::of_target(request.line.target).ok_or(HandshakeError::ResourceName)?;
+        Ok(Some(Request::Upgrade(Upgrade {
+            request,
+            resource,
+            offer,
+            limits: self.limits,
+        })))
+    }
+
+    /// The client will send nothing more.
+    ///
+    /// # Errors
+    /// [`HandshakeError::EndOfStream`] when the head is not complete, or the error that came before. It is sticky, and
+    /// nobody is left to answer.
+    pub fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
+        if self.failure.is_none() && !self.scanner.is_complete() {
+            let error = HandshakeError::EndOfStream;
+            self.failure = Some(Failure {
+                error,
+                head_only: false,
+                answered: true,
+            });
+        }
+        self.failure.map_or(Ok(()), |failure| Err(failure.error))
+    }
+}
+
+/// A request whose head is complete.
+#[derive(Clone, Debug)]
+pub enum Request<'b> {
+    /// An opening handshake that has passed every rule, for the application to accept or to reject.
+    Upgrade(Upgrade<'b>),
+    /// Plain HTTP: no `Upgrade` to websocket and no `Sec-WebSocket-` header field. Only its syntax has been judged.
+    Http(HttpRequest<'b>),
+}
+
+impl Request<'_> {
+    /// The length of the head in bytes. What follows in the buffer is the first input of the connection, or the body
+    /// of a plain request.
+    #[must_use]
+    pub const fn head_len(&self) -> usize {
+        match self {
+            Self::Upgrade(upgrade) => upgrade.head_len(),
+            Self::Http(request) => request.head_len(),
+        }
+    }
+}
+
+/// A plain HTTP request.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpRequest<'b> {
+    line: RequestLine<'b>,
+    headers: Headers<'b>,
+    head_len: usize,
+}
+
+impl<'b> HttpRequest<'b> {
+    /// The method, in the case in which it was sent.
+    #[must_use]
+    pub const fn method(&self) -> &'b str {
+        self.line.method
+    }
+
+    /// The request target as it was sent (RFC 9112 section 3.2).
+    #[must_use]
+    pub const fn target(&self) -> &'b str {
+        self.line.target
+    }
+
+    /// The version of HTTP.
+    #[must_use]
+    pub const fn version(&self) -> HttpVersion {
+        self.line.version
+    }
+
+    /// The header fields, in their order.
+    #[must_use]
+    pub const fn headers(&self) -> Headers<'b> {
+        self.headers
+    }
+
+    /// The value of the first header field with this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.headers
+            .into_iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The length of the head in bytes. What follows in the buffer is the body.
+    #[must_use]
+    pub const fn head_len(&self) -> usize {
+        self.head_len
+    }
+
+    /// Writes a response, without its body to a HEAD request. After it, the server closes the connection.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then nothing was written.
+    pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
+        response.write(self.line.method == "HEAD", out)
+    }
+}
+
+/// An opening handshake that has passed every rule of RFC 6455 section 4.2.1.
+#[derive(Clone, Debug)]
+pub struct Upgrade<'b> {
+    request: HttpRequest<'b>,
+    resource: ResourceName<'b>,
+    offer: Offer<'b, Headers<'b>>,
+    limits: Limits,
+}
+
+impl<'b> Upgrade<'b> {
+    /// The request target as it was sent: a path with its query, or an absolute address.
+    #[must_use]
+    pub const fn target(&self) -> &'b str {
+        self.request.line.target
+    }
+
+    /// The resource name: path and query, also where the target is an absolute address.
+    #[must_use]
+    pub const fn resource_name(&self) -> ResourceName<'b> {
+        self.resource
+    }
+
+    /// The header fields, in their order.
+    #[must_use]
+    pub const fn headers(&self) -> Headers<'b> {
+        self.request.headers
+    }
+
+    /// The value of the first header field with this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.request.header(name)
+    }
+
+    /// The value of `Host`: a host, with a port where the client named one.
+    #[must_use]
+    pub fn host(&self) -> &'b str {
+        self.offer.host().unwrap_or_default()
+    }
+
+    /// The value of `Origin`: browsers always send it, other clients need not (RFC 6455 section 4.1).
+    #[must_use]
+    pub const fn origin(&self) -> Option<&'b [u8]> {
+        self.offer.origin()
+    }
+
+    /// Whether the request's origin is one of `allowed`; one without an origin is not. See [`OriginPolicy`] for how
+    /// origins compare and for the other choice.
+    #[must_use]
+    pub fn origin_allowed(&self, allowed: &[&str]) -> bool {
+        OriginPolicy::only(allowed).allows(self.origin())
+    }
+
+    /// The subprotocols that the client offers, in its order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'b> {
+        self.offer.subprotocols()
+    }
+
+    /// The extensions that the client offers, in its order of preference.
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'b> {
+        self.offer.extensions()
+    }
+
+    /// The first of `supported`, which is in the server's order of preference, that the client offers.
+    #[must_use]
+    pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
+        self.offer.choose_subprotocol(supported)
+    }
+
+    /// The length of the head in bytes. What follows in the buffer is the first input of the connection.
+    #[must_use]
+    pub const fn head_len(&self) -> usize {
+        self.request.head_len
+    }
+
+    /// The negotiation without its HTTP/1.1 head.
+    #[must_use]
+    pub const fn offer(&self) -> &Offer<'b, Headers<'b>> {
+        &self.offer
+    }
+
+    /// Writes the 101 response and opens the connection. A request is answered once.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then nothing was written, and the request can still be answered.
+    pub fn accept(
+        &self,
+        acceptance: &Acceptance<'_>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<Connection<Server>, WriteError> {
+        let agreement = self.offer.accept(acceptance)?;
+        write_whole(out, |sink| {
+            status_line(sink, agreement.status());
+            for (name, value) in agreement.fields() {
+                sink.field(name, value);
+            }
+            sink.bytes(b"\r\n");
+        })?;
+        Ok(agreement.into_connection(&self.limits))
+    }
+
+    /// Writes a response that refuses the handshake. After it, the server closes the connection.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then nothing was written, and the request can still be answered.
+    pub fn reject(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
+        self.request.respond(response, out)
+    }
+}
