@@ -13,7 +13,8 @@ use crate::entropy::Entropy;
 use crate::error::{ReceiveError, SendError};
 use crate::frame::{CloseCode, MessageKind};
 use crate::handshake::{
-    ClientHandshake, HandshakeError, Proposal, Request, RequestError, Response, ServerHandshake, WebSocketUri, WriteError,
+    ClientHandshake, HandshakeError, Proposal, Request, RequestError, Response, ServerHandshake, WebSocketUri,
+    WriteError,
 };
 use crate::limits::Limits;
 use crate::message::{Event, MessageConnection};
@@ -167,7 +168,12 @@ impl BufferedServerHandshake {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let handshake = ServerHandshake::new(limits);
-        Self { handshake, input: Input::default(), output: WriteBuffer::default(), head_len: 0 }
+        Self {
+            handshake,
+            input: Input::default(),
+            output: WriteBuffer::default(),
+            head_len: 0,
+        }
     }
 
     /// Space to read into; then say how much was read with [`advance`](Self::advance).
@@ -185,7 +191,12 @@ impl BufferedServerHandshake {
     /// # Errors
     /// As [`ServerHandshake::receive`]: the answer is in the output.
     pub fn receive(&mut self) -> Result<Option<(Request<'_>, &mut WriteBuffer)>, RequestError> {
-        let Self { handshake, input, output, head_len } = self;
+        let Self {
+            handshake,
+            input,
+            output,
+            head_len,
+        } = self;
         let request = handshake.receive(input.bytes(), output)?;
         Ok(request.map(|request| {
             *head_len = request.head_len();
@@ -275,7 +286,12 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     ) -> Result<Self, WriteError> {
         let mut output = WriteBuffer::default();
         let handshake = ClientHandshake::start(uri, proposal, &mut entropy, limits, &mut output)?;
-        Ok(Self { handshake, entropy, input: Input::default(), output })
+        Ok(Self {
+            handshake,
+            entropy,
+            input: Input::default(),
+            output,
+        })
     }
 
     /// Space to read into; then say how much was read with [`advance`](Self::advance).
@@ -327,21 +343,39 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// The handshake itself, unless [`receive`](Self::receive) shows that it was accepted.
     #[allow(clippy::result_large_err, reason = "the error is the handshake, handed back")]
     pub fn into_connection(self) -> Result<BufferedConnection<Client<E>>, Self> {
-        let Self { mut handshake, entropy, input, output } = self;
+        let Self {
+            mut handshake,
+            entropy,
+            input,
+            output,
+        } = self;
         let (connection, head_len) = match handshake.receive(input.bytes()) {
             Ok(Some(Response::Accepted(accepted))) => {
                 let head_len = accepted.head_len();
                 (accepted.into_connection(entropy), head_len)
             }
-            Ok(Some(Response::Refused(_)) | None) | Err(_) => return Err(Self { handshake, entropy, input, output }),
+            Ok(Some(Response::Refused(_)) | None) | Err(_) => {
+                return Err(Self {
+                    handshake,
+                    entropy,
+                    input,
+                    output,
+                });
+            }
         };
-        Ok(BufferedConnection::from_parts(connection.into(), input.after(head_len), output))
+        Ok(BufferedConnection::from_parts(
+            connection.into(),
+            input.after(head_len),
+            output,
+        ))
     }
 }
 
 impl<E> core::fmt::Debug for BufferedClientHandshake<'_, E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("BufferedClientHandshake").field("handshake", &self.handshake).finish_non_exhaustive()
+        f.debug_struct("BufferedClientHandshake")
+            .field("handshake", &self.handshake)
+            .finish_non_exhaustive()
     }
 }
 

@@ -15,6 +15,9 @@ pub mod connection;
 pub mod entropy;
 pub mod error;
 pub mod frame;
+#[cfg(feature = "conformance")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handshake;
 pub mod limits;
 #[cfg(feature = "alloc")]

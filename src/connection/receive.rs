@@ -693,7 +693,11 @@ impl<R: Role> Receiver<R> {
     /// The phase in which the next frame is awaited.
     #[inline]
     const fn frame_start(&self) -> Phase {
-        if self.within.is_some() { Phase::Between } else { Phase::Start }
+        if self.within.is_some() {
+            Phase::Between
+        } else {
+            Phase::Start
+        }
     }
 
     const fn after_control(&self, control: Control) -> Phase {
