@@ -944,7 +944,7 @@ fn break_head(head: &mut Head, rule: Rule, pick: usize) {
             of(&[
                 "",
                 "AAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-                "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+                "HSmrc0sMlYUkAGmm5OPpG2HaGWk=",
                 "****",
             ]),
         ),

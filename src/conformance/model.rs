@@ -279,7 +279,11 @@ fn frame(
     if bytes.len() < header_end {
         return Err(Verdict::Unfinished);
     }
-    let key = bytes.get(header_end - 4..header_end).filter(|_| masked);
+    let key = if masked {
+        bytes.get(header_end - 4..header_end)
+    } else {
+        None
+    };
 
     // Payload data: what there is of it. Section 5.3: octet i XOR octet i modulo 4 of the key.
     let mut payload = Vec::new();
