@@ -2,6 +2,8 @@
 //!
 //! It asks how many cases there are, runs each by echoing whole messages, and has the server write its report.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, reason = "an example may panic")]
+
 mod common;
 
 use std::error::Error;
@@ -25,7 +27,10 @@ fn main() -> Outcome {
     let server = server.trim_end_matches('/');
     let mut count = String::new();
     run(&format!("{server}/getCaseCount"), |text| count = text.to_owned())?;
-    let count: u32 = count.trim().parse().map_err(|_| format!("not a number of cases: {count:?}"))?;
+    let count: u32 = count
+        .trim()
+        .parse()
+        .map_err(|_| format!("not a number of cases: {count:?}"))?;
     for case in 1..=count {
         println!("case {case} of {count}");
         if let Err(error) = run(&format!("{server}/runCase?case={case}&agent={AGENT}"), |_| {}) {

@@ -6,6 +6,8 @@
 //! Two threads block, one on the terminal and one on the socket; the main thread owns the send half, and what the receive
 //! half owes the peer comes to it through a channel.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, reason = "an example may panic")]
+
 mod common;
 
 use std::error::Error;
@@ -16,6 +18,7 @@ use std::sync::mpsc::{Receiver as Inbox, Sender as Post, channel};
 use std::thread;
 use std::time::Duration;
 
+use common::hang_up;
 use sockless::connection::{Client, CloseRecord, Reply, Sender};
 use sockless::entropy::Entropy;
 use sockless::frame::CloseCode;
@@ -75,7 +78,11 @@ fn options() -> Result<Options, lexopt::Error> {
 
 fn run() -> Result<ExitCode, Failure> {
     let options = options().map_err(|error| failure(USAGE)(&error))?;
-    let headers: Vec<(&str, &str)> = options.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+    let headers: Vec<(&str, &str)> = options
+        .headers
+        .iter()
+        .map(|(name, value)| (&name[..], &value[..]))
+        .collect();
     let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let mut proposal = Proposal::new().headers(&headers).subprotocols(&subprotocols);
     if let Some(origin) = &options.origin {
@@ -92,7 +99,10 @@ fn run() -> Result<ExitCode, Failure> {
 
     let host = uri.host().trim_matches(['[', ']']);
     let mut stream = TcpStream::connect((host, uri.port())).map_err(|error| failure(UNREACHABLE)(&error))?;
-    stream.set_nodelay(true).and_then(|()| stream.write_all(&out)).map_err(|error| failure(UNREACHABLE)(&error))?;
+    stream
+        .set_nodelay(true)
+        .and_then(|()| stream.write_all(&out))
+        .map_err(|error| failure(UNREACHABLE)(&error))?;
     let (ws, leftover) = open(handshake, entropy, &mut stream)?;
     let (receiver, sender) = ws.split().map_err(|_| (CLOSED, "a frame is under way".to_owned()))?;
     converse(stream, receiver, sender, leftover).map_err(|error| failure(CLOSED)(&*error))
@@ -131,7 +141,7 @@ enum News<E> {
     Line(String),
     NoMoreLines,
     Reply(Reply),
-    /// The stream has ended, and the receive half comes back.
+    /// The stream has ended or the connection has failed, and the receive half comes back.
     End(MessageReceiver<Client<E>>),
 }
 
@@ -161,7 +171,14 @@ fn converse<E: Entropy + Send + 'static>(
             News::Line(line) => tx.text(&line, &mut out)?,
             News::NoMoreLines => tx.close(CloseCode::NORMAL, "", &mut out)?,
             News::Reply(reply) => tx.reply(&reply, &mut out)?,
-            News::End(receiver) => return Ok(verdict(&CloseRecord::of(receiver.receiver(), &tx))),
+            News::End(receiver) => {
+                if let Some(failure) = receiver.receiver().failure() {
+                    tx.reply(&failure.into(), &mut out)?;
+                    stream.write_all(&out)?;
+                    hang_up(&mut stream)?;
+                }
+                return Ok(verdict(&CloseRecord::of(receiver.receiver(), &tx)));
+            }
         }
         stream.write_all(&out)?;
         out.clear();
@@ -171,7 +188,11 @@ fn converse<E: Entropy + Send + 'static>(
 
 /// The next thing to do; after a Close, not for ever.
 fn next<T>(inbox: &Inbox<T>, closing: bool) -> Option<T> {
-    if closing { inbox.recv_timeout(PATIENCE).ok() } else { inbox.recv().ok() }
+    if closing {
+        inbox.recv_timeout(PATIENCE).ok()
+    } else {
+        inbox.recv().ok()
+    }
 }
 
 /// The receiving thread: prints messages, and posts what is owed to the peer.
@@ -197,10 +218,7 @@ fn receive<E: Entropy>(
                     event.reply()
                 }
                 Err(error) => {
-                    if let Some(failure) = error.failure() {
-                        eprintln!("{failure}");
-                        let _ = post.send(News::Reply(failure.into()));
-                    }
+                    eprintln!("{error}");
                     let _ = post.send(News::End(rx));
                     return;
                 }

@@ -56,7 +56,9 @@ fn options() -> Outcome<Options> {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--subprotocol" => options.subprotocols.push(args.next().ok_or("--subprotocol needs a name")?),
+            "--subprotocol" => options
+                .subprotocols
+                .push(args.next().ok_or("--subprotocol needs a name")?),
             "--origin" => options.origins.push(args.next().ok_or("--origin needs an origin")?),
             port => options.port = Some(port.parse().map_err(|_| format!("not a port: {port}"))?),
         }
@@ -98,11 +100,13 @@ fn serve(mut stream: TcpStream, options: &Options) -> Outcome {
 fn answer_http(request: &HttpRequest<'_>, out: &mut WriteBuffer) -> Outcome {
     let path = request.target().split('?').next();
     let response = match (request.method(), path) {
-        ("GET" | "HEAD", Some("/")) => {
-            HttpResponse::new(200).headers(&[("Content-Type", "text/html; charset=utf-8")]).body(PAGE)
-        }
+        ("GET" | "HEAD", Some("/")) => HttpResponse::new(200)
+            .headers(&[("Content-Type", "text/html; charset=utf-8")])
+            .body(PAGE),
         ("GET" | "HEAD", _) => HttpResponse::new(404).body(b"not found\n"),
-        _ => HttpResponse::new(405).headers(&[("Allow", "GET, HEAD")]).body(b"method not allowed\n"),
+        _ => HttpResponse::new(405)
+            .headers(&[("Allow", "GET, HEAD")])
+            .body(b"method not allowed\n"),
     };
     Ok(request.respond(&response, out)?)
 }
@@ -119,8 +123,16 @@ fn accept(upgrade: &Upgrade<'_>, options: &Options, out: &mut WriteBuffer) -> Ou
     let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let subprotocol = upgrade.choose_subprotocol(&subprotocols);
     let connection = upgrade.accept(&Acceptance::new().maybe_subprotocol(subprotocol), out)?;
-    let pings = upgrade.resource_name().query().and_then(|query| query.strip_prefix("pings=")?.parse().ok());
-    Ok(Some((connection, pings.filter(|seconds| (1..3600).contains(seconds)).map(Duration::from_secs))))
+    let pings = upgrade
+        .resource_name()
+        .query()
+        .and_then(|query| query.strip_prefix("pings=")?.parse().ok());
+    Ok(Some((
+        connection,
+        pings
+            .filter(|seconds| (1..3600).contains(seconds))
+            .map(Duration::from_secs),
+    )))
 }
 
 /// An open connection: echo, until the peer closes.
@@ -139,7 +151,10 @@ fn converse(mut stream: TcpStream, mut ws: BufferedConnection<Server>, pings: Op
                         unanswered = 0;
                         if pings.is_some() {
                             answered += 1;
-                            tx.text(&format!("ping {answered}: {:.2} ms", pinged.elapsed().as_secs_f64() * 1000.0))?;
+                            tx.text(&format!(
+                                "ping {answered}: {:.2} ms",
+                                pinged.elapsed().as_secs_f64() * 1000.0
+                            ))?;
                         }
                     }
                     Event::Ping(_) | Event::Pong(_) | Event::Close(_) => {}

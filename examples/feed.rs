@@ -4,18 +4,20 @@
 //! A message is encoded once, whatever the number of clients. Each client has a thread that blocks on its socket and owns
 //! the receive half; one thread owns all send halves. What a receive half owes its peer goes to it through a channel.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, reason = "an example may panic")]
+
 mod common;
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, Sender as Post, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::hang_up;
+use common::{hang_up, wait_for_end};
 use sockless::connection::{Connection, PreparedMessage, Receiver, Reply, Sender, Server};
 use sockless::handshake::{Acceptance, HttpResponse, OriginPolicy, Request, ServerHandshake};
 use sockless::limits::Limits;
@@ -75,10 +77,15 @@ fn push(inbox: &Inbox<News>, every: Duration) {
             }
             Ok(News::Owes(id, reply)) => {
                 out.clear();
-                let sent = clients.get_mut(&id).map(|(stream, tx)| {
-                    tx.reply(&reply, &mut out).is_ok() && stream.write_all(&out).is_ok()
-                });
-                if sent == Some(false) {
+                let Some((stream, tx)) = clients.get_mut(&id) else {
+                    continue;
+                };
+                let sent = tx.reply(&reply, &mut out).is_ok() && stream.write_all(&out).is_ok();
+                if reply.is_close() {
+                    // The client's thread reads on until the client has closed too.
+                    let _ = stream.shutdown(Shutdown::Write);
+                }
+                if reply.is_close() || !sent {
                     clients.remove(&id);
                 }
             }
@@ -87,7 +94,11 @@ fn push(inbox: &Inbox<News>, every: Duration) {
             }
             Err(RecvTimeoutError::Timeout) => {
                 next += every;
-                let text = format!("{{\"seconds\":{},\"clients\":{}}}", started.elapsed().as_secs(), clients.len());
+                let text = format!(
+                    "{{\"seconds\":{},\"clients\":{}}}",
+                    started.elapsed().as_secs(),
+                    clients.len()
+                );
                 let message = PreparedMessage::new(text.as_str());
                 out.clear();
                 if message.encode(&mut out).is_ok() {
@@ -105,8 +116,12 @@ fn serve(id: u64, mut stream: TcpStream, origins: &[String], post: &Post<News>) 
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut buf = vec![0; 16 << 10];
-    let Some((connection, leftover)) = open(&mut stream, &mut buf, origins)? else { return hang_up_ok(&mut stream) };
-    let Ok((mut rx, tx)) = connection.split() else { return Ok(()) };
+    let Some((connection, leftover)) = open(&mut stream, &mut buf, origins)? else {
+        return Ok(hang_up(&mut stream)?);
+    };
+    let Ok((mut rx, tx)) = connection.split() else {
+        return Ok(());
+    };
     stream.set_read_timeout(None)?;
     post.send(News::Joined(id, stream.try_clone()?, tx))?;
 
@@ -114,7 +129,7 @@ fn serve(id: u64, mut stream: TcpStream, origins: &[String], post: &Post<News>) 
     loop {
         let closing = take_in(id, &mut rx, &mut buf[start..end], post)?;
         if closing {
-            return hang_up_ok(&mut stream);
+            return Ok(wait_for_end(&mut stream)?);
         }
         start = 0;
         end = stream.read(&mut buf)?;
@@ -142,12 +157,6 @@ fn take_in(id: u64, rx: &mut Receiver<Server>, mut input: &mut [u8], post: &Post
     }
 }
 
-/// Half-closing after the sending thread has written the last frame.
-fn hang_up_ok(stream: &mut TcpStream) -> Outcome {
-    thread::sleep(Duration::from_millis(50));
-    Ok(hang_up(stream)?)
-}
-
 type Opened = (Connection<Server>, (usize, usize));
 
 /// Shakes hands. The second part is where the bytes after the head lie in `buf`.
@@ -164,7 +173,9 @@ fn open(stream: &mut TcpStream, buf: &mut [u8], origins: &[String]) -> Outcome<O
         match handshake.receive(&buf[..filled], &mut out) {
             Ok(None) => {}
             Ok(Some(Request::Http(request))) => {
-                let response = HttpResponse::new(426).headers(&[("Upgrade", "websocket")]).body(b"WebSocket only\n");
+                let response = HttpResponse::new(426)
+                    .headers(&[("Upgrade", "websocket")])
+                    .body(b"WebSocket only\n");
                 request.respond(&response, &mut out)?;
                 break None;
             }

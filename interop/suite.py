@@ -89,17 +89,17 @@ def lines_of(stream, deadline):
             yield line.decode(errors="replace")
 
 
-class Echo:
-    """The `echo` example on a free port."""
+class Server:
+    """An example that serves, on a free port. Its first line is its address."""
 
-    def __init__(self, *options):
+    def __init__(self, program, scheme, *options):
         self.errors = tempfile.TemporaryFile()
-        self.name = " ".join(["echo", *options])
+        self.name = " ".join([program, *options])
         self.child = start(
-            [str(EXAMPLES / "echo"), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
+            [str(EXAMPLES / program), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
         )
         self.url = next(lines_of(self.child.stdout, time.monotonic() + 10), "").strip()
-        if not (self.url.startswith("http://127.0.0.1:") and self.url.endswith("/")):
+        if not (self.url.startswith(f"{scheme}://127.0.0.1:") and self.url.endswith("/")):
             raise SystemExit(f"FAIL {self.name}: the first line is {self.url!r}, not its address\n{self.said()}")
 
     def said(self):
@@ -146,14 +146,15 @@ def main():
     if len(parts) < len(chosen):
         raise SystemExit(f"no such part in {chosen}; there are: {', '.join(name for name, _ in PARTS)}")
     servers = [
-        Echo(),
-        Echo("--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),
-        Echo("--origin", "https://good.example", "--origin", "https://also.example"),
+        Server("echo", "http"),
+        Server("echo", "http", "--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),
+        Server("echo", "http", "--origin", "https://good.example", "--origin", "https://also.example"),
+        Server("feed", "ws", "--every", "1", "--origin", "https://good.example"),
     ]
     addresses = [server.url.replace("http:", "ws:", 1) for server in servers]
     environment = {
         **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
-        **dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN"], addresses)),
+        **dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN", "FEED"], addresses)),
         "NODE_PATH": str(OUT / "node" / "node_modules"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -1,4 +1,4 @@
-//! WebSocket without the socket.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,8 @@ pub mod frame;
 #[cfg(feature = "conformance")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(doc)]
+pub mod guide;
 pub mod handshake;
 pub mod limits;
 #[cfg(feature = "alloc")]

@@ -1,6 +1,6 @@
 //! The kit checked: its generators against its model, this crate against its checker.
 
-mod common;
+mod kit;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -53,7 +53,7 @@ fn label_is_right(session: &Session) {
 fn labels_are_right() {
     for role in Role::ALL {
         for case in Case::all(role) {
-            let mut runner = TestRunner::new(common::config(40, REGRESSIONS));
+            let mut runner = TestRunner::new(kit::config(40, REGRESSIONS));
             let checked = runner.run(&generate::session(role, case), |session| {
                 label_is_right(&session);
                 Ok(())
@@ -75,8 +75,8 @@ fn every_rule_concerns_some_role() {
 #[test]
 fn this_crate_passes() {
     for role in Role::ALL {
-        let cases = common::config(24, REGRESSIONS).cases;
-        let report = Checker::new().cases(cases).check("sockless", role, &mut common::this_crate);
+        let cases = kit::config(24, REGRESSIONS).cases;
+        let report = Checker::new().cases(cases).check("sockless", role, &mut kit::this_crate);
         assert_eq!(report.verdict(), Verdict::Pass, "{report}");
         assert_eq!(report.with(Verdict::Skipped).count(), 0, "{report}");
     }
@@ -84,12 +84,12 @@ fn this_crate_passes() {
 
 #[test]
 fn a_report_is_the_same_each_time() {
-    let report = || Checker::new().cases(3).seed(7).check("x", Role::Server, &mut common::this_crate).to_string();
+    let report = || Checker::new().cases(3).seed(7).check("x", Role::Server, &mut kit::this_crate).to_string();
     assert_eq!(report(), report());
 }
 
 proptest! {
-    #![proptest_config(common::config(200, REGRESSIONS))]
+    #![proptest_config(kit::config(200, REGRESSIONS))]
 
     /// Chunks are the bytes again, whatever the cuts.
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! `SOCKLESS_CASES=100 cargo test --release --all-features --test properties` runs a hundred times as many cases.
 
-mod common;
+mod kit;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -50,7 +50,7 @@ fn fixed_splits(bytes: &[u8]) -> impl Iterator<Item = Split> {
 }
 
 proptest! {
-    #![proptest_config(common::config(400, REGRESSIONS))]
+    #![proptest_config(kit::config(400, REGRESSIONS))]
 
     /// L1, L2, L5, L6, L9: whatever comes, and however it is cut, the machine does what the model says, when it says.
     #[test]

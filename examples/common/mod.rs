@@ -9,16 +9,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Half-closes, and reads on until the peer has closed too: dropping the socket before could reset the connection and
 /// take the last bytes away from the peer.
-pub fn hang_up(stream: &mut TcpStream) -> io::Result<()> {
+pub(crate) fn hang_up(stream: &mut TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     wait_for_end(stream)
 }
 
 /// Reads until the peer has closed, for a few seconds at the most.
-pub fn wait_for_end(stream: &mut TcpStream) -> io::Result<()> {
+pub(crate) fn wait_for_end(stream: &mut TcpStream) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let mut scrap = [0; 4096];
-    while let left @ Duration::ZERO.. = deadline.saturating_duration_since(Instant::now()) {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
@@ -34,6 +35,6 @@ pub fn wait_for_end(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 /// Whether a read has ended because of its timeout, which systems report in two ways.
-pub fn is_timeout(error: &io::Error) -> bool {
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

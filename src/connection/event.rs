@@ -28,7 +28,7 @@ impl Event<'_, CloseFrame<'_>> {
     pub fn reply(&self) -> Option<Reply> {
         match self {
             Self::Ping(payload) => Some(Reply::pong(payload)),
-            Self::Close(frame) => Some(Reply::close(frame.code)),
+            Self::Close(frame) => Some(Reply::close(frame)),
             Self::Text(_) | Self::Binary(_) | Self::Pong(_) => None,
         }
     }

@@ -20,7 +20,7 @@ pub use role::{Client, Role, Server};
 pub use send::{Payload, PreparedMessage, Sender};
 
 use crate::error::{ReceiveError, SendError};
-use crate::frame::CloseCode;
+use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::output::{Output, OutputFull};
 use crate::state::Control;
@@ -224,8 +224,8 @@ impl<R: Role> Connection<R> {
             }
             Control::Ping => self.write_pong(payload, out),
             Control::Close => {
-                let code = self.receiver.close_frame().and_then(|frame| frame.code);
-                self.sender.close_for_peer(CloseReply { code, answers: true }, out)
+                let frame = self.receiver.close_frame().unwrap_or_default();
+                self.sender.close_for_peer(CloseReply { frame, answers: true }, out)
             }
         };
         if let Err(full) = written {
@@ -261,10 +261,11 @@ impl<R: Role> Connection<R> {
         let ReceiveError::Failed(failure) = error else {
             return error;
         };
-        let close = CloseReply {
+        let frame = CloseFrame {
             code: Some(failure.close_code()),
-            answers: false,
+            reason: "",
         };
+        let close = CloseReply { frame, answers: false };
         match self.sender.close_for_peer(close, out) {
             Ok(()) => error,
             Err(full) => ReceiveError::Blocked(full.into()),

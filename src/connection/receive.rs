@@ -216,12 +216,18 @@ impl<R: Role> Receiver<R> {
             },
         };
         self.stream_end = Some(end);
-        match self.phase {
-            Phase::Start | Phase::Between | Phase::Header | Phase::Data { .. } | Phase::Control(_) => {
-                self.phase = Phase::Ended;
-            }
-            Phase::Held(_) | Phase::Closed | Phase::Ended | Phase::Failed(_) => {}
-        }
+        self.phase = match self.phase {
+            // What is kept because its reply did not fit is not handed out any more: a Close is in the record.
+            Phase::Held(Control::Close) | Phase::Closed => Phase::Closed,
+            Phase::Start
+            | Phase::Between
+            | Phase::Header
+            | Phase::Data { .. }
+            | Phase::Control(_)
+            | Phase::Held(Control::Ping | Control::Pong)
+            | Phase::Ended => Phase::Ended,
+            failed @ Phase::Failed(_) => failed,
+        };
         end
     }
 

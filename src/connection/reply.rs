@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::send::CloseReply;
 use crate::error::Failure;
-use crate::frame::{CloseCode, MAX_CONTROL_LEN};
+use crate::frame::{CloseFrame, MAX_CONTROL_LEN};
 
 /// A Pong or a Close that is owed to the peer.
 ///
@@ -15,62 +15,65 @@ use crate::frame::{CloseCode, MAX_CONTROL_LEN};
 pub struct Reply {
     kind: Kind,
     payload: [u8; MAX_CONTROL_LEN],
+    len: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Pong { len: u8 },
-    Close(CloseReply),
+    Pong,
+    /// Whether it answers the peer's Close; otherwise the connection has failed.
+    Close {
+        answers: bool,
+    },
 }
 
 impl Reply {
-    /// The Pong for a Ping.
-    pub(crate) fn pong(ping: &[u8]) -> Self {
+    fn new(kind: Kind, bytes: impl Iterator<Item = u8>) -> Self {
         let mut payload = [0; MAX_CONTROL_LEN];
         let mut len = 0;
-        for (to, from) in payload.iter_mut().zip(ping) {
-            *to = *from;
+        for (to, from) in payload.iter_mut().zip(bytes) {
+            *to = from;
             len += 1;
         }
-        Self {
-            kind: Kind::Pong { len },
-            payload,
-        }
+        Self { kind, payload, len }
     }
 
-    /// The answer to the peer's Close: with the same code (section 5.5.1).
-    pub(crate) const fn close(code: Option<CloseCode>) -> Self {
-        Self {
-            kind: Kind::Close(CloseReply { code, answers: true }),
-            payload: [0; MAX_CONTROL_LEN],
-        }
+    /// The Pong for a Ping.
+    pub(crate) fn pong(ping: &[u8]) -> Self {
+        Self::new(Kind::Pong, ping.iter().copied())
+    }
+
+    /// The answer to the peer's Close: the same code and reason (section 5.5.1).
+    pub(crate) fn close(frame: &CloseFrame<'_>) -> Self {
+        Self::new(Kind::Close { answers: true }, frame.body())
     }
 
     /// The payload of a Pong, or else a Close.
-    pub(super) fn payload(&self) -> Result<&[u8], CloseReply> {
+    pub(super) fn payload(&self) -> Result<&[u8], CloseReply<'_>> {
+        let payload = self.payload.get(..usize::from(self.len)).unwrap_or_default();
         match self.kind {
-            Kind::Pong { len } => Ok(self.payload.get(..usize::from(len)).unwrap_or_default()),
-            Kind::Close(close) => Err(close),
+            Kind::Pong => Ok(payload),
+            Kind::Close { answers } => Err(CloseReply {
+                frame: CloseFrame::decode(payload).unwrap_or_default(),
+                answers,
+            }),
         }
     }
 
     /// Whether this is a Close, after which nothing more is sent.
     #[must_use]
     pub const fn is_close(&self) -> bool {
-        matches!(self.kind, Kind::Close(_))
+        matches!(self.kind, Kind::Close { .. })
     }
 }
 
 impl From<Failure> for Reply {
     fn from(failure: Failure) -> Self {
-        let close = CloseReply {
+        let frame = CloseFrame {
             code: Some(failure.close_code()),
-            answers: false,
+            reason: "",
         };
-        Self {
-            kind: Kind::Close(close),
-            payload: [0; MAX_CONTROL_LEN],
-        }
+        Self::new(Kind::Close { answers: false }, frame.body())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Reply, Role, Server};
 use crate::error::SendError;
 use crate::frame::{
-    CloseCode, EncodedHeader, Header, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, Mask, MessageKind, Opcode,
+    CloseCode, CloseFrame, EncodedHeader, Header, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, Mask, MessageKind, Opcode,
 };
 use crate::output::{Output, OutputFull};
 use crate::state::{self, Fragmentation};
@@ -178,7 +178,7 @@ pub struct Sender<R> {
     /// The code of the Close that was sent; 1005 for none.
     sent_close: Option<CloseCode>,
     /// The Close that has to be sent once the frame under way is finished.
-    owed_close: Option<CloseReply>,
+    owed_close: Option<OwedClose>,
     /// The mask of the frame under way, if this end masks.
     mask: Option<Mask>,
     /// The bytes that the frame under way lacks.
@@ -187,10 +187,29 @@ pub struct Sender<R> {
 
 /// A Close that the machine sends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CloseReply {
-    pub(super) code: Option<CloseCode>,
+pub(super) struct CloseReply<'a> {
+    pub(super) frame: CloseFrame<'a>,
     /// Whether it answers the peer's Close; otherwise the connection has failed.
     pub(super) answers: bool,
+}
+
+/// A Close that waits for the end of a frame. For its reason there is no room.
+#[derive(Clone, Copy)]
+struct OwedClose {
+    code: Option<CloseCode>,
+    answers: bool,
+}
+
+impl OwedClose {
+    const fn reply(self) -> CloseReply<'static> {
+        CloseReply {
+            frame: CloseFrame {
+                code: self.code,
+                reason: "",
+            },
+            answers: self.answers,
+        }
+    }
 }
 
 impl<R: Role> Sender<R> {
@@ -306,7 +325,7 @@ impl<R: Role> Sender<R> {
             .checked_sub(bytes.len() as u64)
             .ok_or(SendError::ChunkTooLong)?;
         let close = self.owed_close.filter(|_| remaining == 0);
-        out.reserve(bytes.len().saturating_add(close.map_or(0, |_| close_len::<R>())))?;
+        out.reserve(bytes.len().saturating_add(close.map_or(0, close_len::<R>)))?;
         match &mut self.mask {
             Some(mask) => out.put_masked(bytes, mask),
             None => out.put(bytes),
@@ -314,7 +333,7 @@ impl<R: Role> Sender<R> {
         self.remaining = remaining;
         self.end_frame(kind, fin);
         if let Some(close) = close {
-            self.close_for_peer(close, out)?;
+            self.close_for_peer(close.reply(), out)?;
         }
         Ok(())
     }
@@ -385,7 +404,7 @@ impl<R: Role> Sender<R> {
         if reason.len() > MAX_CLOSE_REASON_LEN {
             return Err(SendError::ControlTooLong);
         }
-        self.write_close(code, reason, out)?;
+        self.write_close(&CloseFrame { code, reason }, out)?;
         Ok(())
     }
 
@@ -435,14 +454,19 @@ impl<R: Role> Sender<R> {
     /// Sends a Close by the machine's own will, or remembers to, while a frame is under way.
     pub(super) fn close_for_peer<O: Output + ?Sized>(
         &mut self,
-        close: CloseReply,
+        close: CloseReply<'_>,
         out: &mut O,
     ) -> Result<(), OutputFull> {
         match self.phase {
             Phase::Closed => {}
-            Phase::Frame { .. } => self.owed_close = Some(close),
+            Phase::Frame { .. } => {
+                self.owed_close = Some(OwedClose {
+                    code: close.frame.code,
+                    answers: close.answers,
+                });
+            }
             Phase::Idle | Phase::Within(_) => {
-                self.write_close(close.code, "", out)?;
+                self.write_close(&close.frame, out)?;
                 self.replied = close.answers;
             }
         }
@@ -558,25 +582,15 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    fn write_close<O: Output + ?Sized>(
-        &mut self,
-        code: Option<CloseCode>,
-        reason: &str,
-        out: &mut O,
-    ) -> Result<(), OutputFull> {
+    fn write_close<O: Output + ?Sized>(&mut self, frame: &CloseFrame<'_>, out: &mut O) -> Result<(), OutputFull> {
         let mut body = [0; MAX_CONTROL_LEN];
         let mut len = 0;
-        if let Some(code) = code {
-            for (to, from) in body
-                .iter_mut()
-                .zip(code.0.to_be_bytes().into_iter().chain(reason.bytes()))
-            {
-                *to = from;
-                len += 1;
-            }
+        for (to, from) in body.iter_mut().zip(frame.body()) {
+            *to = from;
+            len += 1;
         }
         self.write_frame(Opcode::Close, true, body.get(..len).unwrap_or_default(), out)?;
-        self.sent_close = Some(code.unwrap_or(CloseCode::NO_STATUS));
+        self.sent_close = Some(frame.code.unwrap_or(CloseCode::NO_STATUS));
         self.owed_close = None;
         self.phase = Phase::Closed;
         Ok(())
@@ -616,7 +630,8 @@ const fn header_len<R: Role>(payload_len: u64) -> usize {
     if R::IS_CLIENT { unmasked + 4 } else { unmasked }
 }
 
-/// The length of the longest Close that the machine sends by itself.
-const fn close_len<R: Role>() -> usize {
-    header_len::<R>(2) + 2
+/// The length of a Close that the machine sends by itself.
+const fn close_len<R: Role>(close: CloseReply) -> usize {
+    let body_len = if close.code.is_some() { 2 } else { 0 };
+    header_len::<R>(2) + body_len
 }

@@ -141,6 +141,15 @@ impl<'a> CloseFrame<'a> {
         }
     }
 
+    /// The bytes of the body. A reason without a code has no place in it.
+    pub(crate) fn body(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let reason = if self.code.is_some() { self.reason } else { "" };
+        self.code
+            .into_iter()
+            .flat_map(|code| code.0.to_be_bytes())
+            .chain(reason.bytes())
+    }
+
     /// Judges the start of a body of which more is to come, so that what is wrong is said at the byte that makes it so.
     pub(crate) fn judge_part(part: &[u8]) -> Result<(), Violation> {
         let Some((code, reason)) = part.split_first_chunk::<2>() else {

@@ -47,12 +47,6 @@ use crate::output::Output;
 #[derive(Clone, Debug)]
 pub struct ClientHandshake<'r> {
     proposal: Proposal<'r>,
-    waiting: Waiting,
-}
-
-/// The state of a client's handshake without what it has asked for, for those who own that themselves.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
     key: Key,
     scanner: Scanner,
     limits: Limits,
@@ -71,40 +65,6 @@ impl<'r> ClientHandshake<'r> {
         limits: &Limits,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Self, WriteError> {
-        Ok(Self {
-            proposal: *proposal,
-            waiting: Waiting::start(uri, proposal, entropy, limits, out)?,
-        })
-    }
-
-    /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
-    ///
-    /// Bytes after the head are left alone: see [`Response::head_len`]. Once the head is complete, a further call
-    /// returns the same response.
-    ///
-    /// # Errors
-    /// The rule that the server broke: the connection has to be dropped. The error is sticky.
-    pub fn receive<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        self.waiting.receive(&self.proposal, bytes)
-    }
-
-    /// The server will send nothing more.
-    ///
-    /// # Errors
-    /// [`HandshakeError::EndOfStream`] when the head is not complete, or the error that came before. It is sticky.
-    pub fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
-        self.waiting.end_of_stream()
-    }
-}
-
-impl Waiting {
-    pub(crate) fn start(
-        uri: &WebSocketUri<'_>,
-        proposal: &Proposal<'_>,
-        entropy: &mut impl Entropy,
-        limits: &Limits,
-        out: &mut (impl Output + ?Sized),
-    ) -> Result<Self, WriteError> {
         proposal.check()?;
         let key = Key::generate(entropy);
         write_whole(out, |sink| {
@@ -115,54 +75,44 @@ impl Waiting {
             }
             sink.bytes(b"\r\n");
         })?;
-        Ok(Self {
-            key,
-            scanner: Scanner::new(Kind::Response, limits),
-            limits: *limits,
-            failure: None,
-        })
+        let scanner = Scanner::new(Kind::Response, limits);
+        Ok(Self { proposal: *proposal, key, scanner, limits: *limits, failure: None })
     }
 
-    /// As [`ClientHandshake::receive`], with the proposal that the request was made of.
-    pub(crate) fn receive<'b>(
-        &mut self,
-        proposal: &Proposal<'_>,
-        bytes: &'b [u8],
-    ) -> Result<Option<Response<'b>>, HandshakeError> {
+    /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
+    ///
+    /// Bytes after the head are left alone: see [`Response::head_len`]. Once the head is complete, a further call
+    /// returns the same response.
+    ///
+    /// # Errors
+    /// The rule that the server broke: the connection has to be dropped. The error is sticky.
+    pub fn receive<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
         if let Some(error) = self.failure {
             return Err(error);
         }
-        let result = self.judge(proposal, bytes);
+        let result = self.judge(bytes);
         self.failure = result.as_ref().err().copied();
         result
     }
 
-    fn judge<'b>(&mut self, proposal: &Proposal<'_>, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        let Some(head) = self.scanner.advance(bytes)? else {
-            return Ok(None);
-        };
+    fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
+        let Some(head) = self.scanner.advance(bytes)? else { return Ok(None) };
         let (line, headers) = split(head);
         let (line, head_len) = (StatusLine::parse(line)?, head.len());
         if line.status == 101 && line.version < HttpVersion::Http11 {
             return Err(HandshakeError::ResponseVersion);
         }
-        Ok(Some(
-            match proposal.judge_response(&self.key, line.status, headers)? {
-                Some(answer) => Response::Accepted(Accepted {
-                    answer,
-                    head_len,
-                    limits: self.limits,
-                }),
-                None => Response::Refused(Refused {
-                    line,
-                    headers,
-                    head_len,
-                }),
-            },
-        ))
+        Ok(Some(match self.proposal.judge_response(&self.key, line.status, headers)? {
+            Some(answer) => Response::Accepted(Accepted { answer, head_len, limits: self.limits }),
+            None => Response::Refused(Refused { line, headers, head_len }),
+        }))
     }
 
-    pub(crate) fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
+    /// The server will send nothing more.
+    ///
+    /// # Errors
+    /// [`HandshakeError::EndOfStream`] when the head is not complete, or the error that came before. It is sticky.
+    pub fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
         if self.failure.is_none() && !self.scanner.is_complete() {
             self.failure = Some(HandshakeError::EndOfStream);
         }

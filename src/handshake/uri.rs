@@ -117,7 +117,7 @@ impl<'a> WebSocketUri<'a> {
 ///
 /// It is not a `&str` since the slash of an empty path is not there to be borrowed: see [`Display`](fmt::Display),
 /// [`as_str`](Self::as_str), and the comparison with `&str`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct ResourceName<'a> {
     /// Whether the path is empty, so that its slash has to be added.
     slash: bool,
@@ -193,6 +193,19 @@ impl PartialEq<&str> for ResourceName<'_> {
         other == Some(self.rest)
     }
 }
+
+/// Whether the slash had to be added makes no difference.
+impl PartialEq for ResourceName<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        if self.slash == other.slash {
+            return self.rest == other.rest;
+        }
+        let (added, written) = if self.slash { (self, other) } else { (other, self) };
+        written.rest.strip_prefix('/') == Some(added.rest)
+    }
+}
+
+impl Eq for ResourceName<'_> {}
 
 /// Splits what comes after `://` into authority and resource name.
 fn split_resource(rest: &str) -> (&str, ResourceName<'_>) {
