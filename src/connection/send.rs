@@ -631,7 +631,7 @@ const fn header_len<R: Role>(payload_len: u64) -> usize {
 }
 
 /// The length of a Close that the machine sends by itself.
-const fn close_len<R: Role>(close: CloseReply) -> usize {
+const fn close_len<R: Role>(close: OwedClose) -> usize {
     let body_len = if close.code.is_some() { 2 } else { 0 };
     header_len::<R>(2) + body_len
 }

@@ -76,7 +76,13 @@ impl<'r> ClientHandshake<'r> {
             sink.bytes(b"\r\n");
         })?;
         let scanner = Scanner::new(Kind::Response, limits);
-        Ok(Self { proposal: *proposal, key, scanner, limits: *limits, failure: None })
+        Ok(Self {
+            proposal: *proposal,
+            key,
+            scanner,
+            limits: *limits,
+            failure: None,
+        })
     }
 
     /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
@@ -96,16 +102,28 @@ impl<'r> ClientHandshake<'r> {
     }
 
     fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        let Some(head) = self.scanner.advance(bytes)? else { return Ok(None) };
+        let Some(head) = self.scanner.advance(bytes)? else {
+            return Ok(None);
+        };
         let (line, headers) = split(head);
         let (line, head_len) = (StatusLine::parse(line)?, head.len());
         if line.status == 101 && line.version < HttpVersion::Http11 {
             return Err(HandshakeError::ResponseVersion);
         }
-        Ok(Some(match self.proposal.judge_response(&self.key, line.status, headers)? {
-            Some(answer) => Response::Accepted(Accepted { answer, head_len, limits: self.limits }),
-            None => Response::Refused(Refused { line, headers, head_len }),
-        }))
+        Ok(Some(
+            match self.proposal.judge_response(&self.key, line.status, headers)? {
+                Some(answer) => Response::Accepted(Accepted {
+                    answer,
+                    head_len,
+                    limits: self.limits,
+                }),
+                None => Response::Refused(Refused {
+                    line,
+                    headers,
+                    head_len,
+                }),
+            },
+        ))
     }
 
     /// The server will send nothing more.
