@@ -35,7 +35,10 @@ fn label_is_right(session: &Session) {
     let verdict = model::receive(session.role, frames, generate::MAX_LEN).verdict;
     match session.case {
         Case::Legal(_) => {
-            assert!(matches!(verdict, model::Verdict::Complete | model::Verdict::Closed { .. }), "{verdict:?}");
+            assert!(
+                matches!(verdict, model::Verdict::Complete | model::Verdict::Closed { .. }),
+                "{verdict:?}"
+            );
             assert_eq!(session.after, None);
         }
         Case::Broken(rule) if rule.is_of_handshake() => {}
@@ -76,7 +79,9 @@ fn every_rule_concerns_some_role() {
 fn this_crate_passes() {
     for role in Role::ALL {
         let cases = kit::config(24, REGRESSIONS).cases;
-        let report = Checker::new().cases(cases).check("sockless", role, &mut kit::this_crate);
+        let report = Checker::new()
+            .cases(cases)
+            .check("sockless", role, &mut kit::this_crate::this_crate);
         assert_eq!(report.verdict(), Verdict::Pass, "{report}");
         assert_eq!(report.with(Verdict::Skipped).count(), 0, "{report}");
     }
@@ -84,7 +89,13 @@ fn this_crate_passes() {
 
 #[test]
 fn a_report_is_the_same_each_time() {
-    let report = || Checker::new().cases(3).seed(7).check("x", Role::Server, &mut kit::this_crate).to_string();
+    let report = || {
+        Checker::new()
+            .cases(3)
+            .seed(7)
+            .check("x", Role::Server, &mut kit::this_crate::this_crate)
+            .to_string()
+    };
     assert_eq!(report(), report());
 }
 

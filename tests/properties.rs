@@ -46,7 +46,9 @@ fn limits() -> impl Strategy<Value = Limits> {
 /// Not for long inputs, of which a few generators make some: there it takes long and shows nothing new.
 fn fixed_splits(bytes: &[u8]) -> impl Iterator<Item = Split> {
     let short = bytes.len() <= 4096;
-    Split::FIXED.into_iter().filter(move |split| short || *split != Split::EachByte)
+    Split::FIXED
+        .into_iter()
+        .filter(move |split| short || *split != Split::EachByte)
 }
 
 proptest! {

@@ -7,7 +7,7 @@
 
 mod fast;
 mod pipe;
-#[path = "../../tests/kit/mod.rs"]
+#[path = "../../tests/kit/this_crate.rs"]
 mod this;
 mod tokio_ws;
 mod tung;
