@@ -1,5 +1,14 @@
 //! The kit checked: its generators against its model, this crate against its checker.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test code: a panic here is a failing test"
+)]
+
 mod kit;
 
 use proptest::prelude::*;

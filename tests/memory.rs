@@ -2,6 +2,15 @@
 //!
 //! RUSTSEC-2022-0035 and others: a declared length was allocated before anything of it had arrived.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test code: a panic here is a failing test"
+)]
+
 use peak_alloc::PeakAlloc;
 use sockless::buffered::BufferedConnection;
 use sockless::connection::{Connection, Server};

@@ -2,6 +2,15 @@
 //!
 //! The name of a test says what went wrong elsewhere; its comment says where. What is about memory is in `memory.rs`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test code: a panic here is a failing test"
+)]
+
 use std::time::{Duration, Instant};
 
 use sockless::conformance::{Role, Rule};

@@ -2,12 +2,21 @@
 //!
 //! `SOCKLESS_CASES=100 cargo test --release --all-features --test properties` runs a hundred times as many cases.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test code: a panic here is a failing test"
+)]
+
 mod kit;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sockless::conformance::model::Event;
-use sockless::conformance::{Role, Session, Split, generate};
+use sockless::conformance::{Case, Role, Session, Split, generate};
 use sockless::error::{Failure, LimitExceeded, Violation};
 use sockless::frame::{CloseCode, CloseFrame, Header, Mask, Opcode};
 use sockless::fuzzing::{self, Level, agrees_with_model, chunking_invariance, run};
@@ -28,6 +37,15 @@ fn sessions() -> impl Strategy<Value = (Role, Vec<u8>)> {
             generate::soup(role).prop_map(move |soup| (role, soup)),
         ]
     })
+}
+
+fn handshakes(role: Role) -> BoxedStrategy<Session> {
+    let cases: Vec<Case> = Case::all(role)
+        .into_iter()
+        .filter(|case| case.is_of_handshake())
+        .collect();
+    let case = proptest::sample::select(cases);
+    case.prop_flat_map(move |case| generate::session(role, case)).boxed()
 }
 
 /// Limits small enough that sessions meet them.
@@ -131,6 +149,30 @@ proptest! {
     #[test]
     fn what_is_sent_is_received(data in vec(any::<u8>(), 0..600)) {
         fuzzing::structured_session(&data);
+    }
+
+    /// Opening handshakes, legal ones and others, under all cuts; changed bytes among them.
+    #[test]
+    fn handshakes_do_not_depend_on_cuts(
+        session in role().prop_flat_map(handshakes),
+        small in any::<bool>(),
+        place in any::<proptest::sample::Index>(),
+        change in prop_oneof![3 => Just(0), 1 => any::<u8>()],
+    ) {
+        let mut bytes = session.bytes_for("dGhlIHNhbXBsZSBub25jZQ==");
+        let place = place.index(bytes.len());
+        bytes[place] ^= change;
+        // Whole, before the cuts that the bodies make themselves.
+        match session.role {
+            Role::Server => fuzzing::request_head(&[&[u8::from(small), 0, 0], &bytes[..]].concat()),
+            Role::Client => fuzzing::response_head(&[&[0, 0], &bytes[..]].concat()),
+        }
+    }
+
+    /// Lists of extensions and subprotocols, well-formed or not.
+    #[test]
+    fn lists_are_read_as_they_are_written(list in "[a-z,;= \\t\"\\\\]{0,40}") {
+        fuzzing::grammar(list.as_bytes());
     }
 
     /// Two endpoints over a network that does its worst agree how it ended.

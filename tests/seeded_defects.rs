@@ -3,6 +3,15 @@
 //! The double below is a plain endpoint of its own. Without a defect it passes; with any one it must fail, or at least
 //! be called not strict where the RFC leaves it free.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "test code: a panic here is a failing test"
+)]
+
 mod kit;
 
 use sockless::conformance::{Checker, Report, Role, Verdict, Wire};

@@ -8,6 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use base64::Engine as _;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use sha1::Digest as _;
 
 use super::rule::{Role, Rule};
@@ -468,9 +469,8 @@ impl Head {
     /// Reads a head, or says that it is not complete, or that it is no head.
     fn read(bytes: &[u8]) -> Option<Result<Self, ()>> {
         let end = (0..bytes.len()).find(|at| bytes.get(*at..at + 4) == Some(b"\r\n\r\n"))?;
-        let Ok(text) = core::str::from_utf8(bytes.get(..end).unwrap_or_default()) else {
-            return Some(Err(()));
-        };
+        // Octets as they are: field values need not be text.
+        let text: String = bytes.iter().take(end).map(|byte| char::from(*byte)).collect();
         let mut lines = text.split("\r\n");
         let start_line = lines.next().unwrap_or_default();
         let mut fields = Vec::new();
@@ -479,7 +479,7 @@ impl Head {
                 return Some(Err(()));
             };
             let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-            let text = |c: char| c == '\t' || !c.is_control();
+            let text = |c: char| c == '\t' || !c.is_ascii_control();
             if name.is_empty() || !name.chars().all(token) || !value.chars().all(text) {
                 return Some(Err(()));
             }
@@ -505,7 +505,10 @@ impl Head {
     /// The members of a list, over all fields with this name.
     fn list(&self, name: &str) -> Vec<&str> {
         let members = self.values(name).into_iter().flat_map(|value| value.split(','));
-        members.map(str::trim).filter(|member| !member.is_empty()).collect()
+        members
+            .map(|member| member.trim_matches([' ', '\t']))
+            .filter(|member| !member.is_empty())
+            .collect()
     }
 
     fn lists(&self, name: &str, member: &str) -> bool {
@@ -543,7 +546,9 @@ pub fn request(bytes: &[u8]) -> Opening {
     match *head.values("sec-websocket-key") {
         [] => broken.push(Rule::KeyMissing),
         [key] => {
-            let decoded = base64::engine::general_purpose::STANDARD.decode(key);
+            // The example of section 4.1 has bits set that carry nothing.
+            let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+            let decoded = GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(key);
             if !decoded.is_ok_and(|key| key.len() == 16) {
                 broken.push(Rule::KeyInvalid);
             }

@@ -11,10 +11,12 @@
 )]
 
 mod duet;
+mod head;
 mod machine;
 mod session;
 
 pub use duet::endpoints;
+pub use head::{grammar, request_head, response_head};
 pub use machine::{Level, Outcome, Peer, agrees_with_model, rule_of, run};
 pub use session::structured_session;
 
@@ -34,6 +36,9 @@ pub const TARGETS: &[Target] = &[
     ("frame_header", frame_header),
     ("receive_server", receive_server),
     ("receive_client", receive_client),
+    ("request_head", request_head),
+    ("response_head", response_head),
+    ("grammar", grammar),
     ("structured_session", structured_session),
     ("differential", differential),
     ("endpoints", endpoints),
