@@ -1,4 +1,4 @@
-//! The message level: whole messages, a thin shell over [`connection`](crate::connection).
+//! The message level: whole messages, a thin shell over [`connection`].
 //!
 //! A message that lies whole in the input in one frame is handed out in place, with no copy and no allocation. One that
 //! comes in pieces is copied once, into an assembly buffer that is reused; or not at all, where the caller reads
@@ -8,7 +8,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::connection::{self, CloseRecord, Connection, Receiver, Reply, Role, Sender, Step, StreamEnd, Transport};
+use crate::connection::{
+    self, CloseRecord, Connection, Receiver, Reply, Role, Sender, Step, StreamEnd, Transport, Whole,
+};
 use crate::error::{ReceiveError, SendError};
 use crate::frame::{CloseCode, CloseFrame, MessageKind};
 use crate::output::{Output, OutputFull};
@@ -99,14 +101,28 @@ impl<R: Role> MessageConnection<R> {
     /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
     /// in `out` by then. [`ReceiveError::Blocked`], if a reply does not fit: drain `out` and go on with what is left of
     /// `input`.
-    #[inline]
+    #[inline(always)] // what is not common is not inlined
     pub fn receive<'e, 'i: 'e, O: Output + ?Sized>(
         &'e mut self,
         input: &mut &'i mut [u8],
         out: &mut O,
     ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
+        match self.connection.whole_message(input) {
+            Some(Whole::Text(text)) => Ok(Some((Event::Text(text), self.connection.sender()))),
+            Some(Whole::Binary(data)) => Ok(Some((Event::Binary(data), self.connection.sender()))),
+            // What is good of a bad text is no message.
+            Some(Whole::BadText(_)) | None => self.receive_pieces(input, out),
+        }
+    }
+
+    /// What is not simply a whole message.
+    fn receive_pieces<'e, 'i: 'e, O: Output + ?Sized>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        out: &mut O,
+    ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
         let taken = loop {
-            let step = self.connection.step(input, out)?;
+            let step = self.connection.any_step(input, out)?;
             match self.assembly.take(step, self.connection.receiver()) {
                 Taken::Part => {}
                 taken => break taken,
@@ -156,9 +172,11 @@ impl<R: Role> MessageConnection<R> {
         out: &mut O,
     ) -> Result<Option<MessageKind>, ReceiveError> {
         let Self { connection, assembly } = self;
-        let Some((kind, _)) = connection.receiver().data_remaining() else {
+        let Some((kind, remaining)) = connection.receiver().data_remaining() else {
             return Ok(None);
         };
+        // More than what is missing cannot have been read into the space.
+        let len = usize::try_from(remaining).map_or(len, |remaining| len.min(remaining));
         let mut filled = assembly.filled;
         let mut ended = None;
         let start = filled + connection.receiver().unfinished_character().len();
@@ -168,7 +186,7 @@ impl<R: Role> MessageConnection<R> {
             .and_then(|space| space.get_mut(..len))
             .unwrap_or_default();
         loop {
-            let (added, ends) = match connection.step(&mut input, out)? {
+            let (added, ends) = match connection.any_step(&mut input, out)? {
                 Step::Text(text, ends) => (text.len(), ends),
                 Step::Carried(ends) => (connection.receiver().carried().len(), ends),
                 Step::Binary(data, ends) => (data.len(), ends),

@@ -110,21 +110,28 @@ impl Output for alloc::vec::Vec<u8> {
         self.extend_from_slice(bytes);
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
-        // A block at a time, so that what was copied is masked while it is in the first-level cache.
-        let mut rest = bytes;
-        while let Some((block, after)) = rest.split_at_checked(4096) {
-            put_block_masked(self, block, mask);
-            rest = after;
+        if bytes.len() < Mask::SHORT {
+            put_block_masked(self, bytes, mask);
+        } else {
+            put_long_masked(self, bytes, mask);
         }
-        put_block_masked(self, rest, mask);
+    }
+}
+
+/// A block at a time, so that what was copied is masked while it is in the first-level cache.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn put_long_masked(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], mask: &mut Mask) {
+    for block in bytes.chunks(4096) {
+        put_block_masked(out, block, mask);
     }
 }
 
 /// Copies, then masks the copy.
 #[cfg(feature = "alloc")]
-#[inline]
+#[inline(always)]
 fn put_block_masked(out: &mut alloc::vec::Vec<u8>, block: &[u8], mask: &mut Mask) {
     let start = out.len();
     out.extend_from_slice(block);

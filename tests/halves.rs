@@ -313,7 +313,7 @@ fn two_threads() {
     let mut expected: Vec<u8> = (0..100_u32)
         .flat_map(|round| frame(PONG, None, &round.to_be_bytes()))
         .collect();
-    expected.extend(frame(CLOSE, None, &[3, 0xe8]));
+    expected.extend(frame(CLOSE, None, b"\x03\xe8done"));
     assert_eq!(writing.join().unwrap(), expected);
 }
 

@@ -203,7 +203,11 @@ fn replies_into_slices<R: Role>(role: fn() -> R) {
 fn replies_into_slices_that_are_too_small<R: Role>(role: fn() -> R) {
     let rows = [
         (from_peer::<R>(PING, b"12345"), from_us::<R>(PONG, b"12345"), None),
-        (from_peer::<R>(CLOSE, b"\x03\xe8bye"), close_from_us::<R>(1000), None),
+        (
+            from_peer::<R>(CLOSE, b"\x03\xe8bye"),
+            from_us::<R>(CLOSE, b"\x03\xe8bye"),
+            None,
+        ),
         (from_peer::<R>(CLOSE, b""), from_us::<R>(CLOSE, b""), None),
         (
             vec![0x83],

@@ -410,7 +410,7 @@ fn close_between_fragments<R: Role>(role: fn() -> R) {
     assert_eq!(end.failure(), None);
     assert_eq!(end.seen.len(), 2);
     assert!(matches!(&end.seen[1], Seen::Close(record) if record.received == Some(1001) && record.clean));
-    assert_eq!(end.out, close_from_us::<R>(1001));
+    assert_eq!(end.out, from_us::<R>(CLOSE, &close_body(1001, "bye")));
 }
 
 /// Empty frames are fragments and messages like others.

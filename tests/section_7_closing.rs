@@ -122,7 +122,7 @@ fn reasons_received<R: Role>(role: fn() -> R) {
         for cuts in [vec![], vec![bytes.len() / 2], byte_by_byte(&bytes)] {
             let run = run(role(), &Limits::default(), false, &bytes, &cuts);
             assert_eq!(run.seen, [Seen::Close(closed_by_peer(4000, &reason))], "{len}");
-            assert_eq!(run.output, close_from_us::<R>(4000));
+            assert_eq!(run.output, from_us::<R>(CLOSE, &close_body(4000, &reason)));
         }
     }
 }
@@ -278,7 +278,7 @@ fn closed_by_the_peer<R: Role>(role: fn() -> R) {
     end.ws.sender().part("part", false, &mut end.out).unwrap();
     end.take_out();
     end.frame(CLOSE, &close_body(3000, "why"));
-    assert_eq!(end.take_out(), close_from_us::<R>(3000));
+    assert_eq!(end.take_out(), from_us::<R>(CLOSE, &close_body(3000, "why")));
     assert_eq!(end.take_seen(), [Seen::Close(closed_by_peer(3000, "why"))]);
     assert_eq!((end.ws.transport(), end.record()), (done, closed_by_peer(3000, "why")));
     assert_eq!(end.end_of_stream(), None, "the record was handed out");
@@ -368,12 +368,11 @@ fn closing_handshake_between_two_ends() {
         assert_eq!(client.ws.transport(), Transport::WaitForPeer);
         for (record, first) in [(server.record(), server_first), (client.record(), !server_first)] {
             let initiator = if first { Initiator::Local } else { Initiator::Peer };
-            let reason = if first { "" } else { "go" };
             assert_eq!(
                 record,
                 Record {
                     initiator,
-                    ..closed_by_peer(4001, reason)
+                    ..closed_by_peer(4001, "go")
                 }
             );
         }
@@ -527,7 +526,7 @@ fn close_that_does_not_fit<R: Role>(role: fn() -> R) {
     }
     end.feed(b"");
     assert_eq!(end.take_seen(), [Seen::Close(closed_by_peer(1000, "bye"))]);
-    assert_eq!(end.take_out(), close_from_us::<R>(1000));
+    assert_eq!(end.take_out(), from_us::<R>(CLOSE, &close_body(1000, "bye")));
     end.feed(b"");
     assert_eq!((end.take_seen(), end.take_out()), (Vec::new(), Vec::new()));
     assert_eq!(end.end_of_stream(), None);

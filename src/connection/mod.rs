@@ -14,7 +14,7 @@ mod send;
 pub use close::{CloseRecord, Initiator, StreamEnd, Transport};
 pub use event::{Chunk, Event};
 pub use receive::Receiver;
-pub(crate) use receive::Step;
+pub(crate) use receive::{Ends, Step, Whole};
 pub use reply::Reply;
 pub use role::{Client, Role, Server};
 pub use send::{Payload, PreparedMessage, Sender};
@@ -88,13 +88,18 @@ impl<R: Role> Connection<R> {
     /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
     /// in `out` by then. [`ReceiveError::Blocked`], if a reply does not fit: drain `out` and go on with what is left of
     /// `input`.
-    #[inline]
+    #[inline(always)] // what is not common is not inlined
     pub fn receive<'e, 'i: 'e, O: Output + ?Sized>(
         &'e mut self,
         input: &mut &'i mut [u8],
         out: &mut O,
     ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
-        let step = self.step(input, out)?;
+        let step = match self.receiver.whole_message(input) {
+            Some(Whole::Text(text)) => return Ok(Some((Event::Text(Ends::WHOLE.chunk(text)), &mut self.sender))),
+            Some(Whole::Binary(data)) => return Ok(Some((Event::Binary(Ends::WHOLE.chunk(data)), &mut self.sender))),
+            Some(bad @ Whole::BadText(_)) => bad.into(),
+            None => self.any_step(input, out)?,
+        };
         let Self { receiver, sender, .. } = self;
         let event = step.event(receiver, || CloseRecord::of(receiver, sender));
         Ok(event.map(|event| (event, sender)))
@@ -181,20 +186,15 @@ impl<R: Role> Connection<R> {
         (&self.receiver, &mut self.sender)
     }
 
-    /// One step, with the replies that it calls for.
+    /// A whole message that lies whole in the input, if that is what comes.
+    #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) fn step<'i, O: Output + ?Sized>(
-        &mut self,
-        input: &mut &'i mut [u8],
-        out: &mut O,
-    ) -> Result<Step<'i>, ReceiveError> {
-        match self.receiver.whole_message(input) {
-            Some(step) => Ok(step),
-            None => self.any_step(input, out),
-        }
+    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
+        self.receiver.whole_message(input)
     }
 
-    fn any_step<'i, O: Output + ?Sized>(
+    /// One step that need not be a whole message, with the replies that it calls for.
+    pub(crate) fn any_step<'i, O: Output + ?Sized>(
         &mut self,
         input: &mut &'i mut [u8],
         out: &mut O,

@@ -72,6 +72,32 @@ enum Phase {
     Failed(Failure),
 }
 
+/// A whole message that lay whole in the input.
+pub(crate) enum Whole<'i> {
+    Text(&'i str),
+    Binary(&'i [u8]),
+    /// What is good of a text that is not UTF-8; the failure comes with the next step.
+    BadText(&'i str),
+}
+
+impl<'i> From<Whole<'i>> for Step<'i> {
+    #[inline]
+    fn from(whole: Whole<'i>) -> Self {
+        match whole {
+            Whole::Text(text) => Step::Text(text, Ends::WHOLE),
+            Whole::Binary(data) => Step::Binary(data, Ends::WHOLE),
+            Whole::BadText(good) => Step::Text(
+                good,
+                Ends {
+                    message_start: true,
+                    frame_end: false,
+                    message_end: false,
+                },
+            ),
+        }
+    }
+}
+
 /// What one step made of the input. Nothing in it borrows from the half, so that shells can loop over steps.
 pub(crate) enum Step<'i> {
     NeedInput,
@@ -314,70 +340,59 @@ impl<R: Role> Receiver<R> {
     #[inline]
     pub(crate) fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
         match self.whole_message(input) {
-            Some(step) => Ok(step),
+            Some(whole) => Ok(whole.into()),
             None => self.any_step(input),
         }
     }
 
     /// The common case in one piece: a whole message in one frame of at most 64 KiB that lies whole in the input, with
     /// nothing wrong in its header. Everything else is left to [`any_step`](Self::any_step), untouched. Nothing of the
-    /// half changes.
+    /// half changes, unless text is bad.
     #[inline(always)]
-    pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Step<'i>> {
-        const MASK_LEN: usize = 4;
+    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
         if self.phase != Phase::Start {
             return None;
         }
+        let key_len = if R::IS_CLIENT { 0 } else { 4 };
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
-        let kind = match first {
-            0x81 => MessageKind::Text,
-            0x82 => MessageKind::Binary,
-            _ => return None,
-        };
+        // Anything but FIN with text or binary, and no reserved bit, is not common.
+        let is_text = first == 0x81;
+        if !is_text && first != 0x82 {
+            return None;
+        }
         // With the wrong mask bit this is 128 or more.
         let len_7 = if R::IS_CLIENT { second } else { second ^ 0x80 };
-        let (mut header_len, payload_len) = match len_7 {
-            0..=125 => (2, u16::from(len_7)),
-            126 => (4, u16::from_be_bytes(*rest.first_chunk::<2>()?)),
+        let (header_len, payload_len) = match len_7 {
+            0..=125 => (2 + key_len, usize::from(len_7)),
+            126 => match u16::from_be_bytes(*rest.first_chunk::<2>()?) {
+                0..=125 => return None,
+                len => (4 + key_len, usize::from(len)),
+            },
             _ => return None,
         };
-        if len_7 == 126 && payload_len <= 125 || u64::from(payload_len) > self.max_frame_len.min(self.max_message_len) {
+        let too_long = payload_len as u64 > self.max_frame_len.min(self.max_message_len);
+        if too_long || input.len() < header_len + payload_len {
             return None;
         }
+        let (header, payload) = take(input, header_len + payload_len).split_at_mut_checked(header_len)?;
         if !R::IS_CLIENT {
-            header_len += MASK_LEN;
+            Mask::new(*header.last_chunk::<4>()?).apply_once(payload);
         }
-        let frame_len = header_len + usize::from(payload_len);
-        if input.len() < frame_len {
-            return None;
-        }
-        let (header, payload) = take(input, frame_len).split_at_mut_checked(header_len)?;
-        if !R::IS_CLIENT {
-            Mask::new(*header.last_chunk::<MASK_LEN>()?).apply(payload);
-        }
-        Some(match kind {
-            MessageKind::Binary => Step::Binary(payload, Ends::WHOLE),
-            MessageKind::Text => match utf8::validate(payload) {
-                Ok(text) => Step::Text(text, Ends::WHOLE),
-                Err(_) => {
-                    self.message_start = true;
-                    return self.bad_text(utf8::split(payload).0);
-                }
-            },
+        Some(if is_text {
+            match utf8::validate(payload) {
+                Ok(text) => Whole::Text(text),
+                Err(_) => return self.bad_whole_text(payload),
+            }
+        } else {
+            Whole::Binary(payload)
         })
     }
 
-    /// Fails for text that is not UTF-8. What is good of it is handed out first, as it would have been byte by byte;
-    /// `None`, if nothing is.
     #[cold]
-    fn bad_text<'i>(&mut self, good: &'i str) -> Option<Step<'i>> {
+    fn bad_whole_text<'i>(&mut self, payload: &'i [u8]) -> Option<Whole<'i>> {
         self.fail(Violation::TextNotUtf8);
-        let ends = Ends {
-            message_start: mem::take(&mut self.message_start),
-            frame_end: false,
-            message_end: false,
-        };
-        (!good.is_empty()).then_some(Step::Text(good, ends))
+        let (good, _) = utf8::split(payload);
+        (!good.is_empty()).then_some(Whole::BadText(good))
     }
 
     pub(super) fn any_step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
@@ -626,8 +641,20 @@ impl<R: Role> Receiver<R> {
             }
             return Ok(Step::Text(text, self.ends(MessageKind::Text, fin)));
         }
-        self.bad_text(text)
-            .ok_or(ReceiveError::Failed(Violation::TextNotUtf8.into()))
+        // What is good of it is handed out first, as it would have been byte by byte.
+        let failure = self.fail(Violation::TextNotUtf8);
+        if text.is_empty() {
+            return Err(failure.into());
+        }
+        let message_start = mem::take(&mut self.message_start);
+        Ok(Step::Text(
+            text,
+            Ends {
+                message_start,
+                frame_end: false,
+                message_end: false,
+            },
+        ))
     }
 
     /// Goes on with a character that was cut.

@@ -231,7 +231,7 @@ impl<R: Role> Sender<R> {
     ///
     /// # Errors
     /// See [`send`](Self::send).
-    #[inline]
+    #[inline(always)]
     pub fn text<O: Output + ?Sized>(&mut self, text: &str, out: &mut O) -> Result<(), SendError> {
         self.whole(MessageKind::Text, text.as_bytes(), out)
     }
@@ -240,7 +240,7 @@ impl<R: Role> Sender<R> {
     ///
     /// # Errors
     /// See [`send`](Self::send).
-    #[inline]
+    #[inline(always)]
     pub fn binary<O: Output + ?Sized>(&mut self, data: &[u8], out: &mut O) -> Result<(), SendError> {
         self.whole(MessageKind::Binary, data, out)
     }
@@ -250,7 +250,7 @@ impl<R: Role> Sender<R> {
     /// # Errors
     /// [`SendError::OutputFull`], [`SendError::Closed`], [`SendError::MessageInProgress`],
     /// [`SendError::FrameInProgress`].
-    #[inline]
+    #[inline(always)]
     pub fn send<'p, O: Output + ?Sized>(
         &mut self,
         payload: impl Into<Payload<'p>>,
@@ -478,7 +478,7 @@ impl<R: Role> Sender<R> {
         self.write_frame(Opcode::Pong, true, payload, out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn whole<O: Output + ?Sized>(&mut self, kind: MessageKind, bytes: &[u8], out: &mut O) -> Result<(), SendError> {
         if self.phase != Phase::Idle {
             return Err(self.why_no_message());
@@ -550,7 +550,7 @@ impl<R: Role> Sender<R> {
     }
 
     /// The header of the next frame, with a fresh mask key.
-    #[inline]
+    #[inline(always)]
     fn header(&mut self, opcode: Opcode, fin: bool, payload_len: u64) -> Header {
         Header {
             fin,
@@ -561,7 +561,7 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_frame<O: Output + ?Sized>(
         &mut self,
         opcode: Opcode,

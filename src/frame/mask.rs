@@ -19,6 +19,9 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// Below this length, in bytes, a loop over words ends before wider registers could start.
+    pub(crate) const SHORT: usize = 64;
+
     /// A mask at the start of a payload.
     #[must_use]
     pub const fn new(key: [u8; 4]) -> Self {
@@ -26,21 +29,38 @@ impl Mask {
     }
 
     /// Masks or unmasks the next `bytes` of the payload in place.
-    #[inline]
+    #[inline(always)]
     pub fn apply(&mut self, bytes: &mut [u8]) {
+        self.apply_once(bytes);
+        self.advance(bytes.len());
+    }
+
+    /// The same where the payload ends with `bytes`.
+    #[inline(always)]
+    pub(crate) fn apply_once(self, bytes: &mut [u8]) {
+        if bytes.len() < Self::SHORT {
+            self.apply_words::<{ Self::SHORT / 8 }>(bytes);
+        } else {
+            self.apply_long(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn apply_long(self, bytes: &mut [u8]) {
+        self.apply_words::<{ usize::MAX }>(bytes);
+    }
+
+    /// At most `MOST` words, which tells the compiler whether wide registers are worth their preparation.
+    #[inline(always)]
+    fn apply_words<const MOST: usize>(self, bytes: &mut [u8]) {
         let word = self.word();
         let (words, rest) = bytes.as_chunks_mut::<8>();
-        for chunk in words {
+        for chunk in words.iter_mut().take(MOST) {
             *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
         }
-        let (half, rest) = rest.as_chunks_mut::<4>();
-        for chunk in half {
-            *chunk = (u32::from_ne_bytes(*chunk) ^ u32::from_ne_bytes(self.key)).to_ne_bytes();
-        }
-        for (byte, key) in rest.iter_mut().zip(self.key) {
+        for (byte, key) in rest.iter_mut().zip(word.to_ne_bytes()) {
             *byte ^= key;
         }
-        self.advance(bytes.len());
     }
 
     /// Masks or unmasks the next bytes of the payload from `source` into `target`, and returns what was written: as
@@ -48,16 +68,17 @@ impl Mask {
     #[inline]
     pub fn apply_copy<'t>(&mut self, source: &[u8], target: &'t mut [u8]) -> &'t [u8] {
         let len = source.len().min(target.len());
-        let target = target.get_mut(..len).unwrap_or_default();
+        let (source, target) = (
+            source.get(..len).unwrap_or_default(),
+            target.get_mut(..len).unwrap_or_default(),
+        );
         let word = self.word();
         let (from_words, from_rest) = source.as_chunks::<8>();
         let (to_words, to_rest) = target.as_chunks_mut::<8>();
         for (to, from) in to_words.iter_mut().zip(from_words) {
             *to = (u64::from_ne_bytes(*from) ^ word).to_ne_bytes();
         }
-        // Where the source is the longer one, its next whole word is what the target's rest stands beside.
-        let from_rest = from_words.get(to_words.len()).map_or(from_rest, |word| word.as_slice());
-        for ((to, from), key) in to_rest.iter_mut().zip(from_rest).zip(self.key.into_iter().cycle()) {
+        for ((to, from), key) in to_rest.iter_mut().zip(from_rest).zip(word.to_ne_bytes()) {
             *to = from ^ key;
         }
         self.advance(len);

@@ -131,7 +131,11 @@ pub unsafe extern "C" fn sockless_halves(
                 }
             }
             Ok(None) => return true,
-            Err(error) => return error.failure().is_some_and(|failure| tx.reply(&Reply::from(failure), out).is_ok()),
+            Err(error) => {
+                return error
+                    .failure()
+                    .is_some_and(|failure| tx.reply(&Reply::from(failure), out).is_ok());
+            }
         }
     }
 }
@@ -145,7 +149,9 @@ pub unsafe extern "C" fn sockless_codec(data: *mut u8, len: usize, header: &mut 
     // SAFETY: the caller says so.
     let bytes = unsafe { slice(data, len) };
     let close = CloseFrame::decode(bytes).is_ok();
-    let Ok(Some((decoded, size))) = Header::decode(bytes) else { return usize::from(close) };
+    let Ok(Some((decoded, size))) = Header::decode(bytes) else {
+        return usize::from(close);
+    };
     let mut mask = decoded.mask().unwrap_or(Mask::new([1, 2, 3, 4]));
     mask.apply(bytes);
     let written = mask.apply_copy(decoded.encode().as_bytes(), header).len();
@@ -154,7 +160,10 @@ pub unsafe extern "C" fn sockless_codec(data: *mut u8, len: usize, header: &mut 
 
 /// Makes connections.
 #[unsafe(no_mangle)]
-#[allow(improper_ctypes_definitions, reason = "never called from C: what counts is that it is compiled")]
+#[allow(
+    improper_ctypes_definitions,
+    reason = "never called from C: what counts is that it is compiled"
+)]
 pub extern "C" fn sockless_connect(either: &mut Either, client: bool, fill: fn(&mut [u8])) {
     let limits = Limits::default().with_max_frame_len(1000);
     *either = if client {
