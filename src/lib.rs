@@ -9,10 +9,15 @@ extern crate std;
 
 #[cfg(feature = "alloc")]
 pub mod buffered;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod connection;
 pub mod entropy;
 pub mod error;
 pub mod frame;
+#[cfg(feature = "conformance")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(doc)]
 pub mod guide;
 pub mod handshake;

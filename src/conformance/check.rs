@@ -1,0 +1,734 @@
+//! The checker: runs an implementation against sessions with a known verdict, and says what it got wrong.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use super::generate::{self, Case, Session, Split};
+use super::model::{self, Event, Opening};
+use super::rule::{Answer, Role, Rule};
+
+/// An implementation to check: one connection for each call.
+///
+/// It is implemented for closures.
+pub trait Implementation {
+    /// Makes a fresh endpoint in the role [`wire.role()`](Wire::role), with an opening handshake in front if
+    /// [`wire.has_handshake()`](Wire::has_handshake); gives it the chunks that [`wire.next()`](Wire::next) returns, one
+    /// after the other, until there are no more or it gives up; and tells the wire what comes out.
+    fn run(&mut self, wire: &mut Wire);
+}
+
+impl<F: FnMut(&mut Wire)> Implementation for F {
+    fn run(&mut self, wire: &mut Wire) {
+        self(wire);
+    }
+}
+
+/// What stands in for the peer: bytes come out of it, observations go in.
+pub struct Wire {
+    session: Session,
+    bytes: Vec<u8>,
+    cuts: Vec<usize>,
+    /// How many bytes were handed out.
+    given: usize,
+    /// Whether an endpoint in the client's role still has to send its request.
+    awaits_request: bool,
+    skipped: bool,
+    messages: Vec<(bool, Vec<u8>)>,
+    part: Option<(bool, Vec<u8>)>,
+    close: Option<(Option<u16>, String)>,
+    failed: Option<(usize, String)>,
+    sent: Vec<u8>,
+    /// How many bytes were handed out by the time that each of these was sent.
+    sent_at: Vec<(usize, usize)>,
+}
+
+impl Wire {
+    fn new(session: &Session, cuts: &[usize]) -> Self {
+        Self {
+            session: session.clone(),
+            bytes: session.bytes.clone(),
+            cuts: cuts.to_vec(),
+            given: 0,
+            awaits_request: session.role == Role::Client && session.head_len > 0,
+            skipped: false,
+            messages: Vec::new(),
+            part: None,
+            close: None,
+            failed: None,
+            sent: Vec::new(),
+            sent_at: Vec::new(),
+        }
+    }
+
+    /// Which end is to be made.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.session.role
+    }
+
+    /// Whether the connection starts with the opening handshake. Otherwise it is open, with no extension agreed.
+    #[must_use]
+    pub const fn has_handshake(&self) -> bool {
+        self.session.head_len > 0
+    }
+
+    /// The implementation does not do this: nothing is judged.
+    pub const fn skip(&mut self) {
+        self.skipped = true;
+    }
+
+    /// The next bytes that arrive. After the last of them nothing comes any more, but the stream does not end. A client
+    /// has to have [sent](Self::sent) its request before.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it can go on after it has returned None: nothing to iterate over"
+    )]
+    pub fn next(&mut self) -> Option<Vec<u8>> {
+        if self.awaits_request {
+            self.bytes = self.session.bytes_for(&key_of(&self.sent)?);
+            self.awaits_request = false;
+        }
+        if self.given >= self.bytes.len() {
+            return None;
+        }
+        let end = self.chunk_end(self.given + 1);
+        let chunk = self.bytes.get(self.given..end).unwrap_or_default().to_vec();
+        self.given = end;
+        Some(chunk)
+    }
+
+    /// Where the chunk with this byte ends, counted from one.
+    fn chunk_end(&self, byte: usize) -> usize {
+        self.cuts
+            .iter()
+            .copied()
+            .find(|cut| *cut >= byte)
+            .unwrap_or(self.bytes.len())
+    }
+
+    /// A text message was delivered, or a piece of one: `fin` with the last.
+    pub fn text(&mut self, text: &str, fin: bool) {
+        self.piece(true, text.as_bytes(), fin);
+    }
+
+    /// A binary message was delivered, or a piece of one: `fin` with the last.
+    pub fn binary(&mut self, data: &[u8], fin: bool) {
+        self.piece(false, data, fin);
+    }
+
+    fn piece(&mut self, text: bool, data: &[u8], fin: bool) {
+        let (_, message) = self.part.get_or_insert((text, Vec::new()));
+        message.extend_from_slice(data);
+        if fin {
+            self.messages.extend(self.part.take());
+        }
+    }
+
+    /// The peer's Close was delivered. To tell is optional.
+    pub fn close(&mut self, code: Option<u16>, reason: &str) {
+        self.close.get_or_insert((code, reason.to_string()));
+    }
+
+    /// These bytes were sent. To be told before the next call of [`next`](Self::next), and at the end.
+    pub fn sent(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.sent.extend_from_slice(bytes);
+            self.sent_at.push((self.sent.len(), self.given));
+        }
+    }
+
+    /// It gave up the connection with an error; a normal close is none.
+    pub fn failed(&mut self, error: impl fmt::Display) {
+        self.failed.get_or_insert((self.given, error.to_string()));
+    }
+}
+
+/// The key in a whole request.
+fn key_of(request: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(request);
+    let (head, _) = text.split_once("\r\n\r\n")?;
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    let key = fields.rfind(|field| field.0.eq_ignore_ascii_case("sec-websocket-key"));
+    Some(key.map_or_else(String::new, |field| field.1.trim().to_string()))
+}
+
+/// How an implementation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// The implementation [skips](Wire::skip) it.
+    Skipped,
+    /// As the RFC demands, as early as it can, with the right code.
+    Pass,
+    /// The RFC allows it, but it could be stricter.
+    NotStrict,
+    /// The RFC forbids it.
+    Fail,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Skipped => "-",
+            Self::Pass => "pass",
+            Self::NotStrict => "lax",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
+/// Runs one session, cut at these places, and judges what comes out. The text says why, unless it passes.
+pub fn judge(implementation: &mut dyn Implementation, session: &Session, cuts: &[usize]) -> (Verdict, String) {
+    let mut wire = Wire::new(session, cuts);
+    let run = catch_unwind(AssertUnwindSafe(|| implementation.run(&mut wire)));
+    if run.is_err() {
+        return (Verdict::Fail, String::from("panics"));
+    }
+    if wire.skipped {
+        return (Verdict::Skipped, String::new());
+    }
+    match verdict(&wire) {
+        Ok(()) => (Verdict::Pass, String::new()),
+        Err(why) => why,
+    }
+}
+
+type Judged = Result<(), (Verdict, String)>;
+
+fn fail(why: impl Into<String>) -> Judged {
+    Err((Verdict::Fail, why.into()))
+}
+
+fn not_strict(why: impl Into<String>) -> Judged {
+    Err((Verdict::NotStrict, why.into()))
+}
+
+/// Hard faults first: what is only not strict must not hide them.
+fn worst(judged: impl IntoIterator<Item = Judged>) -> Judged {
+    let mut worst = Ok(());
+    for one in judged {
+        match (&one, &worst) {
+            (Err((Verdict::Fail, _)), _) => return one,
+            (Err(_), Ok(())) => worst = one,
+            _ => {}
+        }
+    }
+    worst
+}
+
+fn verdict(wire: &Wire) -> Judged {
+    let session = &wire.session;
+    let mut frames_at = 0;
+    if wire.has_handshake() {
+        let end = wire
+            .sent
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .map(|at| at + 4);
+        let head = end.and_then(|end| wire.sent.get(..end)).unwrap_or_default();
+        match (session.role, session.case) {
+            (Role::Server, Case::Legal(_)) => legal_response(wire, head)?,
+            (Role::Server, Case::Broken(rule)) => return refusal(wire, rule),
+            (Role::Client, case) => {
+                if !matches!(model::request(head), Opening::Accepted { .. }) {
+                    return fail("its request is not legal");
+                }
+                if let Case::Broken(_) = case {
+                    return if wire.messages.is_empty() && wire.failed.is_some() {
+                        Ok(())
+                    } else {
+                        fail("opens the connection")
+                    };
+                }
+            }
+        }
+        frames_at = end.unwrap_or(0);
+    }
+    let sent = wire.sent.get(frames_at..).unwrap_or_default();
+    let sent_reading = model::receive(session.role.peer(), sent, generate::MAX_LEN);
+    let reading = session.reading();
+    let closed = match sent_reading.verdict {
+        model::Verdict::Broken { ref rules, .. } => {
+            return fail(format!("sends {}", rules.first().map_or("", |rule| rule.text())));
+        }
+        model::Verdict::Unfinished => return fail("sends half a frame or half a message"),
+        model::Verdict::Closed { after } if after < sent.len() => return fail("sends something after its Close"),
+        model::Verdict::Closed { after } => {
+            let place = frames_at + after;
+            let given = wire.sent_at.iter().find(|sent| sent.0 >= place).map(|sent| sent.1);
+            sent_reading.events.iter().rev().find_map(|event| match event {
+                Event::Close(code, _) => Some((*code, given.unwrap_or(wire.given))),
+                Event::Data { .. } | Event::Ping(_) | Event::Pong(_) => None,
+            })
+        }
+        model::Verdict::Complete => None,
+    };
+    if session.case == Case::Broken(Rule::LengthNotMinimal) && wire.failed.is_none() && closed.is_none() {
+        return not_strict("accepts it, which the RFC does not forbid the receiver");
+    }
+    worst([
+        data(wire, &reading),
+        pongs(&reading, &sent_reading),
+        match session.case {
+            Case::Legal(_) => legal_end(wire, &reading, closed),
+            Case::Broken(rule) => broken_end(wire, rule, &reading, closed),
+        },
+    ])
+}
+
+/// What was delivered.
+fn data(wire: &Wire, reading: &model::Reading) -> Judged {
+    let expected = reading.messages();
+    if wire.messages.len() > expected.len() {
+        return fail(match wire.session.case {
+            Case::Legal(_) => "delivers a message that was not sent, or after a Close",
+            Case::Broken(_) => "delivers a message after the broken rule, or the broken one",
+        });
+    }
+    if wire
+        .messages
+        .iter()
+        .zip(&expected)
+        .any(|(seen, expected)| seen != expected)
+    {
+        return fail("delivers another message than was sent");
+    }
+    let missing = wire.messages.len() < expected.len();
+    match wire.session.case {
+        Case::Legal(_) if missing || wire.part.is_some() => fail("does not deliver a message"),
+        Case::Legal(_) => Ok(()),
+        Case::Broken(_) => {
+            if let Some((text, part)) = &wire.part {
+                let mut under_way = Vec::new();
+                for event in &reading.events {
+                    if let Event::Data {
+                        text: is_text,
+                        payload,
+                        message_start,
+                        ..
+                    } = event
+                        && is_text == text
+                    {
+                        if *message_start {
+                            under_way.clear();
+                        }
+                        under_way.extend_from_slice(payload);
+                    }
+                }
+                if missing || !under_way.starts_with(part) {
+                    return fail("delivers a piece of a message that was not sent");
+                }
+            }
+            if missing {
+                return not_strict("does not deliver a message that came before the broken rule");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What was answered to Pings (sections 5.5.2 and 5.5.3).
+fn pongs(reading: &model::Reading, sent: &model::Reading) -> Judged {
+    let pings = reading.events.iter().filter_map(|event| match event {
+        Event::Ping(payload) => Some(payload),
+        Event::Data { .. } | Event::Pong(_) | Event::Close(..) => None,
+    });
+    let pings: Vec<_> = pings.collect();
+    let pongs = sent.events.iter().filter_map(|event| match event {
+        Event::Pong(payload) => Some(payload),
+        Event::Data { .. } | Event::Ping(_) | Event::Close(..) => None,
+    });
+    let pongs: Vec<_> = pongs.collect();
+    if pings == pongs {
+        return Ok(());
+    }
+    let mut rest = pings.iter();
+    if !pongs.iter().all(|pong| rest.any(|ping| ping == pong)) {
+        return fail("sends a Pong that answers no Ping, or one after the broken rule");
+    }
+    if reading.verdict == model::Verdict::Complete && pings.last() != pongs.last() {
+        return fail("does not answer the last Ping");
+    }
+    not_strict("does not answer each Ping")
+}
+
+/// How a legal session ended.
+fn legal_end(wire: &Wire, reading: &model::Reading, closed: Option<(Option<u16>, usize)>) -> Judged {
+    let peer = reading.events.iter().find_map(|event| match event {
+        Event::Close(code, reason) => Some((*code, reason)),
+        Event::Data { .. } | Event::Ping(_) | Event::Pong(_) => None,
+    });
+    if let Some((given, error)) = &wire.failed {
+        if let (model::Verdict::Closed { after }, Some(_)) = (&reading.verdict, closed)
+            && *given > wire.session.head_len + after
+        {
+            return not_strict(format!("does not ignore what comes after a Close: {error}"));
+        }
+        return fail(format!("refuses what is legal: {error}"));
+    }
+    match (peer, closed) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => fail("closes though nothing is wrong"),
+        (Some(_), None) => fail("does not answer a Close"),
+        (Some((code, reason)), Some((answer, _))) => {
+            if let Some((seen_code, seen_reason)) = &wire.close
+                && (*seen_code != code || seen_reason != reason)
+            {
+                return fail("reports another close code or reason than was sent");
+            }
+            if answer != code {
+                return not_strict(format!("answers a Close {} with {}", shown(code), shown(answer)));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn shown(code: Option<u16>) -> String {
+    code.map_or_else(|| String::from("without a code"), |code| code.to_string())
+}
+
+/// How a session ended in which a rule about frames is broken.
+fn broken_end(wire: &Wire, rule: Rule, reading: &model::Reading, closed: Option<(Option<u16>, usize)>) -> Judged {
+    let failed = wire.failed.as_ref().map(|failed| failed.0);
+    let noticed = failed.into_iter().chain(closed.map(|closed| closed.1)).min();
+    let Some(noticed) = noticed else {
+        if rule == Rule::TooBig {
+            return not_strict("waits for a message of a terabyte or more");
+        }
+        return fail("does not notice");
+    };
+    let after = wire.session.after.unwrap_or(0);
+    if noticed < after && rule != Rule::TooBig {
+        return fail("refuses what is legal before the broken rule");
+    }
+    match closed {
+        None => return not_strict("fails without a Close"),
+        Some((code, _)) => {
+            let expected = reading.close_codes();
+            if !code.is_some_and(|code| expected.contains(&code)) {
+                return not_strict(format!("closes {} instead of {expected:?}", shown(code)));
+            }
+        }
+    }
+    if noticed > wire.chunk_end(after) {
+        return not_strict(format!("notices after {noticed} bytes, not after {after}"));
+    }
+    Ok(())
+}
+
+fn status_of(head: &[u8]) -> Option<u16> {
+    let text = core::str::from_utf8(head.get(9..12)?).ok()?;
+    text.parse().ok().filter(|_| head.starts_with(b"HTTP/1.1 "))
+}
+
+/// How a server answered a legal request.
+fn legal_response(wire: &Wire, head: &[u8]) -> Judged {
+    if let (Some((_, error)), None) = (&wire.failed, status_of(head)) {
+        return fail(format!("refuses a legal request: {error}"));
+    }
+    let request = wire.session.bytes.get(..wire.session.head_len).unwrap_or_default();
+    let key = key_of(request).unwrap_or_default();
+    match model::response(head, &key) {
+        Opening::Accepted { .. } => Ok(()),
+        Opening::Unfinished => fail("does not answer a legal request"),
+        Opening::Refused(rules) => {
+            let asked = String::from_utf8_lossy(request).to_ascii_lowercase();
+            let wrong = rules.iter().find(|rule| match rule {
+                Rule::ExtensionNotAsked => !asked.contains("sec-websocket-extensions"),
+                Rule::SubprotocolNotAsked => !asked.contains("sec-websocket-protocol"),
+                _ => true,
+            });
+            wrong.map_or(Ok(()), |rule| fail(format!("answers a legal request with {rule}")))
+        }
+    }
+}
+
+/// How a server answered a request that breaks a rule.
+fn refusal(wire: &Wire, rule: Rule) -> Judged {
+    match (status_of(&wire.sent), rule.answer()) {
+        (Some(101), _) => fail("opens the connection"),
+        (Some(status), Answer::Status(426)) if status != 426 => not_strict(format!("answers {status} instead of 426")),
+        (Some(400..=599), _) => Ok(()),
+        (Some(status), _) => not_strict(format!("answers {status}")),
+        (None, _) if wire.failed.is_some() => not_strict("fails without a response"),
+        (None, _) => fail("does not notice"),
+    }
+}
+
+/// Checks implementations.
+#[derive(Clone, Copy, Debug)]
+pub struct Checker {
+    cases: u32,
+    seed: u64,
+    section: Option<&'static str>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Checker {
+    /// Twenty-four sessions for each case, always the same ones.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            cases: 24,
+            seed: 0,
+            section: None,
+        }
+    }
+
+    /// How many sessions for each case. Each is run under every fixed [`Split`] and one by chance.
+    #[must_use]
+    pub const fn cases(mut self, cases: u32) -> Self {
+        self.cases = cases;
+        self
+    }
+
+    /// Other sessions for another seed.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Checks one section of the RFC only.
+    #[must_use]
+    pub const fn section(mut self, section: &'static str) -> Self {
+        self.section = Some(section);
+        self
+    }
+
+    /// Checks an implementation in one role.
+    pub fn check(&self, name: &str, role: Role, implementation: &mut dyn Implementation) -> Report {
+        let implementation = RefCell::new(implementation);
+        let wanted = |case: &Case| self.section.is_none_or(|section| section == case.section());
+        let findings = Case::all(role).into_iter().filter(wanted);
+        Report {
+            name: String::from(name),
+            role,
+            findings: findings
+                .map(|case| self.check_case(role, case, &implementation))
+                .collect(),
+        }
+    }
+
+    fn check_case(&self, role: Role, case: Case, implementation: &RefCell<&mut dyn Implementation>) -> Finding {
+        let runs = Cell::new(0);
+        let judge = |session: &Session, cuts: &[usize]| {
+            runs.set(runs.get() + 1);
+            judge(&mut **implementation.borrow_mut(), session, cuts)
+        };
+        let mut finding = Finding {
+            case,
+            verdict: Verdict::Skipped,
+            why: String::new(),
+            example: None,
+            runs: 0,
+        };
+        // First look for a fail; then, if there is none, for something that is not strict.
+        for threshold in [Verdict::Fail, Verdict::NotStrict] {
+            let best = Cell::new(Verdict::Skipped);
+            let strategy = (generate::session(role, case), generate::split());
+            let found = self.runner(case).run(&strategy, |(session, split)| {
+                for split in splits(&session, split) {
+                    let cuts = split.cuts(role, &session.bytes, session.head_len);
+                    let (verdict, why) = judge(&session, &cuts);
+                    best.set(best.get().max(verdict));
+                    if verdict >= threshold {
+                        return Err(TestCaseError::fail(why));
+                    }
+                }
+                Ok(())
+            });
+            finding.verdict = best.get();
+            if let Err(TestError::Fail(_, (session, split))) = found {
+                for split in splits(&session, split) {
+                    let mut cuts = split.cuts(role, &session.bytes, session.head_len);
+                    let (verdict, why) = judge(&session, &cuts);
+                    if verdict >= threshold {
+                        let still = |cuts: &[usize]| judge(&session, cuts).0 >= threshold;
+                        shrink_cuts(&mut cuts, &still);
+                        finding.verdict = verdict;
+                        finding.why = why;
+                        finding.example = Some((session.clone(), cuts));
+                        break;
+                    }
+                }
+                break;
+            }
+        }
+        finding.runs = runs.get();
+        finding
+    }
+
+    fn runner(&self, case: Case) -> TestRunner {
+        let config = Config {
+            cases: self.cases,
+            failure_persistence: None,
+            max_shrink_iters: 1000,
+            ..Config::default()
+        };
+        let mut seed = [0; 32];
+        let name = format!("{:016x}{case}", self.seed);
+        for (to, from) in seed.iter_mut().zip(name.bytes().cycle()) {
+            *to = from;
+        }
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    }
+}
+
+/// The ways in which a session is cut.
+fn splits(session: &Session, chance: Split) -> impl Iterator<Item = Split> {
+    // Long sessions are not fed byte by byte: that takes long and shows nothing that short ones do not.
+    let short = session.bytes.len() <= 4096;
+    let fixed = Split::FIXED
+        .into_iter()
+        .filter(move |split| short || *split != Split::EachByte);
+    fixed.chain([chance])
+}
+
+/// Takes out cuts that are not needed.
+fn shrink_cuts(cuts: &mut Vec<usize>, still: &dyn Fn(&[usize]) -> bool) {
+    if let Some(cut) = cuts.iter().copied().take(256).find(|cut| still(&[*cut])) {
+        *cuts = Vec::from([cut]);
+    }
+    let mut at = 0;
+    while at < cuts.len().min(64) {
+        let mut fewer = cuts.clone();
+        fewer.remove(at);
+        if still(&fewer) {
+            *cuts = fewer;
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// What an implementation did with one case.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The case.
+    pub case: Case,
+    /// The worst that it did.
+    pub verdict: Verdict,
+    /// What that was.
+    pub why: String,
+    /// A session that shows it, shrunk, and the places at which its bytes are cut.
+    pub example: Option<(Session, Vec<usize>)>,
+    /// How many connections were run.
+    pub runs: u32,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "section {}, {}: {} {}",
+            self.case.section(),
+            self.case,
+            self.verdict,
+            self.why
+        )?;
+        if let Some((session, cuts)) = &self.example {
+            write!(f, "\n  ")?;
+            for (number, chunk) in generate::chunks(&session.bytes, cuts).iter().enumerate() {
+                let shown = chunk.get(..160).unwrap_or(chunk);
+                let comma = if number == 0 { "" } else { ", " };
+                write!(f, "{comma}b\"{}\"", shown.escape_ascii())?;
+                if shown.len() < chunk.len() {
+                    write!(f, " and {} bytes more", chunk.len() - shown.len())?;
+                }
+                if number == 24 {
+                    write!(f, ", and so on")?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an implementation did, in one role.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The implementation.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// What it did, case by case.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// The worst of all findings.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let verdicts = self.findings.iter().map(|finding| finding.verdict);
+        verdicts.max().unwrap_or(Verdict::Skipped)
+    }
+
+    /// The findings with this verdict.
+    pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.verdict == verdict)
+    }
+}
+
+/// A table of one column, and below it what did not pass.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Table(core::slice::from_ref(self)))?;
+        for finding in self.with(Verdict::Fail).chain(self.with(Verdict::NotStrict)) {
+            writeln!(f, "{} as {}: {finding}", self.name, self.role)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reports side by side: sections down, implementations across.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a>(pub &'a [Report]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for role in Role::ALL {
+            let reports: Vec<_> = self.0.iter().filter(|report| report.role == role).collect();
+            if reports.is_empty() {
+                continue;
+            }
+            write!(f, "{:<8}{:<48}", "section", format!("as {role}"))?;
+            for report in &reports {
+                write!(f, "{:<20}", report.name)?;
+            }
+            writeln!(f)?;
+            let mut cases = Case::all(role);
+            cases.sort_by_key(|case| {
+                let numbers = case.section().split('.').map(|number| number.parse().unwrap_or(0));
+                numbers.collect::<Vec<u32>>()
+            });
+            cases.retain(|case| {
+                let mut findings = reports.iter().flat_map(|report| &report.findings);
+                findings.any(|finding| finding.case == *case)
+            });
+            for case in cases {
+                write!(f, "{:<8}{:<48}", case.section(), case.to_string())?;
+                for report in &reports {
+                    let finding = report.findings.iter().find(|finding| finding.case == case);
+                    let verdict = finding.map_or(Verdict::Skipped, |finding| finding.verdict);
+                    write!(f, "{verdict:<20}")?;
+                }
+                writeln!(f)?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,621 @@
+//! The reference model: receiving, read off RFC 6455 line by line, slow and plain on purpose.
+//!
+//! It takes the whole input in one piece and keeps nothing between calls. It shares no code with the machine: not the
+//! header decoder, not the mask, not the UTF-8 validator, not the tables. Where the two differ, one of them is wrong.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use base64::Engine as _;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use sha1::Digest as _;
+
+use super::rule::{Role, Rule};
+
+/// What a stream of frames comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What it carries, in order; what comes before the byte that breaks a rule included.
+    pub events: Vec<Event>,
+    /// Whether it is legal.
+    pub verdict: Verdict,
+    /// The offset of each byte of a frame header.
+    pub header_bytes: Vec<usize>,
+    /// The offset of each byte inside a character of a text message: where a cut splits the character.
+    pub inside_characters: Vec<usize>,
+}
+
+/// One frame, or the part of one that has arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A frame of a message. Text is delivered in whole characters: one that is cut counts to the frame that ends it.
+    Data {
+        /// Text, or else binary.
+        text: bool,
+        /// The payload, unmasked.
+        payload: Vec<u8>,
+        /// Whether the message starts with this frame.
+        message_start: bool,
+        /// Whether all of the frame has arrived.
+        frame_end: bool,
+        /// Whether all of the message has arrived.
+        message_end: bool,
+    },
+    /// A Ping.
+    Ping(Vec<u8>),
+    /// A Pong.
+    Pong(Vec<u8>),
+    /// A Close with its code and reason.
+    Close(Option<u16>, String),
+}
+
+/// Whether a stream is legal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it is legal, and it ends between two messages.
+    Complete,
+    /// All of it is legal so far, and more has to come.
+    Unfinished,
+    /// The peer has closed after so many bytes; what follows is to be discarded (section 5.5.1).
+    Closed {
+        /// The number of bytes up to the end of the Close frame.
+        after: usize,
+    },
+    /// A rule is broken.
+    Broken {
+        /// The rule; several, where the same byte breaks several.
+        rules: Vec<Rule>,
+        /// The number of bytes that show it, the last of them included: an endpoint can know by then.
+        after: usize,
+    },
+}
+
+impl Reading {
+    /// The whole messages: whether each is text, and its payload.
+    #[must_use]
+    pub fn messages(&self) -> Vec<(bool, Vec<u8>)> {
+        let mut messages = Vec::new();
+        let mut message = Vec::new();
+        for event in &self.events {
+            if let Event::Data {
+                text,
+                payload,
+                message_end,
+                ..
+            } = event
+            {
+                message.extend_from_slice(payload);
+                if *message_end {
+                    messages.push((*text, core::mem::take(&mut message)));
+                }
+            }
+        }
+        messages
+    }
+
+    /// What a conforming endpoint that sends nothing of its own has to send: opcode and payload of each frame. Reasons
+    /// of Close frames are left out, since they are free.
+    #[must_use]
+    pub fn replies(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut replies = Vec::new();
+        for event in &self.events {
+            match event {
+                // Section 5.5.2: a Pong in response, with the same application data (section 5.5.3).
+                Event::Ping(payload) => replies.push((0xa, payload.clone())),
+                // Section 5.5.1: a Close in response, typically with the same code.
+                Event::Close(code, _) => replies.push((0x8, code_bytes(*code))),
+                Event::Pong(_) | Event::Data { .. } => {}
+            }
+        }
+        if let Some(code) = self.close_codes().first() {
+            replies.push((0x8, code_bytes(Some(*code))));
+        }
+        replies
+    }
+
+    /// The codes with which a conforming endpoint may answer what is broken: several, where the same byte breaks rules
+    /// with different codes.
+    #[must_use]
+    pub fn close_codes(&self) -> Vec<u16> {
+        let Verdict::Broken { rules, .. } = &self.verdict else {
+            return Vec::new();
+        };
+        let mut codes = Vec::new();
+        for rule in rules {
+            if let super::Answer::Close(code) = rule.answer() {
+                codes.push(code);
+            }
+        }
+        codes
+    }
+}
+
+fn code_bytes(code: Option<u16>) -> Vec<u8> {
+    code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec())
+}
+
+/// The message under way.
+struct Message {
+    text: bool,
+    payload: Vec<u8>,
+    /// Where each byte of the payload stood in the stream.
+    offsets: Vec<usize>,
+    /// How many bytes of it are in events.
+    delivered: usize,
+}
+
+/// Reads all frames that an endpoint in this role hears. No extension is agreed. A message may have `max_len` bytes.
+#[must_use]
+pub fn receive(role: Role, bytes: &[u8], max_len: u64) -> Reading {
+    let mut reading = Reading {
+        events: Vec::new(),
+        verdict: Verdict::Unfinished,
+        header_bytes: Vec::new(),
+        inside_characters: Vec::new(),
+    };
+    let mut message = None;
+    let mut start = 0;
+    while let Some(&first) = bytes.get(start) {
+        match frame(&mut reading, role, bytes, start, first, &mut message, max_len) {
+            Ok(end) => start = end,
+            Err(verdict) => {
+                reading.verdict = verdict;
+                return reading;
+            }
+        }
+    }
+    if message.is_none() {
+        reading.verdict = Verdict::Complete;
+    }
+    reading
+}
+
+/// Reads the frame that starts at `start`, and returns where it ends; or the verdict, if the stream ends here.
+#[allow(clippy::too_many_lines, reason = "section 5.2 from top to bottom")]
+fn frame(
+    reading: &mut Reading,
+    role: Role,
+    bytes: &[u8],
+    start: usize,
+    first: u8,
+    message: &mut Option<Message>,
+    max_len: u64,
+) -> Result<usize, Verdict> {
+    // What is broken, and by which byte: its number, counted from one.
+    let mut broken: Vec<(usize, Rule)> = Vec::new();
+
+    // FIN: 1 bit. RSV1, RSV2, RSV3: 1 bit each. Opcode: 4 bits.
+    let fin = first & 0b1000_0000 != 0;
+    let reserved = first & 0b0111_0000 != 0;
+    let opcode = first & 0b0000_1111;
+    let control = matches!(opcode, 0x8..=0xf);
+    if reserved {
+        broken.push((start + 1, Rule::ReservedBits));
+    }
+    if matches!(opcode, 0x3..=0x7 | 0xb..=0xf) {
+        broken.push((start + 1, Rule::ReservedOpcode));
+    }
+    // Section 5.5: control frames MUST NOT be fragmented.
+    if control && !fin {
+        broken.push((start + 1, Rule::FragmentedControl));
+    }
+    // Section 5.4: a first frame with another opcode, then frames with opcode 0, in one piece.
+    if opcode == 0x0 && message.is_none() {
+        broken.push((start + 1, Rule::UnexpectedContinuation));
+    }
+    if matches!(opcode, 0x1 | 0x2) && message.is_some() {
+        broken.push((start + 1, Rule::ExpectedContinuation));
+    }
+
+    // Mask: 1 bit. Payload length: 7 bits, 7+16 bits, or 7+64 bits.
+    let before = message.as_ref().map_or(0, |message| message.payload.len() as u64);
+    let room = max_len.saturating_sub(before);
+    let mut masked = false;
+    let mut length = 0;
+    let mut length_bytes = 0;
+    if let Some(second) = bytes.get(start + 1) {
+        masked = second & 0b1000_0000 != 0;
+        let seven = second & 0b0111_1111;
+        // Section 5.1: a client MUST mask, a server MUST NOT.
+        if role == Role::Server && !masked {
+            broken.push((start + 2, Rule::UnmaskedFrame));
+        }
+        if role == Role::Client && masked {
+            broken.push((start + 2, Rule::MaskedFrame));
+        }
+        // Section 5.5: all control frames MUST have a payload length of 125 bytes or less.
+        if control && seven > 125 {
+            broken.push((start + 2, Rule::ControlTooLong));
+        }
+        // Section 5.5.1: if there is a body, its first two bytes MUST be a code.
+        if opcode == 0x8 && seven == 1 {
+            broken.push((start + 2, Rule::CloseBodyOneByte));
+        }
+        length_bytes = match seven {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        if length_bytes == 0 {
+            length = u64::from(seven);
+            if !control && length > room {
+                broken.push((start + 2, Rule::TooBig));
+            }
+        }
+        for known in 1..=length_bytes {
+            let Some(field) = bytes.get(start + 2..start + 2 + known) else {
+                break;
+            };
+            // The least and the most that the length can be, with what is known of it.
+            let mut least: u64 = 0;
+            let mut most: u64 = 0;
+            for place in 0..length_bytes {
+                let byte = field.get(place);
+                least = least << 8 | byte.map_or(0x00, |byte| u64::from(*byte));
+                most = most << 8 | byte.map_or(0xff, |byte| u64::from(*byte));
+            }
+            // "The most significant bit MUST be 0."
+            if least >= 1 << 63 {
+                broken.push((start + 2 + known, Rule::LengthTopBit));
+            }
+            // "The minimal number of bytes MUST be used to encode the length."
+            if most <= if length_bytes == 2 { 125 } else { 65535 } {
+                broken.push((start + 2 + known, Rule::LengthNotMinimal));
+            }
+            if !control && least > room {
+                broken.push((start + 2 + known, Rule::TooBig));
+            }
+            length = least;
+        }
+    }
+    if let Some(after) = broken.iter().map(|(after, _)| *after).min() {
+        let rules = broken.iter().filter(|one| one.0 == after).map(|one| one.1).collect();
+        return Err(Verdict::Broken { rules, after });
+    }
+
+    // Masking key: 0 or 4 bytes.
+    let header_end = start + 2 + length_bytes + if masked { 4 } else { 0 };
+    reading.header_bytes.extend(start..header_end.min(bytes.len()));
+    if bytes.len() < header_end {
+        return Err(Verdict::Unfinished);
+    }
+    let key = if masked {
+        bytes.get(header_end - 4..header_end)
+    } else {
+        None
+    };
+
+    // Payload data: what there is of it. Section 5.3: octet i XOR octet i modulo 4 of the key.
+    let mut payload = Vec::new();
+    let mut at = header_end;
+    while (payload.len() as u64) < length {
+        let Some(byte) = bytes.get(at) else { break };
+        let key_byte = key.and_then(|key| key.get(payload.len() % 4)).unwrap_or(&0);
+        payload.push(byte ^ key_byte);
+        at += 1;
+    }
+    let whole = payload.len() as u64 == length;
+
+    match opcode {
+        0x8 => {
+            close_body(&payload, whole).map_err(|(byte, rule)| Verdict::Broken {
+                rules: vec![rule],
+                after: header_end + byte,
+            })?;
+            for (place, byte) in payload.iter().enumerate().skip(2) {
+                if matches!(byte, 0x80..=0xbf) {
+                    reading.inside_characters.push(header_end + place);
+                }
+            }
+            if !whole {
+                return Err(Verdict::Unfinished);
+            }
+            let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            let reason = payload.get(2..).unwrap_or_default();
+            let reason = String::from_utf8_lossy(reason).into_owned();
+            reading.events.push(Event::Close(code, reason));
+            Err(Verdict::Closed { after: at })
+        }
+        0x9 | 0xa if !whole => Err(Verdict::Unfinished),
+        0x9 => {
+            reading.events.push(Event::Ping(payload));
+            Ok(at)
+        }
+        0xa => {
+            reading.events.push(Event::Pong(payload));
+            Ok(at)
+        }
+        _ => {
+            let mut under_way = message.take().unwrap_or(Message {
+                text: opcode == 0x1,
+                payload: Vec::new(),
+                offsets: Vec::new(),
+                delivered: 0,
+            });
+            under_way.payload.extend_from_slice(&payload);
+            under_way.offsets.extend(header_end..at);
+            let verdict = data(reading, &mut under_way, opcode != 0x0, whole, fin, at);
+            if !(whole && fin) {
+                *message = Some(under_way);
+            }
+            verdict.map(|()| at)
+        }
+    }
+}
+
+/// What a frame added to the message under way.
+fn data(
+    reading: &mut Reading,
+    message: &mut Message,
+    message_start: bool,
+    frame_end: bool,
+    fin: bool,
+    end: usize,
+) -> Result<(), Verdict> {
+    let mut deliverable = message.payload.len();
+    let mut broken = None;
+    if message.text {
+        // Section 8.1: a byte stream that is not UTF-8 fails the connection.
+        let (valid, bad) = utf8(&message.payload);
+        deliverable = valid;
+        broken = match bad {
+            Some(byte) => message.offsets.get(byte).map(|offset| offset + 1),
+            None if valid < message.payload.len() && frame_end && fin => Some(end),
+            None => None,
+        };
+        let arrived = message.offsets.iter().zip(&message.payload);
+        reading.inside_characters = reading
+            .inside_characters
+            .iter()
+            .copied()
+            .chain(
+                arrived
+                    .filter(|(_, byte)| matches!(byte, 0x80..=0xbf))
+                    .map(|(offset, _)| *offset),
+            )
+            .collect();
+        reading.inside_characters.sort_unstable();
+        reading.inside_characters.dedup();
+    }
+    let payload = message.payload.get(message.delivered..deliverable).unwrap_or_default();
+    let frame_end = frame_end && broken.is_none();
+    if frame_end || !payload.is_empty() {
+        reading.events.push(Event::Data {
+            text: message.text,
+            payload: payload.to_vec(),
+            message_start,
+            frame_end,
+            message_end: frame_end && fin,
+        });
+    }
+    message.delivered = deliverable;
+    match broken {
+        Some(after) => Err(Verdict::Broken {
+            rules: vec![Rule::TextNotUtf8],
+            after,
+        }),
+        None if frame_end => Ok(()),
+        None => Err(Verdict::Unfinished),
+    }
+}
+
+/// Judges the body of a Close (sections 5.5.1 and 7.4). An error says how many bytes of the body show it.
+fn close_body(body: &[u8], whole: bool) -> Result<(), (usize, Rule)> {
+    let Some(code) = body.first_chunk().map(|code| u16::from_be_bytes(*code)) else {
+        return Ok(());
+    };
+    let allowed = match code {
+        // Section 7.4.2: not used.
+        0..=999 => false,
+        // Section 7.4.1: reserved, or MUST NOT be set as a status code in a Close control frame.
+        1004 | 1005 | 1006 | 1015 => false,
+        1000..=1011 => true,
+        // The registry of section 11.7: service restart, try again later, bad gateway.
+        1012..=1014 => true,
+        // Reserved for definition by the protocol and its extensions: none is agreed.
+        1016..=2999 => false,
+        // Libraries and frameworks; private use.
+        3000..=4999 => true,
+        5000..=65535 => false,
+    };
+    if !allowed {
+        return Err((2, Rule::InvalidCloseCode));
+    }
+    let reason = body.get(2..).unwrap_or_default();
+    match utf8(reason) {
+        (_, Some(bad)) => Err((2 + bad + 1, Rule::CloseReasonNotUtf8)),
+        (valid, None) if whole && valid < reason.len() => Err((body.len(), Rule::CloseReasonNotUtf8)),
+        (_, None) => Ok(()),
+    }
+}
+
+/// How many bytes are whole characters, and which byte, if one, makes the text bad whatever follows it.
+fn utf8(bytes: &[u8]) -> (usize, Option<usize>) {
+    let Err(error) = core::str::from_utf8(bytes) else {
+        return (bytes.len(), None);
+    };
+    let valid = error.valid_up_to();
+    for len in valid..=bytes.len() {
+        let start = bytes.get(..len).unwrap_or_default();
+        if core::str::from_utf8(start).is_err_and(|error| error.error_len().is_some()) {
+            return (valid, Some(len - 1));
+        }
+    }
+    (valid, None)
+}
+
+/// What an opening handshake comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// It is legal; the head takes so many bytes, and frames follow.
+    Accepted {
+        /// The length of the head.
+        head_len: usize,
+    },
+    /// The head is not complete.
+    Unfinished,
+    /// Rules are broken: each of them.
+    Refused(Vec<Rule>),
+}
+
+struct Head {
+    start_line: Vec<String>,
+    fields: Vec<(String, String)>,
+    len: usize,
+}
+
+impl Head {
+    /// Reads a head, or says that it is not complete, or that it is no head.
+    fn read(bytes: &[u8]) -> Option<Result<Self, ()>> {
+        let end = (0..bytes.len()).find(|at| bytes.get(*at..at + 4) == Some(b"\r\n\r\n"))?;
+        // Octets as they are: field values need not be text.
+        let text: String = bytes.iter().take(end).map(|byte| char::from(*byte)).collect();
+        let mut lines = text.split("\r\n");
+        let start_line = lines.next().unwrap_or_default();
+        let mut fields = Vec::new();
+        for line in lines {
+            let Some((name, value)) = line.split_once(':') else {
+                return Some(Err(()));
+            };
+            let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+            let text = |c: char| c == '\t' || !c.is_ascii_control();
+            if name.is_empty() || !name.chars().all(token) || !value.chars().all(text) {
+                return Some(Err(()));
+            }
+            fields.push((name.to_ascii_lowercase(), String::from(value.trim_matches([' ', '\t']))));
+        }
+        Some(Ok(Self {
+            start_line: start_line.split(' ').map(String::from).collect(),
+            fields,
+            len: end + 4,
+        }))
+    }
+
+    fn part(&self, number: usize) -> &str {
+        self.start_line.get(number).map_or("", String::as_str)
+    }
+
+    /// The values of all fields with this name.
+    fn values(&self, name: &str) -> Vec<&str> {
+        let named = self.fields.iter().filter(|field| field.0 == name);
+        named.map(|field| field.1.as_str()).collect()
+    }
+
+    /// The members of a list, over all fields with this name.
+    fn list(&self, name: &str) -> Vec<&str> {
+        let members = self.values(name).into_iter().flat_map(|value| value.split(','));
+        members
+            .map(|member| member.trim_matches([' ', '\t']))
+            .filter(|member| !member.is_empty())
+            .collect()
+    }
+
+    fn lists(&self, name: &str, member: &str) -> bool {
+        self.list(name).iter().any(|one| one.eq_ignore_ascii_case(member))
+    }
+}
+
+/// Reads the request of an opening handshake, as a server does (section 4.2.1).
+#[must_use]
+pub fn request(bytes: &[u8]) -> Opening {
+    let head = match Head::read(bytes) {
+        None => return Opening::Unfinished,
+        Some(Err(())) => return Opening::Refused(vec![Rule::RequestSyntax]),
+        Some(Ok(head)) => head,
+    };
+    let mut broken = Vec::new();
+    if head.start_line.len() != 3 || !matches!(head.part(2), "HTTP/1.0" | "HTTP/1.1") {
+        broken.push(Rule::RequestSyntax);
+    }
+    if head.part(0) != "GET" {
+        broken.push(Rule::MethodNotGet);
+    }
+    if head.part(2) == "HTTP/1.0" {
+        broken.push(Rule::HttpVersionTooOld);
+    }
+    if head.values("host").len() != 1 {
+        broken.push(Rule::HostMissing);
+    }
+    if !head.lists("upgrade", "websocket") {
+        broken.push(Rule::UpgradeMissing);
+    }
+    if !head.lists("connection", "upgrade") {
+        broken.push(Rule::ConnectionMissing);
+    }
+    match *head.values("sec-websocket-key") {
+        [] => broken.push(Rule::KeyMissing),
+        [key] => {
+            // The example of section 4.1 has bits set that carry nothing.
+            let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+            let decoded = GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(key);
+            if !decoded.is_ok_and(|key| key.len() == 16) {
+                broken.push(Rule::KeyInvalid);
+            }
+        }
+        _ => broken.push(Rule::KeyInvalid),
+    }
+    match *head.values("sec-websocket-version") {
+        [] => broken.push(Rule::VersionMissing),
+        ["13"] => {}
+        _ => broken.push(Rule::VersionUnsupported),
+    }
+    if broken.is_empty() {
+        Opening::Accepted { head_len: head.len }
+    } else {
+        Opening::Refused(broken)
+    }
+}
+
+/// Reads the response of an opening handshake, as a client does that has sent `key` and asked for nothing else
+/// (section 4.1).
+#[must_use]
+pub fn response(bytes: &[u8], key: &str) -> Opening {
+    let head = match Head::read(bytes) {
+        None => return Opening::Unfinished,
+        Some(Err(())) => return Opening::Refused(vec![Rule::ResponseSyntax]),
+        Some(Ok(head)) => head,
+    };
+    let mut broken = Vec::new();
+    if head.part(0) != "HTTP/1.1" || head.part(1).len() != 3 || head.part(1).parse::<u16>().is_err() {
+        broken.push(Rule::ResponseSyntax);
+    }
+    if head.part(1) != "101" {
+        broken.push(Rule::StatusNot101);
+    }
+    if !head
+        .values("upgrade")
+        .iter()
+        .any(|value| value.eq_ignore_ascii_case("websocket"))
+    {
+        broken.push(Rule::ResponseUpgrade);
+    }
+    if !head.lists("connection", "upgrade") {
+        broken.push(Rule::ResponseConnection);
+    }
+    match *head.values("sec-websocket-accept") {
+        [] => broken.push(Rule::AcceptMissing),
+        [value] if value == accept(key) => {}
+        _ => broken.push(Rule::AcceptMismatch),
+    }
+    if !head.list("sec-websocket-extensions").is_empty() {
+        broken.push(Rule::ExtensionNotAsked);
+    }
+    if !head.values("sec-websocket-protocol").is_empty() {
+        broken.push(Rule::SubprotocolNotAsked);
+    }
+    if broken.is_empty() {
+        Opening::Accepted { head_len: head.len }
+    } else {
+        Opening::Refused(broken)
+    }
+}
+
+/// The answer to a key (section 4.2.2): base64 of the SHA-1 of the key and a fixed text.
+#[must_use]
+pub fn accept(key: &str) -> String {
+    let mut hash = sha1::Sha1::new();
+    hash.update(key);
+    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    base64::engine::general_purpose::STANDARD.encode(hash.finalize())
+}

@@ -1,0 +1,54 @@
+//! Runs sockless's conformance kit against other implementations, and prints a table of verdicts by section.
+//!
+//! `cargo run --release --manifest-path strangers/Cargo.toml [SESSIONS PER CASE]`
+//!
+//! Each is run as its documentation shows, with its defaults: read until it says that it is over, write what it wants
+//! to write. What it leaves to its user, such as the Close after an error, is not done for it; the table calls that lax.
+
+mod fast;
+mod pipe;
+#[path = "../../tests/kit/this_crate.rs"]
+mod this;
+mod tokio_ws;
+mod tung;
+
+use std::time::Instant;
+
+use sockless::conformance::{Checker, Implementation, Role, Table, Verdict, Wire};
+
+fn main() {
+    let cases = std::env::args().nth(1).and_then(|cases| cases.parse().ok()).unwrap_or(24);
+    // A panic is a finding, which the table shows.
+    std::panic::set_hook(Box::new(|_| {}));
+    let implementations: [(&str, fn(&mut Wire)); 4] = [
+        ("sockless", this::this_crate),
+        ("tungstenite", tung::run),
+        ("fastwebsockets", fast::run),
+        ("tokio-websockets", tokio_ws::run),
+    ];
+    let checker = Checker::new().cases(cases);
+    let mut reports = Vec::new();
+    let mut times = Vec::new();
+    for (name, mut run) in implementations {
+        for role in Role::ALL {
+            let start = Instant::now();
+            let implementation: &mut dyn Implementation = &mut run;
+            let report = checker.check(name, role, implementation);
+            let runs: u32 = report.findings.iter().map(|finding| finding.runs).sum();
+            times.push(format!("{name} as {role}: {runs} connections in {:.1} s", start.elapsed().as_secs_f32()));
+            reports.push(report);
+        }
+    }
+    println!("{}", Table(&reports));
+    for verdict in [Verdict::Fail, Verdict::NotStrict] {
+        for report in &reports {
+            for finding in report.with(verdict) {
+                println!("{} as {}: {finding}", report.name, report.role);
+            }
+        }
+    }
+    println!();
+    for time in times {
+        println!("{time}");
+    }
+}
