@@ -325,7 +325,8 @@ impl<R: Role> Receiver<R> {
     #[inline(always)]
     pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Step<'i>> {
         const MASK_LEN: usize = 4;
-        if self.phase != Phase::Start {
+        // A Pong that is owed goes out first, as it would if the frame came in pieces.
+        if self.phase != Phase::Start || self.pong_owed {
             return None;
         }
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
