@@ -485,8 +485,12 @@ impl<R: Role> BufferedConnection<R> {
             ..
         } = self;
         if *assembled > 0 {
-            let len = core::mem::take(assembled);
-            if let Some(kind) = messages.take_in_space(len, output)? {
+            let ended = messages.take_in_space(*assembled, output);
+            // Where a reply has to be written first, nothing was taken in yet.
+            if !matches!(ended, Err(ReceiveError::Blocked(_))) {
+                *assembled = 0;
+            }
+            if let Some(kind) = ended? {
                 let (event, sender) = messages.assembled(kind);
                 return Ok(Some((event, Tx { sender, output })));
             }

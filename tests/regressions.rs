@@ -10,7 +10,9 @@
 mod common;
 
 use common::*;
+use sockless::buffered::BufferedConnection;
 use sockless::connection::{Connection, Event, Role};
+use sockless::error::{Blocked, ReceiveError};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
 
@@ -45,4 +47,39 @@ fn owed_pong_goes_out_before_the_answer_to_a_whole_message<R: Role>(role: fn() -
     }
 }
 
-both_roles!(owed_pong_goes_out_before_the_answer_to_a_whole_message);
+/// What had been read into the assembly buffer was dropped where a Pong that was owed had no room in the backlog.
+fn read_bytes_survive_a_blocked_reply<R: Role>(role: fn() -> R) {
+    let limits = Limits::default().with_max_reply_backlog(1);
+    let mut ws = BufferedConnection::new(Connection::new(role(), &limits), b"").with_read_len(10);
+    let feed = |ws: &mut BufferedConnection<R>, bytes: &[u8]| {
+        ws.space()[..bytes.len()].copy_from_slice(bytes);
+        ws.advance(bytes.len());
+    };
+    // One Pong waits in the output, another for the end of the frame.
+    feed(&mut ws, &from_peer::<R>(PING, b"1"));
+    assert!(ws.next_event().unwrap().is_some());
+    ws.tx().begin_frame(MessageKind::Binary, 1, true).unwrap();
+    feed(&mut ws, &from_peer::<R>(PING, b"2"));
+    assert!(ws.next_event().unwrap().is_some());
+    let payload = [7; 100];
+    let message = from_peer::<R>(FIN | BIN, &payload);
+    let (header, rest) = message.split_at(message.len() - payload.len());
+    feed(&mut ws, header);
+    assert!(ws.next_event().unwrap().is_none());
+    feed(&mut ws, &rest[..60]);
+    ws.tx().chunk(b"x").unwrap();
+    assert!(matches!(
+        ws.next_event(),
+        Err(ReceiveError::Blocked(Blocked::OutputFull(_)))
+    ));
+    ws.written(ws.output().len());
+    assert!(ws.next_event().unwrap().is_none());
+    feed(&mut ws, &rest[60..]);
+    let (event, _) = ws.next_event().unwrap().unwrap();
+    assert_eq!(event.seen(), Seen::binary(&payload));
+}
+
+both_roles!(
+    owed_pong_goes_out_before_the_answer_to_a_whole_message,
+    read_bytes_survive_a_blocked_reply,
+);
