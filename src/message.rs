@@ -139,7 +139,8 @@ impl<R: Role> MessageConnection<R> {
     /// Takes in `len` bytes that were read into [`space`](Self::space). They hold at most the end of one message.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// As [`receive`](Self::receive). With [`ReceiveError::Blocked`] nothing was taken in: call again with the same
+    /// `len`.
     pub fn receive_in_space<O: Output + ?Sized>(
         &mut self,
         len: usize,
@@ -157,6 +158,10 @@ impl<R: Role> MessageConnection<R> {
     ) -> Result<Option<MessageKind>, ReceiveError> {
         let Self { connection, assembly } = self;
         let Some((kind, remaining)) = connection.receiver().data_remaining() else {
+            if connection.receiver().failure().is_some() {
+                // The failure again, or its Close, if that had no room.
+                connection.step(&mut Default::default(), out)?;
+            }
             return Ok(None);
         };
         // More than what is missing cannot have been read into the space.

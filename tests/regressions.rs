@@ -12,9 +12,10 @@ mod common;
 use common::*;
 use sockless::buffered::BufferedConnection;
 use sockless::connection::{Connection, Event, Role};
-use sockless::error::{Blocked, ReceiveError};
+use sockless::error::{Blocked, ReceiveError, Violation};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
+use sockless::message::MessageConnection;
 
 /// Law L1: a Pong that waited for the end of a frame went out after the answer to a message that came whole, and before
 /// it where the message came in pieces.
@@ -79,7 +80,23 @@ fn read_bytes_survive_a_blocked_reply<R: Role>(role: fn() -> R) {
     assert_eq!(event.seen(), Seen::binary(&payload));
 }
 
+/// Law L6: a failure found in the assembly buffer's space was no error any more when it was asked for again.
+fn failure_in_space_comes_again<R: Role>(role: fn() -> R) {
+    let mut ws = MessageConnection::new(Connection::new(role(), &Limits::default()));
+    let mut out = Vec::new();
+    let mut header = from_peer::<R>(TEXT, &[b'a'; 100]);
+    header.truncate(header.len() - 100);
+    assert!(ws.receive(&mut &mut header[..], &mut out).unwrap().is_none());
+    ws.space(1).unwrap()[..2].copy_from_slice(&mask(peer_key::<R>().unwrap_or_default(), b"\xff\xff"));
+    for _ in 0..3 {
+        let error = ws.receive_in_space(2, &mut out).err();
+        assert_eq!(error, Some(ReceiveError::Failed(Violation::TextNotUtf8.into())));
+        assert_eq!(out, close_from_us::<R>(1007));
+    }
+}
+
 both_roles!(
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,
+    failure_in_space_comes_again,
 );
