@@ -54,9 +54,11 @@ impl Input {
             self.end = 0;
         }
         if self.memory.len() - self.end < len {
-            self.memory.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+            if self.start > 0 {
+                self.memory.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
             if self.memory.len() - self.end < len {
                 self.memory.resize(self.end + len, 0);
             }
@@ -111,7 +113,9 @@ impl Output for WriteBuffer {
     }
 
     fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
-        if self.written > 0 && self.memory.capacity() - self.memory.len() < additional {
+        // What waits is moved only where at least as much was written, so that the work stays linear; else memory grows.
+        let waiting = self.memory.len() - self.written;
+        if self.written > 0 && self.written >= waiting && self.memory.capacity() - self.memory.len() < additional {
             self.memory.drain(..self.written);
             self.written = 0;
         }

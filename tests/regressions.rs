@@ -95,8 +95,32 @@ fn failure_in_space_comes_again<R: Role>(role: fn() -> R) {
     }
 }
 
+/// Law L4: a peer that reads slowly made each small frame move all of the output that waits.
+fn waiting_output_is_not_moved_for_each_frame<R: Role>(role: fn() -> R) {
+    let mut ws = BufferedConnection::new(Connection::new(role(), &Limits::default()), b"");
+    let mut put = 0;
+    // The number of frames is a power of two, so that buffers which grow by doubling are full.
+    for _ in 0..1024 {
+        ws.tx().binary(&[0; 100]).unwrap();
+        put += 100;
+    }
+    let frame_len = ws.output().len() / 1024;
+    let mut moved = 0;
+    for _ in 0..4096 {
+        ws.written(frame_len);
+        let (place, len) = (ws.output().as_ptr(), ws.output().len());
+        ws.tx().binary(&[0; 100]).unwrap();
+        put += 100;
+        if ws.output().as_ptr() != place {
+            moved += len;
+        }
+    }
+    assert!(moved <= 2 * put, "{moved} bytes were moved for {put} that were put");
+}
+
 both_roles!(
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,
     failure_in_space_comes_again,
+    waiting_output_is_not_moved_for_each_frame,
 );
