@@ -122,7 +122,7 @@ impl<R: Role> MessageConnection<R> {
     /// still to come: what is read into it is not copied any more. Only to be used when all input was taken in.
     ///
     /// The space is at most as long as what is missing, and grows with what has arrived: at first 64 KiB, then as much
-    /// as the message has so far.
+    /// as the message has so far, or `at_least` where that is more.
     pub fn space(&mut self, at_least: usize) -> Option<&mut [u8]> {
         let receiver = self.connection.receiver();
         let (kind, remaining) = receiver.data_remaining()?;
@@ -133,7 +133,10 @@ impl<R: Role> MessageConnection<R> {
         if receiver.is_at_message_start() {
             self.assembly.clear();
         }
-        Some(self.assembly.space(kind, receiver.unfinished_character(), remaining))
+        Some(
+            self.assembly
+                .space(kind, receiver.unfinished_character(), remaining, at_least),
+        )
     }
 
     /// Takes in `len` bytes that were read into [`space`](Self::space). They hold at most the end of one message.
@@ -467,7 +470,7 @@ impl Assembly {
     }
 
     /// Space behind what is filled, and behind the part of a cut character that has arrived.
-    fn space(&mut self, kind: MessageKind, unfinished: &[u8], remaining: usize) -> &mut [u8] {
+    fn space(&mut self, kind: MessageKind, unfinished: &[u8], remaining: usize, at_least: usize) -> &mut [u8] {
         if kind == MessageKind::Text && !self.text_in_bytes {
             self.filled = 0;
             self.bytes.truncate(0);
@@ -477,7 +480,7 @@ impl Assembly {
             self.text_in_bytes = true;
         }
         let start = self.filled + unfinished.len();
-        let len = remaining.min(self.filled.max(MIN_SPACE));
+        let len = remaining.min(self.filled.max(MIN_SPACE).max(at_least));
         if self.bytes.len() < start + len {
             self.bytes.resize(start + len, 0);
         }

@@ -118,9 +118,29 @@ fn waiting_output_is_not_moved_for_each_frame<R: Role>(role: fn() -> R) {
     assert!(moved <= 2 * put, "{moved} bytes were moved for {put} that were put");
 }
 
+/// Less space was offered than [`BufferedConnection::with_read_len`] asks for, inside a long frame.
+fn space_is_at_least_the_read_len<R: Role>(role: fn() -> R) {
+    let read_len = 200 << 10;
+    let mut ws = BufferedConnection::new(Connection::new(role(), &Limits::default()), b"").with_read_len(read_len);
+    let header = head(FIN | BIN, peer_key::<R>(), 1 << 20);
+    let mut left = 1 << 20;
+    ws.space()[..header.len()].copy_from_slice(&header);
+    ws.advance(header.len());
+    while left > 0 {
+        assert!(ws.next_event().unwrap().is_none());
+        let space = ws.space();
+        assert!(space.len() >= read_len, "{} with {left} missing", space.len());
+        let len = space.len().min(left);
+        ws.advance(len);
+        left -= len;
+    }
+    assert!(ws.next_event().unwrap().is_some());
+}
+
 both_roles!(
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,
     failure_in_space_comes_again,
     waiting_output_is_not_moved_for_each_frame,
+    space_is_at_least_the_read_len,
 );
