@@ -12,6 +12,8 @@ mod common;
 use common::*;
 use sockless::buffered::BufferedConnection;
 use sockless::connection::{Connection, Event, Role};
+#[cfg(feature = "getrandom")]
+use sockless::entropy::{Entropy, OsEntropy};
 use sockless::error::{Blocked, ReceiveError, Violation};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
@@ -135,6 +137,20 @@ fn space_is_at_least_the_read_len<R: Role>(role: fn() -> R) {
         left -= len;
     }
     assert!(ws.next_event().unwrap().is_some());
+}
+
+/// A clone of the operating system's generator gave the bytes that the original was about to give, and so the mask keys of
+/// one connection were known to the peer of another.
+#[cfg(feature = "getrandom")]
+#[test]
+fn clones_of_the_entropy_share_no_bytes() {
+    let mut entropy = OsEntropy::new();
+    let (mut ours, mut theirs) = ([0; 16], [0; 16]);
+    entropy.fill(&mut ours);
+    let mut clone = entropy.clone();
+    entropy.fill(&mut ours);
+    clone.fill(&mut theirs);
+    assert_ne!(ours, theirs);
 }
 
 both_roles!(
