@@ -16,6 +16,7 @@ use sockless::connection::{Connection, Event, Role};
 use sockless::entropy::{Entropy, OsEntropy};
 use sockless::error::{Blocked, ReceiveError, Violation};
 use sockless::frame::MessageKind;
+use sockless::handshake::{HttpResponse, Request, ServerHandshake};
 use sockless::limits::Limits;
 use sockless::message::MessageConnection;
 
@@ -151,6 +152,23 @@ fn clones_of_the_entropy_share_no_bytes() {
     entropy.fill(&mut ours);
     clone.fill(&mut theirs);
     assert_ne!(ours, theirs);
+}
+
+/// RFC 9110 section 15.5.22: a response 426 must have an `Upgrade`, which the application may not add by itself.
+#[test]
+fn upgrade_required_names_the_upgrade() {
+    let mut out = Vec::new();
+    let bytes = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut handshake = ServerHandshake::new(&Limits::default());
+    let Some(Request::Http(request)) = handshake.receive(bytes, &mut out).unwrap() else {
+        panic!("plain HTTP");
+    };
+    request.respond(&HttpResponse::new(426), &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Connection: close, Upgrade\r\nContent-Length: 0\r\n\r\n"
+    );
 }
 
 both_roles!(
