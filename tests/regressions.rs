@@ -171,6 +171,18 @@ fn upgrade_required_names_the_upgrade() {
     );
 }
 
+/// RFC 9112 section 3.2.2: where the request target is an absolute address, its host counts and `Host` does not.
+#[test]
+fn the_host_of_an_absolute_target_counts() {
+    let bytes = b"GET ws://real.example:81/chat HTTP/1.1\r\nHost: other.example\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let mut handshake = ServerHandshake::new(&Limits::default());
+    let Some(Request::Upgrade(upgrade)) = handshake.receive(bytes, &mut Vec::new()).unwrap() else {
+        panic!("an upgrade");
+    };
+    assert_eq!(upgrade.host(), "real.example:81");
+}
+
 both_roles!(
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,
