@@ -479,7 +479,9 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// # Errors
     /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
-    /// in the output by then. [`ReceiveError::Blocked`], if too many replies wait in the output: write it first.
+    /// in the output by then, or comes with the last chunk of a frame that is being sent in chunks.
+    /// [`ReceiveError::Blocked`] says what to do first: write the output, in which too many replies wait, or finish that
+    /// frame.
     pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R>)>, ReceiveError> {
         let Self {
             messages,
@@ -508,7 +510,7 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// Takes in the end of the stream, once a read has returned no bytes, and hands out the close record unless an
-    /// [`Event::Close`] has already.
+    /// [`Event::Close`] has already. Take all events first: input from which none were taken is discarded.
     pub fn end_of_stream(&mut self) -> Option<CloseRecord<'_>> {
         self.messages.end_of_stream()
     }

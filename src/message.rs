@@ -97,8 +97,9 @@ impl<R: Role> MessageConnection<R> {
     ///
     /// # Errors
     /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
-    /// in `out` by then. [`ReceiveError::Blocked`], if a reply does not fit: drain `out` and go on with what is left of
-    /// `input`.
+    /// in `out` by then, or comes with the last chunk of a frame that is being sent in chunks.
+    /// [`ReceiveError::Blocked`] says what to do before going on with what is left of `input`: drain `out`, or finish
+    /// that frame.
     #[inline]
     pub fn receive<'e, 'i: 'e, O: Output + ?Sized>(
         &'e mut self,
@@ -259,7 +260,7 @@ impl<R: Role> MessageConnection<R> {
     /// Takes the two halves apart: [`Connection::split`].
     ///
     /// # Errors
-    /// The connection itself, if a frame is being sent in chunks.
+    /// The connection itself, if a frame is being sent in chunks or a reply waits.
     #[allow(clippy::result_large_err, reason = "the error is the connection, handed back")]
     pub fn split(self) -> Result<(MessageReceiver<R>, Sender<R>), Self> {
         let Self { connection, assembly } = self;
