@@ -54,9 +54,11 @@ impl Input {
             self.end = 0;
         }
         if self.memory.len() - self.end < len {
-            self.memory.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+            if self.start > 0 {
+                self.memory.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
             if self.memory.len() - self.end < len {
                 self.memory.resize(self.end + len, 0);
             }
@@ -111,7 +113,9 @@ impl Output for WriteBuffer {
     }
 
     fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
-        if self.written > 0 && self.memory.capacity() - self.memory.len() < additional {
+        // What waits is moved only where at least as much was written, so that the work stays linear; else memory grows.
+        let waiting = self.memory.len() - self.written;
+        if self.written > 0 && self.written >= waiting && self.memory.capacity() - self.memory.len() < additional {
             self.memory.drain(..self.written);
             self.written = 0;
         }
@@ -478,7 +482,9 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// # Errors
     /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
-    /// in the output by then. [`ReceiveError::Blocked`], if too many replies wait in the output: write it first.
+    /// in the output by then, or comes with the last chunk of a frame that is being sent in chunks.
+    /// [`ReceiveError::Blocked`] says what to do first: write the output, in which too many replies wait, or finish that
+    /// frame.
     pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R>)>, ReceiveError> {
         let Self {
             messages,
@@ -488,8 +494,12 @@ impl<R: Role> BufferedConnection<R> {
             ..
         } = self;
         if *assembled > 0 {
-            let len = core::mem::take(assembled);
-            if let Some(kind) = messages.take_in_space(len, output)? {
+            let ended = messages.take_in_space(*assembled, output);
+            // Where a reply has to be written first, nothing was taken in yet.
+            if !matches!(ended, Err(ReceiveError::Blocked(_))) {
+                *assembled = 0;
+            }
+            if let Some(kind) = ended? {
                 let (event, sender) = messages.assembled(kind);
                 return Ok(Some((event, Tx { sender, output })));
             }
@@ -503,7 +513,7 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// Takes in the end of the stream, once a read has returned no bytes, and hands out the close record unless an
-    /// [`Event::Close`] has already.
+    /// [`Event::Close`] has already. Take all events first: input from which none were taken is discarded.
     pub fn end_of_stream(&mut self) -> Option<CloseRecord<'_>> {
         self.messages.end_of_stream()
     }

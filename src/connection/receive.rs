@@ -350,7 +350,8 @@ impl<R: Role> Receiver<R> {
     /// half changes, unless text is bad.
     #[inline(always)]
     pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
-        if self.phase != Phase::Start {
+        // A Pong that is owed goes out first, as it would if the frame came in pieces.
+        if self.phase != Phase::Start || self.pong_owed {
             return None;
         }
         let key_len = if R::IS_CLIENT { 0 } else { 4 };

@@ -117,9 +117,11 @@ impl ServerHandshake {
         let Some(offer) = Offer::from_request(request.line.method, request.line.version, headers)? else {
             return Ok(Some(Request::Http(request)));
         };
-        let resource = ResourceName::of_target(request.line.target).ok_or(HandshakeError::ResourceName)?;
+        let (host, resource) = ResourceName::of_target(request.line.target).ok_or(HandshakeError::ResourceName)?;
+        let host = host.or(offer.host()).unwrap_or_default();
         Ok(Some(Request::Upgrade(Upgrade {
             request,
+            host,
             resource,
             offer,
             limits: self.limits,
@@ -226,6 +228,7 @@ impl<'b> HttpRequest<'b> {
 #[derive(Clone, Debug)]
 pub struct Upgrade<'b> {
     request: HttpRequest<'b>,
+    host: &'b str,
     resource: ResourceName<'b>,
     offer: Offer<'b, Headers<'b>>,
     limits: Limits,
@@ -256,10 +259,11 @@ impl<'b> Upgrade<'b> {
         self.request.header(name)
     }
 
-    /// The value of `Host`: a host, with a port where the client named one.
+    /// The host, with a port where the client named one: that of the target where it is an absolute address (RFC 9112
+    /// section 3.2.2), else the value of `Host`.
     #[must_use]
-    pub fn host(&self) -> &'b str {
-        self.offer.host().unwrap_or_default()
+    pub const fn host(&self) -> &'b str {
+        self.host
     }
 
     /// The value of `Origin`: browsers always send it, other clients need not (RFC 6455 section 4.1).

@@ -125,13 +125,15 @@ pub struct ResourceName<'a> {
 }
 
 impl<'a> ResourceName<'a> {
-    /// The resource name of a request target in origin form or in absolute form (RFC 9112 section 3.2).
-    pub(crate) fn of_target(target: &'a str) -> Option<Self> {
+    /// The resource name of a request target in origin form or in absolute form (RFC 9112 section 3.2), and the host
+    /// and port that the latter has.
+    pub(crate) fn of_target(target: &'a str) -> Option<(Option<&'a str>, Self)> {
         if target.starts_with('/') {
-            return Some(Self {
+            let resource = Self {
                 slash: false,
                 rest: target,
-            });
+            };
+            return Some((None, resource));
         }
         let (scheme, rest) = target.split_once("://")?;
         ["http", "https", "ws", "wss"]
@@ -140,7 +142,7 @@ impl<'a> ResourceName<'a> {
             .then_some(())?;
         let (authority, resource) = split_resource(rest);
         Authority::parse(authority).ok()?;
-        Some(resource)
+        Some((Some(authority), resource))
     }
 
     /// The name in one piece: `None` when there is a query after an empty path.

@@ -120,6 +120,9 @@ pub(crate) fn check_value(value: &str) -> Result<(), Misuse> {
     }
 }
 
+/// The status whose response must have an `Upgrade` (RFC 9110 section 15.5.22).
+const UPGRADE_REQUIRED: u16 = 426;
+
 /// The reason phrase of a status, which nobody reads but people (RFC 9110 section 15).
 const fn reason(status: u16) -> &'static str {
     match status {
@@ -166,7 +169,8 @@ pub(crate) fn status_line(sink: &mut Sink<'_>, status: u16) {
 
 /// A response that is no upgrade: the answer to a plain HTTP request, or a refused handshake.
 ///
-/// `Content-Length` and `Connection: close` are added: after it, the server closes the connection.
+/// `Content-Length` and `Connection: close` are added: after it, the server closes the connection. To status 426,
+/// `Upgrade` and `Sec-WebSocket-Version` are.
 ///
 /// ```
 /// use sockless::handshake::HttpResponse;
@@ -225,7 +229,12 @@ impl<'r> HttpResponse<'r> {
             for (name, value) in self.headers {
                 sink.field(name, value);
             }
-            body(sink, "close", self.status, head_only, &[self.body]);
+            if self.status == UPGRADE_REQUIRED {
+                for (name, value) in HandshakeError::VersionUnsupported.answer_headers() {
+                    sink.field(name, value);
+                }
+            }
+            body(sink, self.status, head_only, &[self.body]);
         })?;
         Ok(())
     }
@@ -244,14 +253,18 @@ pub(crate) fn write_error(
             sink.field(name, value);
         }
         sink.field("Content-Type", "text/plain");
-        // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
-        let connection = if status == 426 { "close, Upgrade" } else { "close" };
-        body(sink, connection, status, head_only, &[error.text().as_bytes(), b"\n"]);
+        body(sink, status, head_only, &[error.text().as_bytes(), b"\n"]);
     })
 }
 
 /// The end of a head and the body.
-fn body(sink: &mut Sink<'_>, connection: &str, status: u16, head_only: bool, body: &[&[u8]]) {
+fn body(sink: &mut Sink<'_>, status: u16, head_only: bool, body: &[&[u8]]) {
+    // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
+    let connection = if status == UPGRADE_REQUIRED {
+        "close, Upgrade"
+    } else {
+        "close"
+    };
     sink.field("Connection", connection);
     // RFC 9110 section 8.6: not with 204; with 304 it would be the length of what is not sent.
     if !matches!(status, 204 | 304) {
