@@ -583,7 +583,8 @@ impl<R: Role> BufferedConnection<R> {
         self.messages.close_record()
     }
 
-    /// Gives back the memory of buffers that are empty and larger than `bytes`.
+    /// Gives back the memory of buffers that are empty and larger than `bytes`, and that of the input's if it is empty. Not
+    /// to be called between [`space`](Self::space) and [`advance`](Self::advance): what was read is lost then.
     pub fn shrink_to(&mut self, bytes: usize) {
         self.messages.shrink_to(bytes);
         if self.input.is_empty() {
