@@ -43,8 +43,9 @@ fn main() -> Outcome {
     for stream in listener.incoming() {
         let (stream, options) = (stream?, Arc::clone(&options));
         thread::spawn(move || {
+            let peer = stream.peer_addr();
             if let Err(error) = serve(stream, &options) {
-                eprintln!("{error}");
+                eprintln!("{peer:?}: {error}");
             }
         });
     }

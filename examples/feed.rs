@@ -103,7 +103,7 @@ fn push(inbox: &Inbox<News>, every: Duration) {
                 out.clear();
                 if message.encode(&mut out).is_ok() {
                     // Whoever cannot take it is dropped; whoever is closing just does not get it.
-                    clients.retain(|_, (stream, tx)| tx.admit(&message).is_err() || stream.write_all(&out).is_ok());
+                    clients.retain(|_, (stream, tx)| tx.ready().is_err() || stream.write_all(&out).is_ok());
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,

@@ -204,7 +204,8 @@ impl BufferedServerHandshake {
         }))
     }
 
-    /// What followed the head: the start of the body of a plain request.
+    /// What followed the head, once the request was handed out: the connection's first input, or the start of the body of
+    /// a plain request.
     #[must_use]
     pub fn after_head(&self) -> &[u8] {
         self.input.bytes().get(self.head_len..).unwrap_or_default()
@@ -249,6 +250,7 @@ impl BufferedServerHandshake {
 ///
 /// # fn open<E: Entropy>(mut stream: impl Read + Write, entropy: E)
 /// # -> Result<BufferedConnection<Client<E>>, Box<dyn std::error::Error>> {
+/// // `entropy` is an `OsEntropy` (feature `getrandom`), or a closure over a generator of your own.
 /// let uri = WebSocketUri::parse("ws://127.0.0.1:9001/")?;
 /// let mut handshake = BufferedClientHandshake::start(&uri, &Proposal::new(), entropy, &Limits::default())?;
 /// stream.write_all(handshake.output())?;
@@ -383,30 +385,39 @@ impl<E> core::fmt::Debug for BufferedClientHandshake<'_, E> {
 ///
 /// ```
 /// use sockless::buffered::BufferedConnection;
-/// use sockless::connection::{Connection, Server};
+/// use sockless::connection::{Connection, Server, Transport};
 /// use sockless::limits::Limits;
 /// use sockless::message::Event;
 /// # use std::io::{Read, Write};
 /// # fn echo(mut stream: impl Read + Write, leftover: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 ///
 /// let mut ws = BufferedConnection::new(Connection::new(Server, &Limits::default()), leftover);
-/// loop {
+/// while ws.transport() == Transport::KeepGoing {
+///     let answered = answer(&mut ws);
+///     // Whatever has happened: after an error, the Close is in it.
+///     stream.write_all(ws.output())?;
+///     ws.written(ws.output().len());
+///     answered?;
+///     if ws.transport() == Transport::KeepGoing {
+///         match stream.read(ws.space())? {
+///             0 => drop(ws.end_of_stream()),
+///             len => ws.advance(len),
+///         }
+///     }
+/// }
+/// # Ok(())
+/// # }
+///
+/// fn answer(ws: &mut BufferedConnection<Server>) -> Result<(), Box<dyn std::error::Error>> {
 ///     while let Some((event, mut tx)) = ws.next_event()? {
 ///         match event {
 ///             Event::Text(text) => tx.text(text)?,
 ///             Event::Binary(data) => tx.binary(data)?,
-///             Event::Close(_) => {}
-///             Event::Ping(_) | Event::Pong(_) => {}
+///             Event::Ping(_) | Event::Pong(_) | Event::Close(_) => {}
 ///         }
 ///     }
-///     stream.write_all(ws.output())?;
-///     ws.written(ws.output().len());
-///     match stream.read(ws.space())? {
-///         0 => return Ok(()),
-///         len => ws.advance(len),
-///     }
+///     Ok(())
 /// }
-/// # }
 /// ```
 pub struct BufferedConnection<R> {
     messages: MessageConnection<R>,
@@ -449,15 +460,7 @@ impl<R: Role> BufferedConnection<R> {
     /// Take all events first: what is taken in frees space, and lets a large message be read straight into its own
     /// buffer.
     pub fn space(&mut self) -> &mut [u8] {
-        self.in_assembly = false;
-        if self.input.is_empty()
-            && self.assembled == 0
-            && let Some(space) = self.messages.space(self.read_len)
-        {
-            self.in_assembly = true;
-            return space;
-        }
-        self.input.space(self.read_len)
+        self.io().0
     }
 
     /// `len` bytes were read into [`space`](Self::space).
@@ -524,6 +527,40 @@ impl<R: Role> BufferedConnection<R> {
         }
     }
 
+    /// Both at once, for those who wait for the transport to be ready for either: space to read into, and what is to be
+    /// written.
+    pub fn io(&mut self) -> (&mut [u8], &[u8]) {
+        let Self {
+            messages,
+            input,
+            output,
+            read_len,
+            in_assembly,
+            assembled,
+        } = self;
+        let mut space = None;
+        if input.is_empty() && *assembled == 0 {
+            space = messages.space(*read_len);
+        }
+        *in_assembly = space.is_some();
+        (space.unwrap_or_else(|| input.space(*read_len)), output.as_bytes())
+    }
+
+    /// Takes the machine apart: the connection, the bytes that were read and not taken in, and the output, which is to be
+    /// written first. For those who go on with two halves ([`MessageConnection::split`]). Take all events before.
+    #[must_use]
+    pub fn into_parts(self) -> (MessageConnection<R>, Vec<u8>, WriteBuffer) {
+        (self.messages, self.input.bytes().to_vec(), self.output)
+    }
+
+    /// Sends a Close frame: [`Sender::close`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
+        self.tx().close(code, reason)
+    }
+
     /// What to do with the transport, once the output is written.
     #[must_use]
     pub fn transport(&self) -> Transport {
@@ -578,6 +615,14 @@ impl<R: Role> Tx<'_, R> {
     /// As there.
     pub fn binary(&mut self, data: &[u8]) -> Result<(), SendError> {
         self.sender.binary(data, self.output)
+    }
+
+    /// Sends a whole message: [`Sender::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result<(), SendError> {
+        self.sender.send(payload, self.output)
     }
 
     /// Sends the next fragment of a message: [`Sender::part`].

@@ -24,8 +24,9 @@ pub struct Limits {
     /// message that overdraws it is refused with close code 1008. Default: 4096. A message in fragments of 32 bytes or
     /// more on average may have any number of them.
     pub fragment_budget: u32,
-    /// How many bytes of replies (pongs) the machine queues while the caller does not drain its output; then it asks
-    /// the caller to drain first ([`OutputFull`](crate::output::OutputFull)). Nothing is lost. Default: 256 KiB.
+    /// How many bytes of Pongs may wait in the output of a [`Connection`](crate::connection::Connection); what the
+    /// application sends does not count. Then `receive` returns [`Blocked`](crate::error::Blocked) until the caller has
+    /// drained the output. Nothing is lost. Default: 256 KiB.
     pub max_reply_backlog: u32,
     /// The longest head of an opening handshake, in bytes, from the first byte to the end of the empty line. A longer
     /// request is answered with status 431. Default: 16 KiB.

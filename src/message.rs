@@ -82,7 +82,7 @@ impl<R: Role> From<Connection<R>> for MessageConnection<R> {
 }
 
 impl<R: Role> MessageConnection<R> {
-    /// Whole messages of `connection`, which must be between two messages.
+    /// Whole messages of `connection`. If it is inside a message, the rest of that message is not handed out.
     #[must_use]
     pub const fn new(connection: Connection<R>) -> Self {
         Self {
@@ -140,16 +140,7 @@ impl<R: Role> MessageConnection<R> {
     /// The space is at most as long as what is missing, and grows with what has arrived: at first 64 KiB, then as much
     /// as the message has so far.
     pub fn space(&mut self, at_least: usize) -> Option<&mut [u8]> {
-        let receiver = self.connection.receiver();
-        let (kind, remaining) = receiver.data_remaining()?;
-        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
-        if remaining < at_least {
-            return None;
-        }
-        if receiver.is_at_message_start() {
-            self.assembly.clear();
-        }
-        Some(self.assembly.space(kind, receiver.unfinished_character(), remaining))
+        self.assembly.space(self.connection.receiver(), at_least)
     }
 
     /// Takes in `len` bytes that were read into [`space`](Self::space). They hold at most the end of one message.
@@ -172,33 +163,10 @@ impl<R: Role> MessageConnection<R> {
         out: &mut O,
     ) -> Result<Option<MessageKind>, ReceiveError> {
         let Self { connection, assembly } = self;
-        let Some((kind, remaining)) = connection.receiver().data_remaining() else {
+        let Some(portion) = assembly.portion(connection.receiver(), len) else {
             return Ok(None);
         };
-        // More than what is missing cannot have been read into the space.
-        let len = usize::try_from(remaining).map_or(len, |remaining| len.min(remaining));
-        let mut filled = assembly.filled;
-        let mut ended = None;
-        let start = filled + connection.receiver().unfinished_character().len();
-        let mut input = assembly
-            .bytes
-            .get_mut(start..)
-            .and_then(|space| space.get_mut(..len))
-            .unwrap_or_default();
-        loop {
-            let (added, ends) = match connection.any_step(&mut input, out)? {
-                Step::Text(text, ends) => (text.len(), ends),
-                Step::Carried(ends) => (connection.receiver().carried().len(), ends),
-                Step::Binary(data, ends) => (data.len(), ends),
-                Step::NeedInput | Step::Control(..) => break,
-            };
-            filled += added;
-            if ends.message_end {
-                ended = Some(kind);
-            }
-        }
-        assembly.filled = filled;
-        Ok(ended)
+        assembly.take_portion(portion, |input| connection.any_step(input, out))
     }
 
     /// The message that [`take_in_space`](Self::take_in_space) has made whole, and the send half.
@@ -342,6 +310,31 @@ impl<R: Role> MessageReceiver<R> {
         Ok(taken.event(assembly, receiver, || receiver.close_frame().unwrap_or_default()))
     }
 
+    /// Space in the assembly buffer for the payload of the frame under way: [`MessageConnection::space`].
+    pub fn space(&mut self, at_least: usize) -> Option<&mut [u8]> {
+        self.assembly.space(&self.receiver, at_least)
+    }
+
+    /// Takes in `len` bytes that were read into [`space`](Self::space): [`MessageConnection::receive_in_space`].
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_in_space(&mut self, len: usize) -> Result<Option<Event<'_, CloseFrame<'_>>>, ReceiveError> {
+        let Self { receiver, assembly } = self;
+        let Some(portion) = assembly.portion(receiver, len) else {
+            return Ok(None);
+        };
+        let ended = assembly.take_portion(portion, |input| receiver.any_step(input))?;
+        Ok(ended.map(|kind| assembly.message(kind)))
+    }
+
+    /// Gives back memory of the assembly buffer: [`MessageConnection::shrink_to`].
+    pub fn shrink_to(&mut self, bytes: usize) {
+        if self.receiver.is_between_messages() {
+            self.assembly.shrink_to(bytes);
+        }
+    }
+
     /// Takes in the end of the stream, and says where it came: [`Receiver::end_of_stream`].
     pub fn end_of_stream(&mut self) -> StreamEnd {
         self.receiver.end_of_stream()
@@ -409,6 +402,16 @@ struct Assembly {
     filled: usize,
     /// Whether a text message under way is in `bytes`.
     text_in_bytes: bool,
+    /// Whether the message under way was seen from its start. Of one that was not, nothing is handed out.
+    begun: bool,
+}
+
+/// Bytes that were read into the space.
+struct Portion {
+    kind: MessageKind,
+    /// The bytes of a cut character in front of them.
+    kept: usize,
+    len: usize,
 }
 
 /// The least space that is offered for reading into the assembly buffer, in bytes, unless less is missing.
@@ -421,6 +424,7 @@ impl Assembly {
             bytes: Vec::new(),
             filled: 0,
             text_in_bytes: false,
+            begun: false,
         }
     }
 
@@ -441,8 +445,12 @@ impl Assembly {
             Step::NeedInput | Step::Control(..) => return Taken::Step(step),
         };
         if ends.message_start {
-            self.clear();
+            self.begin();
         }
+        if !self.begun {
+            return Taken::Part;
+        }
+        self.begun = !ends.message_end;
         match data {
             Ok(text) if !self.text_in_bytes => self.text.push_str(text),
             Ok(text) => self.append(text.as_bytes()),
@@ -455,16 +463,26 @@ impl Assembly {
         }
     }
 
+    fn begin(&mut self) {
+        self.clear();
+        self.begun = true;
+    }
+
     fn clear(&mut self) {
         self.text.clear();
         self.filled = 0;
         self.text_in_bytes = false;
     }
 
+    /// Appends behind what is filled. What is initialised stays so, so that space need not be initialised twice.
     fn append(&mut self, data: &[u8]) {
-        self.bytes.truncate(self.filled);
-        self.bytes.extend_from_slice(data);
-        self.filled = self.bytes.len();
+        let free = self.bytes.get_mut(self.filled..).unwrap_or_default();
+        let in_place = data.len().min(free.len());
+        if let (Some(to), Some((from, rest))) = (free.get_mut(..in_place), data.split_at_checked(in_place)) {
+            to.copy_from_slice(from);
+            self.bytes.extend_from_slice(rest);
+            self.filled += data.len();
+        }
     }
 
     /// The message that is whole.
@@ -477,26 +495,84 @@ impl Assembly {
         }
     }
 
-    /// Space behind what is filled, and behind the part of a cut character that has arrived.
-    fn space(&mut self, kind: MessageKind, unfinished: &[u8], remaining: usize) -> &mut [u8] {
+    /// Space for what the frame under way lacks: behind what is filled, and behind the part of a cut character that has
+    /// arrived.
+    fn space<R: Role>(&mut self, receiver: &Receiver<R>, at_least: usize) -> Option<&mut [u8]> {
+        let (kind, remaining) = receiver.data_remaining()?;
+        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+        if remaining < at_least {
+            return None;
+        }
+        if receiver.is_at_message_start() {
+            self.begin();
+        }
+        if !self.begun {
+            return None;
+        }
         if kind == MessageKind::Text && !self.text_in_bytes {
             self.filled = 0;
-            self.bytes.truncate(0);
-            self.bytes.extend_from_slice(self.text.as_bytes());
-            self.filled = self.bytes.len();
-            self.text.clear();
+            let text = core::mem::take(&mut self.text);
+            self.append(text.as_bytes());
+            self.text = text;
             self.text_in_bytes = true;
         }
+        let unfinished = receiver.unfinished_character();
         let start = self.filled + unfinished.len();
         let len = remaining.min(self.filled.max(MIN_SPACE));
         if self.bytes.len() < start + len {
             self.bytes.resize(start + len, 0);
         }
-        let (kept, space) = self.bytes.split_at_mut_checked(start).unwrap_or_default();
+        let (kept, space) = self.bytes.split_at_mut_checked(start)?;
         for (to, from) in kept.iter_mut().skip(self.filled).zip(unfinished) {
             *to = *from;
         }
-        space.get_mut(..len).unwrap_or_default()
+        space.get_mut(..len)
+    }
+
+    /// What was read into the space, before the receiver takes it in.
+    fn portion<R: Role>(&self, receiver: &Receiver<R>, len: usize) -> Option<Portion> {
+        let (kind, remaining) = receiver.data_remaining().filter(|_| self.begun)?;
+        // More than what is missing cannot have been read into the space.
+        let len = usize::try_from(remaining).map_or(len, |remaining| len.min(remaining));
+        Some(Portion {
+            kind,
+            kept: receiver.unfinished_character().len(),
+            len,
+        })
+    }
+
+    /// Runs the steps over a portion, where it lies; says which message that has made whole.
+    fn take_portion(
+        &mut self,
+        portion: Portion,
+        mut step: impl for<'i> FnMut(&mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError>,
+    ) -> Result<Option<MessageKind>, ReceiveError> {
+        let Portion { kind, kept, len } = portion;
+        let start = self.filled + kept;
+        let mut input = self
+            .bytes
+            .get_mut(start..)
+            .and_then(|space| space.get_mut(..len))
+            .unwrap_or_default();
+        let mut filled = self.filled;
+        let mut ended = None;
+        loop {
+            let before = input.len();
+            let (added, ends) = match step(&mut input)? {
+                Step::Text(text, ends) => (text.len(), ends),
+                // The rest of the character lies behind the part of it that was kept.
+                Step::Carried(ends) => (kept + before - input.len(), ends),
+                Step::Binary(data, ends) => (data.len(), ends),
+                Step::NeedInput | Step::Control(..) => break,
+            };
+            filled += added;
+            if ends.message_end {
+                ended = Some(kind);
+                self.begun = false;
+            }
+        }
+        self.filled = filled;
+        Ok(ended)
     }
 
     fn shrink_to(&mut self, bytes: usize) {

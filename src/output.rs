@@ -62,7 +62,8 @@ pub trait Output {
 /// call again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputFull {
-    /// The number of bytes that have to fit at once.
+    /// The number of bytes that have to fit at once, beside what is there already. Where too many replies wait, the
+    /// length of the next one: there may be room for it, but the output has to be drained first.
     pub needed: usize,
 }
 
@@ -172,6 +173,19 @@ impl<'a> SliceOutput<'a> {
     /// Forgets what was written, once the transport has taken it.
     pub const fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// Takes the first `len` bytes away: the transport has written a part.
+    pub fn consume(&mut self, len: usize) {
+        let len = len.min(self.len);
+        self.memory.copy_within(len..self.len, 0);
+        self.len -= len;
+    }
+
+    /// How many more bytes fit.
+    #[must_use]
+    pub const fn remaining(&self) -> usize {
+        self.memory.len().saturating_sub(self.len)
     }
 
     /// The next `len` free bytes, which then count as written.

@@ -378,7 +378,7 @@ fn broadcast() {
             let news = PreparedMessage::new(payload);
             let mut sender = Sender::new(Server);
             let (mut sent, mut encoded) = (Vec::new(), Vec::new());
-            sender.admit(&news).unwrap();
+            sender.ready().unwrap();
             sender.send(payload, &mut sent).unwrap();
             news.encode(&mut encoded).unwrap();
             assert!(sent == encoded && sent == [news.header(), news.payload()].concat());
@@ -388,17 +388,16 @@ fn broadcast() {
             assert_eq!(short.as_bytes(), b"");
         }
     }
-    let news = PreparedMessage::new("news");
     let mut out = Vec::new();
     let mut sender = Sender::new(Server);
     sender.part("a", false, &mut out).unwrap();
-    assert_eq!(sender.admit(&news), Err(SendError::MessageInProgress));
+    assert_eq!(sender.ready(), Err(SendError::MessageInProgress));
     sender.begin_frame(MessageKind::Text, 1, true, &mut out).unwrap();
-    assert_eq!(sender.admit(&news), Err(SendError::FrameInProgress));
+    assert_eq!(sender.ready(), Err(SendError::FrameInProgress));
     sender.chunk("b", &mut out).unwrap();
-    assert_eq!(sender.admit(&news), Ok(()));
+    assert_eq!(sender.ready(), Ok(()));
     sender.close(None, "", &mut out).unwrap();
-    assert_eq!(sender.admit(&news), Err(SendError::Closed));
+    assert_eq!(sender.ready(), Err(SendError::Closed));
 }
 
 /// Header and payload apart are the frame that `text` and `binary` write.

@@ -1,5 +1,7 @@
 //! How a connection ends: RFC 6455 section 7.
 
+use core::fmt;
+
 use super::{Receiver, Role, Sender};
 use crate::error::Failure;
 use crate::frame::CloseCode;
@@ -99,19 +101,34 @@ pub enum Transport {
     Drop,
 }
 
-/// What to do with the transport, from what the halves have seen.
-pub(super) fn transport<R: Role>(receiver: &Receiver<R>, sender: &Sender<R>) -> Transport {
-    if receiver.stream_end().is_some() {
-        return Transport::Drop;
+impl Transport {
+    /// What to do, from what two halves that are driven apart have seen.
+    pub fn of<R: Role>(receiver: &Receiver<R>, sender: &Sender<R>) -> Self {
+        if receiver.stream_end().is_some() {
+            return Self::Drop;
+        }
+        let sent = sender.sent_close().is_some();
+        match (receiver.failure().is_some(), sent, receiver.has_received_close()) {
+            // A Close is owed: a frame is being sent in chunks, or the output was full.
+            (true, false, _) | (false, false, true) => Transport::KeepGoing,
+            (true, true, _) => Transport::FlushThenHalfClose,
+            // The server closes the transport first (section 7.1.1).
+            (false, true, true) if !R::IS_CLIENT => Transport::FlushThenHalfClose,
+            (false, true, _) => Transport::WaitForPeer,
+            (false, false, false) => Transport::KeepGoing,
+        }
     }
-    let sent = sender.sent_close().is_some();
-    match (receiver.failure().is_some(), sent, receiver.has_received_close()) {
-        // A Close is owed: a frame is being sent in chunks, or the output was full.
-        (true, false, _) | (false, false, true) => Transport::KeepGoing,
-        (true, true, _) => Transport::FlushThenHalfClose,
-        // The server closes the transport first (section 7.1.1).
-        (false, true, true) if !R::IS_CLIENT => Transport::FlushThenHalfClose,
-        (false, true, _) => Transport::WaitForPeer,
-        (false, false, false) => Transport::KeepGoing,
+}
+
+impl fmt::Display for CloseRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "closed with {}", self.code())?;
+        if !self.reason.is_empty() {
+            write!(f, ", \"{}\"", self.reason)?;
+        }
+        if let Some(failure) = self.failure {
+            write!(f, ": {failure}")?;
+        }
+        Ok(())
     }
 }

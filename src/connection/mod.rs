@@ -140,7 +140,7 @@ impl<R: Role> Connection<R> {
     /// What to do with the transport, now. Ask after each event, error, and end of stream.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        close::transport(&self.receiver, &self.sender)
+        Transport::of(&self.receiver, &self.sender)
     }
 
     /// How the connection has ended so far. It is complete once [`Event::Close`] or

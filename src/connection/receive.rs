@@ -395,7 +395,7 @@ impl<R: Role> Receiver<R> {
         (!good.is_empty()).then_some(Whole::BadText(good))
     }
 
-    pub(super) fn any_step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
+    pub(crate) fn any_step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
         loop {
             match self.phase {
                 Phase::Start | Phase::Between | Phase::Header => {

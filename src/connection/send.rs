@@ -86,8 +86,8 @@ impl<'a> From<&'a alloc::vec::Vec<u8>> for Payload<'a> {
 ///
 /// let clients = [Sender::new(Server), Sender::new(Server)];
 /// for client in &clients {
-///     client.admit(&news)?;       // may a whole message be sent now?
-///     // write `encoded` (or `news.header()` and `news.payload()`) to that client's transport
+///     client.ready()?;    // may a whole message be sent now?
+///     // then write `encoded` (or `news.header()` and `news.payload()`) to that client's transport
 /// }
 /// assert_eq!(encoded, b"\x81\x04news");
 /// # Ok::<(), sockless::error::SendError>(())
@@ -598,11 +598,12 @@ impl<R: Role> Sender<R> {
 }
 
 impl Sender<Server> {
-    /// Whether a prepared message may be sent now; then write its bytes to this connection's transport.
+    /// Whether a whole message may be sent now. Then the bytes of a [`PreparedMessage`] may be written to this
+    /// connection's transport, behind what is in its output.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`].
-    pub fn admit(&self, _message: &PreparedMessage<'_>) -> Result<(), SendError> {
+    pub fn ready(&self) -> Result<(), SendError> {
         if self.phase == Phase::Idle {
             Ok(())
         } else {

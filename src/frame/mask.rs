@@ -45,9 +45,20 @@ impl Mask {
         }
     }
 
+    #[cfg(not(feature = "pulp"))]
     #[inline(never)]
     fn apply_long(self, bytes: &mut [u8]) {
         self.apply_words::<{ usize::MAX }>(bytes);
+    }
+
+    /// The same loop, compiled for each width of registers.
+    #[cfg(feature = "pulp")]
+    #[inline(never)]
+    fn apply_long(self, bytes: &mut [u8]) {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || self.apply_words::<{ usize::MAX }>(bytes),
+        );
     }
 
     /// At most `MOST` words, which tells the compiler whether wide registers are worth their preparation.
