@@ -33,7 +33,7 @@ fn label_is_right(session: &Session) {
             (Case::Broken(rule), Opening::Refused(rules)) => assert!(rules.contains(&rule), "{rule:?} {rules:?}"),
             (Case::Broken(rule), opening) => panic!("{rule:?}: {opening:?}"),
         }
-        for len in 0..head.len() {
+        for len in (0..head.len()).step_by(13).chain([head.len() - 1]) {
             let part = match session.role {
                 Role::Server => model::request(&head[..len]),
                 Role::Client => model::response(&head[..len], key),

@@ -11,26 +11,19 @@
     reason = "test code: a panic here is a failing test"
 )]
 
-use peak_alloc::PeakAlloc;
+use allocation_counter::measure;
 use sockless::buffered::BufferedConnection;
 use sockless::connection::{Connection, Server};
 use sockless::limits::Limits;
 use sockless::message::MessageConnection;
-
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
 
 /// What a machine may hold beside what has arrived: a first space to read into, and small change.
 const CONSTANT: usize = 80 << 10;
 
 /// The most that was held at once during `work`, beyond what was held before, in bytes.
 fn peak<T>(work: impl FnOnce() -> T) -> usize {
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
-    let result = work();
-    let peak = MEMORY.peak_usage() - before;
-    drop(result);
-    peak
+    let info = measure(|| drop(work()));
+    usize::try_from(info.bytes_max).unwrap()
 }
 
 fn masked(first: u8, len: u64) -> Vec<u8> {
@@ -69,7 +62,6 @@ fn feed(ws: &mut MessageConnection<Server>, mut bytes: &[u8], use_space: bool, b
     true
 }
 
-// One test: the counts are those of the whole process.
 #[test]
 fn memory_follows_what_arrives() {
     let unlimited = Limits::default()

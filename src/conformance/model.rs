@@ -335,7 +335,8 @@ fn frame(
             });
             under_way.payload.extend_from_slice(&payload);
             under_way.offsets.extend(header_end..at);
-            let verdict = data(reading, &mut under_way, opcode != 0x0, whole, fin, at);
+            let before = under_way.payload.len() - payload.len();
+            let verdict = data(reading, &mut under_way, before, opcode != 0x0, whole, fin, at);
             if !(whole && fin) {
                 *message = Some(under_way);
             }
@@ -344,10 +345,11 @@ fn frame(
     }
 }
 
-/// What a frame added to the message under way.
+/// What a frame added to the message under way, which had `before` bytes.
 fn data(
     reading: &mut Reading,
     message: &mut Message,
+    before: usize,
     message_start: bool,
     frame_end: bool,
     fin: bool,
@@ -364,19 +366,9 @@ fn data(
             None if valid < message.payload.len() && frame_end && fin => Some(end),
             None => None,
         };
-        let arrived = message.offsets.iter().zip(&message.payload);
-        reading.inside_characters = reading
-            .inside_characters
-            .iter()
-            .copied()
-            .chain(
-                arrived
-                    .filter(|(_, byte)| matches!(byte, 0x80..=0xbf))
-                    .map(|(offset, _)| *offset),
-            )
-            .collect();
-        reading.inside_characters.sort_unstable();
-        reading.inside_characters.dedup();
+        let arrived = message.offsets.iter().zip(&message.payload).skip(before);
+        let continues = arrived.filter(|(_, byte)| matches!(byte, 0x80..=0xbf));
+        reading.inside_characters.extend(continues.map(|(offset, _)| *offset));
     }
     let payload = message.payload.get(message.delivered..deliverable).unwrap_or_default();
     let frame_end = frame_end && broken.is_none();

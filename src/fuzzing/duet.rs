@@ -359,7 +359,7 @@ fn schedule(
             }
             8 => client_stalls = u.arbitrary()?,
             9 => server_stalls = u.arbitrary()?,
-            10 if u.ratio(1_u8, 16)? => {
+            10 if u.ratio(1_u8, 48)? => {
                 // Lost at some byte: what is on its way arrives in part, or not at all.
                 *lost = true;
                 client.shut = true;
@@ -367,6 +367,11 @@ fn schedule(
                 client.pipe.truncate(u.int_in_range(0..=64)?);
                 server.pipe.truncate(u.int_in_range(0..=64)?);
                 return Ok(());
+            }
+            11 if u.ratio(1_u8, 24)? => {
+                // Both at once, each before it hears of the other's.
+                close(client.machine.sender(), &mut client.out, CloseCode(3001));
+                close(server.machine.sender(), &mut server.out, CloseCode(3002));
             }
             _ => {}
         }
