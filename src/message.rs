@@ -9,9 +9,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::connection::{
-    self, CloseRecord, Connection, Receiver, Reply, Role, Sender, Step, StreamEnd, Transport, Whole,
+    self, CloseRecord, Connection, Receiver, Reply, Role, Sender, Step, StreamEnd, Transport, Whole, failed,
 };
-use crate::error::{ReceiveError, SendError};
+use crate::error::{Failure, ReceiveError, SendError};
 use crate::frame::{CloseCode, CloseFrame, MessageKind};
 use crate::output::{Output, OutputFull};
 use crate::utf8;
@@ -304,10 +304,10 @@ impl<R: Role> MessageReceiver<R> {
     pub fn receive<'e, 'i: 'e>(
         &'e mut self,
         input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, ReceiveError> {
+    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, Failure> {
         let Self { receiver, assembly } = self;
         let taken = loop {
-            let step = receiver.step(input)?;
+            let step = failed(receiver.step(input))?;
             match assembly.take(step, receiver) {
                 Taken::Part => {}
                 taken => break taken,
@@ -325,12 +325,12 @@ impl<R: Role> MessageReceiver<R> {
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
-    pub fn receive_in_space(&mut self, len: usize) -> Result<Option<Event<'_, CloseFrame<'_>>>, ReceiveError> {
+    pub fn receive_in_space(&mut self, len: usize) -> Result<Option<Event<'_, CloseFrame<'_>>>, Failure> {
         let Self { receiver, assembly } = self;
         let Some(portion) = assembly.portion(receiver, len) else {
-            return receiver.failure().map_or(Ok(None), |failure| Err(failure.into()));
+            return receiver.failure().map_or(Ok(None), Err);
         };
-        let ended = assembly.take_portion(portion, |input| receiver.any_step(input))?;
+        let ended = assembly.take_portion(portion, |input| failed(receiver.any_step(input)))?;
         Ok(ended.map(|kind| assembly.message(kind)))
     }
 
@@ -548,11 +548,11 @@ impl Assembly {
     }
 
     /// Runs the steps over a portion, where it lies; says which message that has made whole.
-    fn take_portion(
+    fn take_portion<E>(
         &mut self,
         portion: Portion,
-        mut step: impl for<'i> FnMut(&mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError>,
-    ) -> Result<Option<MessageKind>, ReceiveError> {
+        mut step: impl for<'i> FnMut(&mut &'i mut [u8]) -> Result<Step<'i>, E>,
+    ) -> Result<Option<MessageKind>, E> {
         let Portion { kind, kept, len } = portion;
         let start = self.filled + kept;
         let mut input = self

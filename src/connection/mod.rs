@@ -14,6 +14,8 @@ mod send;
 pub use close::{CloseRecord, Initiator, StreamEnd, Transport};
 pub use event::{Chunk, Event};
 pub use receive::Receiver;
+#[cfg(feature = "alloc")]
+pub(crate) use receive::failed;
 pub(crate) use receive::{Ends, Step, Whole};
 pub use reply::Reply;
 pub use role::{Client, Role, Server};

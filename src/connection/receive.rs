@@ -217,13 +217,13 @@ impl<R: Role> Receiver<R> {
     /// Payloads are unmasked in place and borrowed from `input`; only what came in pieces is borrowed from here.
     ///
     /// # Errors
-    /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit: send
-    /// [`Reply::from(failure)`](super::Reply). Never [`ReceiveError::Blocked`] here.
+    /// The failure, again and again, once the peer has broken the RFC or gone over a limit: send
+    /// [`Reply::from(failure)`](super::Reply).
     pub fn receive<'e, 'i: 'e>(
         &'e mut self,
         input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, ReceiveError> {
-        let step = self.step(input)?;
+    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, Failure> {
+        let step = failed(self.step(input))?;
         Ok(step.event(self, || self.close_frame().unwrap_or_default()))
     }
 
@@ -779,6 +779,17 @@ impl<R: Role> Receiver<R> {
     pub(super) const fn pong_paid(&mut self) {
         self.pong_owed = false;
         self.control_len = 0;
+    }
+}
+
+/// The result of a step where nobody has made the half wait: that takes a [`Connection`](super::Connection), which owes a
+/// Pong while it sends a frame in chunks.
+#[inline]
+pub(crate) fn failed(result: Result<Step<'_>, ReceiveError>) -> Result<Step<'_>, Failure> {
+    match result {
+        Ok(step) => Ok(step),
+        Err(ReceiveError::Failed(failure)) => Err(failure),
+        Err(ReceiveError::Blocked(_)) => Ok(Step::NeedInput),
     }
 }
 
