@@ -3,11 +3,47 @@
 
 use core::fmt;
 
-/// `token` characters (RFC 9110 section 5.6.2; RFC 2616 section 2.2 means the same set).
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte,
+use memchr::memchr;
+
+/// Where a byte may stand: bits of [`CLASSES`].
+const TOKEN: u8 = 1;
+const VALUE: u8 = 2;
+const TARGET: u8 = 4;
+
+/// What each byte may stand in, so that a text is judged by one look per byte.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut rest: &mut [u8] = &mut classes;
+    let mut byte = 0_u8;
+    while let [class, after @ ..] = rest {
+        *class = classes_of(byte);
+        rest = after;
+        byte = byte.wrapping_add(1);
+    }
+    classes
+};
+
+const fn classes_of(byte: u8) -> u8 {
+    // RFC 9110 section 5.6.2; RFC 2616 section 2.2 means the same set.
+    let token = matches!(byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.'
-        | b'^' | b'_' | b'`' | b'|' | b'~')
+        | b'^' | b'_' | b'`' | b'|' | b'~');
+    // VCHAR, SP, HTAB, obs-text (RFC 9110 section 5.5).
+    let value = matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+    // RFC 9112 section 3.2 has no fragment in any of its forms.
+    let target = byte.is_ascii_graphic() && byte != b'#';
+    token as u8 * TOKEN + value as u8 * VALUE + target as u8 * TARGET
+}
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES
+        .get(usize::from(byte))
+        .is_some_and(|classes| classes & class != 0)
+}
+
+/// `token` characters.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    is(byte, TOKEN)
 }
 
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).
@@ -15,9 +51,20 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
 }
 
-/// What a header value may hold: VCHAR, SP, HTAB, obs-text (RFC 9110 section 5.5).
-pub(crate) const fn is_value_byte(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+/// What a header value may hold.
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| is(byte, VALUE))
+}
+
+/// What a request target may hold.
+pub(crate) fn is_target(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| is(byte, TARGET))
+}
+
+/// What stands before and after the first `byte`.
+pub(crate) fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = bytes.split_at_checked(memchr(byte, bytes)?)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// Optional white space (RFC 9110 section 5.6.3).
@@ -59,11 +106,8 @@ struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn skip(&mut self, skipped: impl Fn(u8) -> bool) {
-        while let Some((&first, rest)) = self.0.split_first()
-            && skipped(first)
-        {
-            self.0 = rest;
-        }
+        let end = self.0.iter().position(|&byte| !skipped(byte));
+        self.0 = end.and_then(|end| self.0.get(end..)).unwrap_or_default();
     }
 
     fn eat(&mut self, byte: u8) -> bool {

@@ -10,7 +10,7 @@ use core::fmt;
 use memchr::memchr;
 
 use super::error::HandshakeError;
-use super::grammar::{ascii, is_token, is_token_byte, is_value_byte, trim};
+use super::grammar::{ascii, is_target, is_token, is_token_byte, is_value, split_once, trim};
 use crate::limits::Limits;
 
 /// Which message the head belongs to.
@@ -116,38 +116,37 @@ impl Scanner {
             return Ok(());
         }
         self.fields_left = self.fields_left.checked_sub(1).ok_or(HandshakeError::TooManyHeaders)?;
-        field(line).map(|_| ())
+        check_field(line)
     }
 }
 
 /// Splits a complete head into its start line and its header fields.
 pub(crate) fn split(head: &[u8]) -> (&[u8], Headers<'_>) {
     let (line, rest) = split_line(head).unwrap_or_default();
-    (line, Headers { rest })
+    // Checked as a whole, it takes less than name by name.
+    let text = core::str::from_utf8(rest).unwrap_or_default();
+    (line, Headers { rest, text })
 }
 
 /// The first line without its CR LF, and what comes after it.
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, rest) = bytes.split_at_checked(memchr(b'\n', bytes)?)?;
-    Some((line.strip_suffix(b"\r")?, rest.get(1..)?))
+    let (line, rest) = split_once(bytes, b'\n')?;
+    Some((line.strip_suffix(b"\r")?, rest))
 }
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112 section 5).
-fn field(line: &[u8]) -> Result<(&str, &[u8]), HandshakeError> {
+fn check_field(line: &[u8]) -> Result<(), HandshakeError> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(HandshakeError::HeaderFolded);
     }
-    let (name, value) = memchr(b':', line)
-        .and_then(|at| line.split_at_checked(at))
-        .unwrap_or_default();
+    let (name, value) = split_once(line, b':').unwrap_or_default();
     if !is_token(name) {
         return Err(HandshakeError::HeaderName);
     }
-    let value = value.get(1..).unwrap_or_default();
-    if !value.iter().all(|&byte| is_value_byte(byte)) {
+    if !is_value(value) {
         return Err(HandshakeError::HeaderValue);
     }
-    Ok((ascii(name), trim(value)))
+    Ok(())
 }
 
 /// The header fields of a head: names as they were sent, values without the white space around them.
@@ -155,7 +154,10 @@ fn field(line: &[u8]) -> Result<(&str, &[u8]), HandshakeError> {
 /// A value may hold any byte but control characters, so that it need not be UTF-8 (RFC 9110 section 5.5).
 #[derive(Clone, Copy)]
 pub struct Headers<'a> {
+    /// Lines that the scanner has judged, and the empty one.
     rest: &'a [u8],
+    /// The same as text, or nothing where some value is not UTF-8.
+    text: &'a str,
 }
 
 impl<'a> Iterator for Headers<'a> {
@@ -163,9 +165,15 @@ impl<'a> Iterator for Headers<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (line, rest) = split_line(self.rest)?;
-        self.rest = rest;
         // The empty line has no name, and ends the iteration as it ends the head.
-        field(line).ok()
+        let (name, value) = split_once(line, b':')?;
+        let text = self.text.get(..name.len()).unwrap_or_else(|| ascii(name));
+        self.text = self
+            .text
+            .get(self.rest.len().saturating_sub(rest.len())..)
+            .unwrap_or_default();
+        self.rest = rest;
+        Some((text, trim(value)))
     }
 }
 
@@ -211,17 +219,12 @@ pub(crate) struct RequestLine<'a> {
 
 impl<'a> RequestLine<'a> {
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, HandshakeError> {
-        let mut parts = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(HandshakeError::RequestLine);
-        };
-        if !is_token(method) {
+        let (method, rest) = split_once(line, b' ').ok_or(HandshakeError::RequestLine)?;
+        let (target, version) = split_once(rest, b' ').ok_or(HandshakeError::RequestLine)?;
+        if !is_token(method) || version.contains(&b' ') {
             return Err(HandshakeError::RequestLine);
         }
-        // Section 3.2 has no fragment in any of its forms.
-        if target.is_empty() || !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
+        if !is_target(target) {
             return Err(HandshakeError::RequestTarget);
         }
         Ok(Self {
@@ -256,7 +259,7 @@ impl<'a> StatusLine<'a> {
         let [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] = digits else {
             return Err(HandshakeError::StatusLine);
         };
-        if !reason.iter().all(|&byte| is_value_byte(byte)) {
+        if !is_value(reason) {
             return Err(HandshakeError::StatusLine);
         }
         let status = digits

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use super::error::{HandshakeError, Misuse, WriteError};
-use super::grammar::{is_token, is_value_byte};
+use super::grammar::{is_token, is_value};
 use crate::output::{Output, OutputFull};
 
 /// Where the pieces of a head go: into a count first, then into the output.
@@ -113,7 +113,7 @@ pub(crate) fn check_fields(fields: &[(&str, &str)], managed: impl Fn(&str) -> bo
 }
 
 pub(crate) fn check_value(value: &str) -> Result<(), Misuse> {
-    if value.bytes().all(is_value_byte) {
+    if is_value(value.as_bytes()) {
         Ok(())
     } else {
         Err(Misuse::HeaderValue)
