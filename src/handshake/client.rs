@@ -6,7 +6,7 @@ use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
 use super::key::Key;
 use super::negotiate::{Answer, Proposal};
 use super::uri::WebSocketUri;
-use super::write::write_whole;
+use super::write::{FieldValue, write_whole};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
@@ -69,7 +69,7 @@ impl<'r> ClientHandshake<'r> {
         let key = Key::generate(entropy);
         write_whole(out, |sink| {
             sink.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
-            sink.field("Host", uri.authority());
+            sink.field("Host", FieldValue::text(uri.authority()));
             for (name, value) in proposal.fields(Some(&key)) {
                 sink.field(name, value);
             }

@@ -11,7 +11,7 @@ use super::grammar::{Extension, ascii, extension_list, is_token, list, trim};
 use super::head::HttpVersion;
 use super::key::{Accept, Key};
 use super::uri::Authority;
-use super::write::{FieldValue, check_fields, check_value, is_managed, is_websocket_field};
+use super::write::{FieldValue, check_fields, check_value, is_managed, websocket_field};
 use crate::connection::{Client, Connection, Server};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
@@ -75,6 +75,10 @@ struct Summary<'a> {
     /// There is a `Sec-WebSocket-` header field of any name.
     websocket_field: bool,
     not_ascii: bool,
+    /// Some `Sec-WebSocket-Extensions` list breaks the grammar.
+    bad_extension: bool,
+    /// Whether the `Sec-WebSocket-Extensions` lists have an element. None without such a header field.
+    extensions: Option<bool>,
     body: bool,
 }
 
@@ -83,12 +87,30 @@ impl<'a> Summary<'a> {
         let mut summary = Self::default();
         for (name, value) in fields {
             let value = trim(value);
-            if is_websocket_field(name) {
+            let names = |token: &str| list(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()));
+            if let Some(name) = websocket_field(name) {
+                let is = |known: &str| name.eq_ignore_ascii_case(known);
                 summary.websocket_field = true;
                 summary.not_ascii |= !value.is_ascii();
+                if is("Version") {
+                    summary.version.add(value);
+                } else if is("Key") {
+                    summary.key.add(value);
+                } else if is("Accept") {
+                    summary.accept.add(value);
+                } else if is("Protocol") {
+                    summary.protocol.add(value);
+                } else if is("Extensions") {
+                    let mut any = summary.extensions.unwrap_or_default();
+                    for extension in extension_list(value) {
+                        any = true;
+                        summary.bad_extension |= extension.is_none();
+                    }
+                    summary.extensions = Some(any);
+                }
+                continue;
             }
             let is = |known: &str| name.eq_ignore_ascii_case(known);
-            let names = |token: &str| list(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()));
             if is("Upgrade") {
                 summary.upgrade.add(value);
                 summary.names_websocket |= names("websocket");
@@ -98,14 +120,6 @@ impl<'a> Summary<'a> {
                 summary.host.add(value);
             } else if is("Origin") {
                 summary.origin.add(value);
-            } else if is("Sec-WebSocket-Version") {
-                summary.version.add(value);
-            } else if is("Sec-WebSocket-Key") {
-                summary.key.add(value);
-            } else if is("Sec-WebSocket-Accept") {
-                summary.accept.add(value);
-            } else if is("Sec-WebSocket-Protocol") {
-                summary.protocol.add(value);
             } else if is("Transfer-Encoding") {
                 summary.body = true;
             } else if is("Content-Length") {
@@ -113,6 +127,15 @@ impl<'a> Summary<'a> {
             }
         }
         summary
+    }
+
+    /// `1#extension` over all header fields (RFC 6455 section 9.1): if there is one, it is not empty.
+    fn check_extensions(&self) -> Result<(), HandshakeError> {
+        if self.bad_extension || self.extensions == Some(false) {
+            Err(HandshakeError::ExtensionMalformed)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -124,21 +147,6 @@ fn subprotocols<'a>(fields: impl Fields<'a>) -> impl Iterator<Item = &'a [u8]> +
 /// The extensions that the values of `Sec-WebSocket-Extensions` list. After they have been judged, none is `None`.
 fn extensions<'a>(fields: impl Fields<'a>) -> impl Iterator<Item = Option<Extension<'a>>> + Clone {
     values(fields, "Sec-WebSocket-Extensions").flat_map(extension_list)
-}
-
-/// `1#extension` over all header fields (RFC 6455 section 9.1): if there is one, it is not empty.
-fn check_extensions<'a>(fields: impl Fields<'a>) -> Result<(), HandshakeError> {
-    let mut all = values(fields, "Sec-WebSocket-Extensions").peekable();
-    let (present, mut any) = (all.peek().is_some(), false);
-    for extension in all.flat_map(extension_list) {
-        extension.ok_or(HandshakeError::ExtensionMalformed)?;
-        any = true;
-    }
-    if present && !any {
-        Err(HandshakeError::ExtensionMalformed)
-    } else {
-        Ok(())
-    }
 }
 
 /// A client's offer that has passed every rule of RFC 6455 section 4.2.1, over header fields from anywhere.
@@ -249,7 +257,7 @@ impl<'a, F: Fields<'a>> Offer<'a, F> {
         if summary.protocol.value.is_some() {
             Self::check_subprotocols(&fields)?;
         }
-        check_extensions(fields.clone())?;
+        summary.check_extensions()?;
         Ok(Self {
             fields,
             key,
@@ -673,7 +681,7 @@ impl<'r> Proposal<'r> {
 
     /// The rules that every door shares.
     fn judge<'a, F: Fields<'a>>(&self, fields: F, summary: &Summary<'a>) -> Result<Answer<'a, F>, HandshakeError> {
-        check_extensions(fields.clone())?;
+        summary.check_extensions()?;
         for agreed in extensions(fields.clone()).flatten() {
             let asked = self
                 .extensions
