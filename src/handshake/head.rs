@@ -10,7 +10,7 @@ use core::fmt;
 use memchr::memchr;
 
 use super::error::HandshakeError;
-use super::grammar::{ascii, is_target, is_token, is_token_byte, is_value, split_once, trim};
+use super::grammar::{ascii, is_target, is_token_byte, is_value, split_once, split_token, trim};
 use crate::limits::Limits;
 
 /// Which message the head belongs to.
@@ -139,8 +139,10 @@ fn check_field(line: &[u8]) -> Result<(), HandshakeError> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(HandshakeError::HeaderFolded);
     }
-    let (name, value) = split_once(line, b':').unwrap_or_default();
-    if !is_token(name) {
+    let (name, [b':', value @ ..]) = split_token(line) else {
+        return Err(HandshakeError::HeaderName);
+    };
+    if name.is_empty() {
         return Err(HandshakeError::HeaderName);
     }
     if !is_value(value) {
@@ -163,6 +165,7 @@ pub struct Headers<'a> {
 impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (line, rest) = split_line(self.rest)?;
         // The empty line has no name, and ends the iteration as it ends the head.
@@ -212,26 +215,36 @@ impl HttpVersion {
 /// `method SP request-target SP HTTP-version` (RFC 9112 section 3).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLine<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) target: &'a str,
+    method: &'a [u8],
+    target: &'a [u8],
     pub(crate) version: HttpVersion,
 }
 
 impl<'a> RequestLine<'a> {
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, HandshakeError> {
-        let (method, rest) = split_once(line, b' ').ok_or(HandshakeError::RequestLine)?;
+        let (method, [b' ', rest @ ..]) = split_token(line) else {
+            return Err(HandshakeError::RequestLine);
+        };
         let (target, version) = split_once(rest, b' ').ok_or(HandshakeError::RequestLine)?;
-        if !is_token(method) || version.contains(&b' ') {
+        if method.is_empty() || version.contains(&b' ') {
             return Err(HandshakeError::RequestLine);
         }
         if !is_target(target) {
             return Err(HandshakeError::RequestTarget);
         }
         Ok(Self {
-            method: ascii(method),
-            target: ascii(target),
+            method,
+            target,
             version: HttpVersion::parse(version)?,
         })
+    }
+
+    pub(crate) const fn method(&self) -> &'a str {
+        ascii(self.method)
+    }
+
+    pub(crate) const fn target(&self) -> &'a str {
+        ascii(self.target)
     }
 }
 

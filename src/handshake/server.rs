@@ -114,10 +114,10 @@ impl ServerHandshake {
             headers,
             head_len: head.len(),
         };
-        let Some(offer) = Offer::from_request(request.line.method, request.line.version, headers)? else {
+        let Some(offer) = Offer::from_request(request.line.method(), request.line.version, headers)? else {
             return Ok(Some(Request::Http(request)));
         };
-        let resource = ResourceName::of_target(request.line.target).ok_or(HandshakeError::ResourceName)?;
+        let resource = ResourceName::of_target(request.line.target()).ok_or(HandshakeError::ResourceName)?;
         Ok(Some(Request::Upgrade(Upgrade {
             request,
             resource,
@@ -177,13 +177,13 @@ impl<'b> HttpRequest<'b> {
     /// The method, in the case in which it was sent.
     #[must_use]
     pub const fn method(&self) -> &'b str {
-        self.line.method
+        self.line.method()
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2).
     #[must_use]
     pub const fn target(&self) -> &'b str {
-        self.line.target
+        self.line.target()
     }
 
     /// The version of HTTP.
@@ -218,7 +218,7 @@ impl<'b> HttpRequest<'b> {
     /// # Errors
     /// [`WriteError`]; then nothing was written.
     pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        response.write(self.line.method == "HEAD", out)
+        response.write(self.line.method() == "HEAD", out)
     }
 }
 
@@ -235,7 +235,7 @@ impl<'b> Upgrade<'b> {
     /// The request target as it was sent: a path with its query, or an absolute address.
     #[must_use]
     pub const fn target(&self) -> &'b str {
-        self.request.line.target
+        self.request.line.target()
     }
 
     /// The resource name: path and query, also where the target is an absolute address.
