@@ -4,7 +4,7 @@ use super::error::{HandshakeError, WriteError};
 use super::grammar::Extension;
 use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
 use super::key::Key;
-use super::negotiate::{Answer, Proposal};
+use super::negotiate::{Answer, Proposal, Summary};
 use super::uri::WebSocketUri;
 use super::write::{FieldValue, write_whole};
 use crate::connection::{Client, Connection};
@@ -102,7 +102,7 @@ impl<'r> ClientHandshake<'r> {
     }
 
     fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        let Some(head) = self.scanner.advance(bytes)? else {
+        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes)? else {
             return Ok(None);
         };
         let (line, headers) = split(head);
@@ -111,7 +111,7 @@ impl<'r> ClientHandshake<'r> {
             return Err(HandshakeError::ResponseVersion);
         }
         Ok(Some(
-            match self.proposal.judge_response(&self.key, line.status, headers)? {
+            match self.proposal.judge_summary(&self.key, line.status, headers, &summary)? {
                 Some(answer) => Response::Accepted(Accepted {
                     answer,
                     head_len,

@@ -63,8 +63,18 @@ impl Scanner {
         self.head_len.is_some()
     }
 
+    /// Whether no line has been judged.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.line_start == 0
+    }
+
     /// Looks at what is new in `bytes`, which are all bytes that have arrived, and returns the head when it is complete.
-    pub(crate) fn advance<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
+    /// Hands over the header fields that it has judged on the way.
+    pub(crate) fn advance<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        mut judged: impl FnMut(&'a [u8], &'a [u8]),
+    ) -> Result<Option<&'a [u8]>, HandshakeError> {
         // A line that ends beyond the limit must not be judged: it would not have been, had the bytes come one by one.
         let window = self.window(bytes);
         if let (0, Some(&first)) = (self.looked, window.first()) {
@@ -88,7 +98,11 @@ impl Scanner {
             };
             let end = self.looked.saturating_add(found);
             let line = window.get(self.line_start..end).unwrap_or_default();
-            self.line(line.strip_suffix(b"\r").ok_or(HandshakeError::LineEnding)?, end)?;
+            self.line(
+                line.strip_suffix(b"\r").ok_or(HandshakeError::LineEnding)?,
+                end,
+                &mut judged,
+            )?;
             self.looked = end.saturating_add(1);
             self.line_start = self.looked;
         }
@@ -100,7 +114,12 @@ impl Scanner {
     }
 
     /// Judges a complete line, whose LF is at `end`.
-    fn line(&mut self, line: &[u8], end: usize) -> Result<(), HandshakeError> {
+    fn line<'a>(
+        &mut self,
+        line: &'a [u8],
+        end: usize,
+        judged: &mut impl FnMut(&'a [u8], &'a [u8]),
+    ) -> Result<(), HandshakeError> {
         #[cfg(test)]
         {
             self.work += line.len();
@@ -116,16 +135,16 @@ impl Scanner {
             return Ok(());
         }
         self.fields_left = self.fields_left.checked_sub(1).ok_or(HandshakeError::TooManyHeaders)?;
-        check_field(line)
+        let (name, value) = field(line)?;
+        judged(name, value);
+        Ok(())
     }
 }
 
 /// Splits a complete head into its start line and its header fields.
 pub(crate) fn split(head: &[u8]) -> (&[u8], Headers<'_>) {
     let (line, rest) = split_line(head).unwrap_or_default();
-    // Checked as a whole, it takes less than name by name.
-    let text = core::str::from_utf8(rest).unwrap_or_default();
-    (line, Headers { rest, text })
+    (line, Headers { rest })
 }
 
 /// The first line without its CR LF, and what comes after it.
@@ -135,7 +154,7 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112 section 5).
-fn check_field(line: &[u8]) -> Result<(), HandshakeError> {
+fn field(line: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(HandshakeError::HeaderFolded);
     }
@@ -148,7 +167,7 @@ fn check_field(line: &[u8]) -> Result<(), HandshakeError> {
     if !is_value(value) {
         return Err(HandshakeError::HeaderValue);
     }
-    Ok(())
+    Ok((name, trim(value)))
 }
 
 /// The header fields of a head: names as they were sent, values without the white space around them.
@@ -156,27 +175,18 @@ fn check_field(line: &[u8]) -> Result<(), HandshakeError> {
 /// A value may hold any byte but control characters, so that it need not be UTF-8 (RFC 9110 section 5.5).
 #[derive(Clone, Copy)]
 pub struct Headers<'a> {
-    /// Lines that the scanner has judged, and the empty one.
     rest: &'a [u8],
-    /// The same as text, or nothing where some value is not UTF-8.
-    text: &'a str,
 }
 
 impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 
-    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (line, rest) = split_line(self.rest)?;
-        // The empty line has no name, and ends the iteration as it ends the head.
-        let (name, value) = split_once(line, b':')?;
-        let text = self.text.get(..name.len()).unwrap_or_else(|| ascii(name));
-        self.text = self
-            .text
-            .get(self.rest.len().saturating_sub(rest.len())..)
-            .unwrap_or_default();
         self.rest = rest;
-        Some((text, trim(value)))
+        // The empty line has no name, and ends the iteration as it ends the head.
+        let (name, value) = field(line).ok()?;
+        Some((ascii(name), value))
     }
 }
 
@@ -301,7 +311,7 @@ mod tests {
             for step in [1, 2, 3, 1000, head.len()] {
                 let mut scanner = Scanner::new(Kind::Request, &limits);
                 for end in (1..head.len()).step_by(step).chain([head.len()]) {
-                    scanner.advance(&head[..end]).unwrap();
+                    scanner.advance(&head[..end], |_, _| ()).unwrap();
                 }
                 assert!(scanner.is_complete());
                 assert!(scanner.work <= 2 * head.len(), "{} for {}", scanner.work, head.len());
@@ -312,11 +322,11 @@ mod tests {
     #[test]
     fn other_bytes_than_before_do_no_harm() {
         let mut scanner = Scanner::new(Kind::Request, &Limits::default());
-        assert_eq!(scanner.advance(b"GET / HTTP/1.1\r\nA: b\r\n"), Ok(None));
-        assert_eq!(scanner.advance(b"GET"), Ok(None));
-        assert_eq!(scanner.advance(b""), Ok(None));
+        assert_eq!(scanner.advance(b"GET / HTTP/1.1\r\nA: b\r\n", |_, _| ()), Ok(None));
+        assert_eq!(scanner.advance(b"GET", |_, _| ()), Ok(None));
+        assert_eq!(scanner.advance(b"", |_, _| ()), Ok(None));
         let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
-        assert_eq!(scanner.advance(head), Ok(Some(head.as_slice())));
-        assert_eq!(scanner.advance(b"GET"), Ok(None));
+        assert_eq!(scanner.advance(head, |_, _| ()), Ok(Some(head.as_slice())));
+        assert_eq!(scanner.advance(b"GET", |_, _| ()), Ok(None));
     }
 }

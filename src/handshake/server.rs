@@ -3,7 +3,7 @@
 use super::error::{HandshakeError, RequestError, WriteError};
 use super::grammar::Extension;
 use super::head::{Headers, HttpVersion, Kind, RequestLine, Scanner, split};
-use super::negotiate::{Acceptance, Offer, OriginPolicy};
+use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary};
 use super::uri::ResourceName;
 use super::write::{HttpResponse, status_line, write_error, write_whole};
 use crate::connection::{Connection, Server};
@@ -105,7 +105,7 @@ impl ServerHandshake {
     }
 
     fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Request<'b>>, HandshakeError> {
-        let Some(head) = self.scanner.advance(bytes)? else {
+        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes)? else {
             return Ok(None);
         };
         let (line, headers) = split(head);
@@ -114,7 +114,7 @@ impl ServerHandshake {
             headers,
             head_len: head.len(),
         };
-        let Some(offer) = Offer::from_request(request.line.method(), request.line.version, headers)? else {
+        let Some(offer) = Offer::from_summary(request.line.method(), request.line.version, headers, &summary)? else {
             return Ok(Some(Request::Http(request)));
         };
         let resource = ResourceName::of_target(request.line.target()).ok_or(HandshakeError::ResourceName)?;

@@ -101,13 +101,13 @@ pub(crate) fn is_managed(name: &str) -> bool {
     ["Upgrade", "Connection", "Content-Length", "Transfer-Encoding"]
         .iter()
         .any(|known| name.eq_ignore_ascii_case(known))
-        || websocket_field(name).is_some()
+        || websocket_field(name.as_bytes()).is_some()
 }
 
 /// What comes after `Sec-WebSocket-` in the name of a header field that RFC 6455 section 11.3 registers, or of a future
 /// sibling.
-pub(crate) fn websocket_field(name: &str) -> Option<&str> {
-    const PREFIX: &str = "sec-websocket-";
+pub(crate) fn websocket_field(name: &[u8]) -> Option<&[u8]> {
+    const PREFIX: &[u8] = b"sec-websocket-";
     let (start, rest) = name.split_at_checked(PREFIX.len())?;
     start.eq_ignore_ascii_case(PREFIX).then_some(rest)
 }
