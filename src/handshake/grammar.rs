@@ -8,6 +8,8 @@ use memchr::memchr;
 /// Where a byte may stand: bits of [`CLASSES`].
 const TOKEN: u8 = 1;
 const TARGET: u8 = 2;
+const HOST: u8 = 4;
+const PATH: u8 = 8;
 
 /// What each byte may stand in, so that a text is judged by one look per byte.
 static CLASSES: [u8; 256] = {
@@ -29,7 +31,29 @@ const fn classes_of(byte: u8) -> u8 {
         | b'^' | b'_' | b'`' | b'|' | b'~');
     // RFC 9112 section 3.2 has no fragment in any of its forms.
     let target = byte.is_ascii_graphic() && byte != b'#';
-    token as u8 * TOKEN + target as u8 * TARGET
+    // `unreserved / sub-delims`, and the percent sign (RFC 3986 section 2).
+    let host = byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b'%'
+        );
+    // `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
+    let path = host || matches!(byte, b':' | b'@' | b'/' | b'?');
+    token as u8 * TOKEN + target as u8 * TARGET + host as u8 * HOST + path as u8 * PATH
 }
 
 fn is(byte: u8, class: u8) -> bool {
@@ -47,6 +71,16 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 pub(crate) fn split_token(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|&byte| !is_token_byte(byte));
     end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]))
+}
+
+/// What a host's name may hold.
+pub(crate) fn is_host_byte(byte: u8) -> bool {
+    is(byte, HOST)
+}
+
+/// What a path or a query may hold.
+pub(crate) fn is_path_byte(byte: u8) -> bool {
+    is(byte, PATH)
 }
 
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).

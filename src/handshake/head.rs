@@ -85,26 +85,26 @@ impl Scanner {
             // What is no HTTP at all, such as a TLS handshake, may have no line end to wait for.
             possible.then_some(()).ok_or(HandshakeError::FirstByte)?;
         }
+        // From the start of the line that is not complete on, and what has been looked at of it.
+        let mut open = window.get(self.line_start..).unwrap_or_default();
+        let mut looked = self.looked.saturating_sub(self.line_start);
         while self.head_len.is_none()
-            && let Some(unseen) = window.get(self.looked..)
+            && let Some(unseen) = open.get(looked..)
         {
             #[cfg(test)]
             {
                 self.work += memchr(b'\n', unseen).map_or(unseen.len(), |at| at + 1);
             }
-            let Some(found) = memchr(b'\n', unseen) else {
-                self.looked = window.len();
+            let Some((line, rest)) = memchr(b'\n', unseen)
+                .and_then(|found| open.split_at_checked(looked.saturating_add(found).saturating_add(1)))
+            else {
+                self.looked = self.looked.max(window.len());
                 break;
             };
-            let end = self.looked.saturating_add(found);
-            let line = window.get(self.line_start..end).unwrap_or_default();
-            self.line(
-                line.strip_suffix(b"\r").ok_or(HandshakeError::LineEnding)?,
-                end,
-                &mut judged,
-            )?;
-            self.looked = end.saturating_add(1);
-            self.line_start = self.looked;
+            self.line(line, &mut judged)?;
+            (open, looked) = (rest, 0);
+            self.line_start = self.line_start.saturating_add(line.len());
+            self.looked = self.line_start;
         }
         match self.head_len {
             Some(len) => Ok(bytes.get(..len)),
@@ -113,13 +113,9 @@ impl Scanner {
         }
     }
 
-    /// Judges a complete line, whose LF is at `end`.
-    fn line<'a>(
-        &mut self,
-        line: &'a [u8],
-        end: usize,
-        judged: &mut impl FnMut(&'a [u8], &'a [u8]),
-    ) -> Result<(), HandshakeError> {
+    /// Judges a complete line, with its end.
+    fn line<'a>(&mut self, line: &'a [u8], judged: &mut impl FnMut(&'a [u8], &'a [u8])) -> Result<(), HandshakeError> {
+        let line = line.strip_suffix(b"\r\n").ok_or(HandshakeError::LineEnding)?;
         #[cfg(test)]
         {
             self.work += line.len();
@@ -131,7 +127,7 @@ impl Scanner {
             };
         }
         if line.is_empty() {
-            self.head_len = Some(end.saturating_add(1));
+            self.head_len = Some(self.line_start.saturating_add(2));
             return Ok(());
         }
         self.fields_left = self.fields_left.checked_sub(1).ok_or(HandshakeError::TooManyHeaders)?;

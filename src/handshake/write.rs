@@ -175,7 +175,19 @@ const fn reason(status: u16) -> &'static str {
 }
 
 pub(crate) fn status_line(sink: &mut Sink<'_>, status: u16) {
-    sink.text(format_args!("HTTP/1.1 {status} {}\r\n", reason(status)));
+    let digits = [100, 10, 1].map(|unit| {
+        let [digit, _] = (status / unit % 10).to_le_bytes();
+        b'0' | digit
+    });
+    for piece in [
+        b"HTTP/1.1 ",
+        digits.as_slice(),
+        b" ",
+        reason(status).as_bytes(),
+        b"\r\n",
+    ] {
+        sink.bytes(piece);
+    }
 }
 
 /// A response that is no upgrade: the answer to a plain HTTP request, or a refused handshake.
