@@ -4,9 +4,9 @@ use super::error::{HandshakeError, WriteError};
 use super::grammar::Extension;
 use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
 use super::key::Key;
-use super::negotiate::{Answer, Proposal};
+use super::negotiate::{Answer, Proposal, Summary};
 use super::uri::WebSocketUri;
-use super::write::write_whole;
+use super::write::{FieldValue, write_whole};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
@@ -69,7 +69,7 @@ impl<'r> ClientHandshake<'r> {
         let key = Key::generate(entropy);
         write_whole(out, |sink| {
             sink.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
-            sink.field("Host", uri.authority());
+            sink.field("Host", FieldValue::text(uri.authority()));
             for (name, value) in proposal.fields(Some(&key)) {
                 sink.field(name, value);
             }
@@ -102,7 +102,7 @@ impl<'r> ClientHandshake<'r> {
     }
 
     fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        let Some(head) = self.scanner.advance(bytes)? else {
+        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes)? else {
             return Ok(None);
         };
         let (line, headers) = split(head);
@@ -111,7 +111,7 @@ impl<'r> ClientHandshake<'r> {
             return Err(HandshakeError::ResponseVersion);
         }
         Ok(Some(
-            match self.proposal.judge_response(&self.key, line.status, headers)? {
+            match self.proposal.judge_summary(&self.key, line.status, headers, &summary)? {
                 Some(answer) => Response::Accepted(Accepted {
                     answer,
                     head_len,

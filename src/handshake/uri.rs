@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::Ipv6Addr;
 
 use super::error::rules;
+use super::grammar::{is_host_byte, is_path_byte};
 
 rules! {
     /// What is wrong with a `ws` or `wss` address.
@@ -267,21 +268,6 @@ impl<'a> Authority<'a> {
         };
         Ok(Self { host, literal, port })
     }
-}
-
-/// `unreserved / sub-delims`, and the percent sign (RFC 3986 section 2).
-const fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
-        )
-        || matches!(byte, b';' | b'=' | b'%')
-}
-
-/// `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
-const fn is_path_byte(byte: u8) -> bool {
-    is_host_byte(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
 }
 
 /// Whether each percent sign is followed by two hexadecimal digits.
