@@ -212,7 +212,9 @@ impl BufferedServerHandshake {
     /// a plain request.
     #[must_use]
     pub fn after_head(&self) -> &[u8] {
-        self.input.bytes().get(self.head_len..).unwrap_or_default()
+        // No head is empty: without a length, it is not complete.
+        let received = if self.head_len > 0 { self.input.bytes() } else { &[] };
+        received.get(self.head_len..).unwrap_or_default()
     }
 
     /// The client will send nothing more.

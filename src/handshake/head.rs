@@ -108,7 +108,8 @@ impl Scanner {
         }
         match self.head_len {
             Some(len) => Ok(bytes.get(..len)),
-            None if bytes.len() > window.len() => Err(HandshakeError::HeadTooLarge),
+            // The byte that ends the longest head is there, and it has not ended one.
+            None if bytes.len() >= self.max_len.max(1) => Err(HandshakeError::HeadTooLarge),
             None => Ok(None),
         }
     }
