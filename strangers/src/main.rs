@@ -17,7 +17,10 @@ use std::time::Instant;
 use sockless::conformance::{Checker, Implementation, Role, Table, Verdict, Wire};
 
 fn main() {
-    let cases = std::env::args().nth(1).and_then(|cases| cases.parse().ok()).unwrap_or(24);
+    let cases = std::env::args()
+        .nth(1)
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(24);
     // A panic is a finding, which the table shows.
     std::panic::set_hook(Box::new(|_| {}));
     let implementations: [(&str, fn(&mut Wire)); 4] = [
@@ -35,7 +38,10 @@ fn main() {
             let implementation: &mut dyn Implementation = &mut run;
             let report = checker.check(name, role, implementation);
             let runs: u32 = report.findings.iter().map(|finding| finding.runs).sum();
-            times.push(format!("{name} as {role}: {runs} connections in {:.1} s", start.elapsed().as_secs_f32()));
+            times.push(format!(
+                "{name} as {role}: {runs} connections in {:.1} s",
+                start.elapsed().as_secs_f32()
+            ));
             reports.push(report);
         }
     }
