@@ -10,16 +10,17 @@ mod receive;
 mod reply;
 mod role;
 mod send;
+mod step;
 
 pub use close::{CloseRecord, Initiator, StreamEnd, Transport};
 pub use event::{Chunk, Event};
 pub use receive::Receiver;
-#[cfg(feature = "alloc")]
-pub(crate) use receive::failed;
-pub(crate) use receive::{Ends, Step, Whole};
 pub use reply::Reply;
 pub use role::{Client, Role, Server};
 pub use send::{Payload, PreparedMessage, Sender};
+#[cfg(feature = "alloc")]
+pub(crate) use step::failed;
+pub(crate) use step::{Ends, Step, Whole};
 
 use crate::error::{ReceiveError, SendError};
 use crate::frame::{CloseCode, CloseFrame};
