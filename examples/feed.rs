@@ -146,7 +146,7 @@ fn take_in(id: u64, rx: &mut Receiver<Server>, mut input: &mut [u8], post: &Post
         let reply = match rx.receive(&mut input) {
             Ok(None) => return Ok(false),
             Ok(Some(event)) => event.reply(),
-            Err(error) => error.failure().map(Reply::from),
+            Err(failure) => Some(failure.into()),
         };
         if let Some(reply) = reply {
             post.send(News::Owes(id, reply))?;

@@ -28,9 +28,8 @@ impl<F: FnMut(&mut [u8])> Entropy for F {
 
 /// The operating system's generator.
 ///
-/// It reads ahead, so that a client does not make a system call for each frame.
+/// It reads ahead, so that a client does not make a system call for each frame. A clone reads for itself.
 #[cfg(feature = "getrandom")]
-#[derive(Clone)]
 pub struct OsEntropy {
     ahead: [u8; 64],
     used: usize,
@@ -61,6 +60,15 @@ impl OsEntropy {
         let byte = self.ahead.get_mut(self.used).map_or(0, core::mem::take);
         self.used += 1;
         byte
+    }
+}
+
+/// A clone starts afresh: were what was read ahead copied, two connections would use the same mask keys, and the peer of
+/// one could predict those of the other (RFC 6455 section 10.3).
+#[cfg(feature = "getrandom")]
+impl Clone for OsEntropy {
+    fn clone(&self) -> Self {
+        Self::new()
     }
 }
 

@@ -9,9 +9,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::connection::{
-    self, CloseRecord, Connection, Receiver, Reply, Role, Sender, Step, StreamEnd, Transport, Whole,
+    self, CloseRecord, Connection, Receiver, Reply, Role, Sender, Step, StreamEnd, Transport, Whole, failed,
 };
-use crate::error::{ReceiveError, SendError};
+use crate::error::{Failure, ReceiveError, SendError};
 use crate::frame::{CloseCode, CloseFrame, MessageKind};
 use crate::output::{Output, OutputFull};
 use crate::utf8;
@@ -99,8 +99,9 @@ impl<R: Role> MessageConnection<R> {
     ///
     /// # Errors
     /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
-    /// in `out` by then. [`ReceiveError::Blocked`], if a reply does not fit: drain `out` and go on with what is left of
-    /// `input`.
+    /// in `out` by then, or comes with the last chunk of a frame that is being sent in chunks.
+    /// [`ReceiveError::Blocked`] says what to do before going on with what is left of `input`: drain `out`, or finish
+    /// that frame.
     #[inline(always)] // what is not common is not inlined
     pub fn receive<'e, 'i: 'e, O: Output + ?Sized>(
         &'e mut self,
@@ -138,7 +139,7 @@ impl<R: Role> MessageConnection<R> {
     /// still to come: what is read into it is not copied any more. Only to be used when all input was taken in.
     ///
     /// The space is at most as long as what is missing, and grows with what has arrived: at first 64 KiB, then as much
-    /// as the message has so far.
+    /// as the message has so far, or `at_least` where that is more.
     pub fn space(&mut self, at_least: usize) -> Option<&mut [u8]> {
         self.assembly.space(self.connection.receiver(), at_least)
     }
@@ -146,7 +147,8 @@ impl<R: Role> MessageConnection<R> {
     /// Takes in `len` bytes that were read into [`space`](Self::space). They hold at most the end of one message.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// As [`receive`](Self::receive). With [`ReceiveError::Blocked`] nothing was taken in: call again with the same
+    /// `len`.
     pub fn receive_in_space<O: Output + ?Sized>(
         &mut self,
         len: usize,
@@ -164,6 +166,10 @@ impl<R: Role> MessageConnection<R> {
     ) -> Result<Option<MessageKind>, ReceiveError> {
         let Self { connection, assembly } = self;
         let Some(portion) = assembly.portion(connection.receiver(), len) else {
+            if connection.receiver().failure().is_some() {
+                // The failure again, or its Close, if that had no room.
+                connection.any_step(&mut Default::default(), out)?;
+            }
             return Ok(None);
         };
         assembly.take_portion(portion, |input| connection.any_step(input, out))
@@ -235,7 +241,7 @@ impl<R: Role> MessageConnection<R> {
     /// Takes the two halves apart: [`Connection::split`].
     ///
     /// # Errors
-    /// The connection itself, if a frame is being sent in chunks.
+    /// The connection itself, if a frame is being sent in chunks or a reply waits.
     #[allow(clippy::result_large_err, reason = "the error is the connection, handed back")]
     pub fn split(self) -> Result<(MessageReceiver<R>, Sender<R>), Self> {
         let Self { connection, assembly } = self;
@@ -298,10 +304,10 @@ impl<R: Role> MessageReceiver<R> {
     pub fn receive<'e, 'i: 'e>(
         &'e mut self,
         input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, ReceiveError> {
+    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, Failure> {
         let Self { receiver, assembly } = self;
         let taken = loop {
-            let step = receiver.step(input)?;
+            let step = failed(receiver.step(input))?;
             match assembly.take(step, receiver) {
                 Taken::Part => {}
                 taken => break taken,
@@ -319,12 +325,12 @@ impl<R: Role> MessageReceiver<R> {
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
-    pub fn receive_in_space(&mut self, len: usize) -> Result<Option<Event<'_, CloseFrame<'_>>>, ReceiveError> {
+    pub fn receive_in_space(&mut self, len: usize) -> Result<Option<Event<'_, CloseFrame<'_>>>, Failure> {
         let Self { receiver, assembly } = self;
         let Some(portion) = assembly.portion(receiver, len) else {
-            return Ok(None);
+            return receiver.failure().map_or(Ok(None), Err);
         };
-        let ended = assembly.take_portion(portion, |input| receiver.any_step(input))?;
+        let ended = assembly.take_portion(portion, |input| failed(receiver.any_step(input)))?;
         Ok(ended.map(|kind| assembly.message(kind)))
     }
 
@@ -518,7 +524,7 @@ impl Assembly {
         }
         let unfinished = receiver.unfinished_character();
         let start = self.filled + unfinished.len();
-        let len = remaining.min(self.filled.max(MIN_SPACE));
+        let len = remaining.min(self.filled.max(MIN_SPACE).max(at_least));
         if self.bytes.len() < start + len {
             self.bytes.resize(start + len, 0);
         }
@@ -542,11 +548,11 @@ impl Assembly {
     }
 
     /// Runs the steps over a portion, where it lies; says which message that has made whole.
-    fn take_portion(
+    fn take_portion<E>(
         &mut self,
         portion: Portion,
-        mut step: impl for<'i> FnMut(&mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError>,
-    ) -> Result<Option<MessageKind>, ReceiveError> {
+        mut step: impl for<'i> FnMut(&mut &'i mut [u8]) -> Result<Step<'i>, E>,
+    ) -> Result<Option<MessageKind>, E> {
         let Portion { kind, kept, len } = portion;
         let start = self.filled + kept;
         let mut input = self

@@ -15,7 +15,7 @@ use std::thread;
 
 use common::*;
 use sockless::connection::{CloseRecord, Connection, Initiator, Receiver, Reply, Role, Sender, Server, StreamEnd};
-use sockless::error::{Failure, ReceiveError, SendError, Violation};
+use sockless::error::{Failure, SendError, Violation};
 use sockless::frame::{CloseCode, MessageKind};
 use sockless::limits::Limits;
 use sockless::message::{MessageConnection, MessageReceiver};
@@ -90,7 +90,7 @@ macro_rules! drive {
                         }
                         push(&mut seen, event.seen());
                     }
-                    Err(ReceiveError::Failed(failure)) => {
+                    Err(failure) => {
                         assert!(error.is_none_or(|error| error == failure));
                         error = Some(failure);
                         let reply = Reply::from(failure);
@@ -98,7 +98,6 @@ macro_rules! drive {
                         $sender.reply(&reply, &mut out).unwrap();
                         break;
                     }
-                    Err(ReceiveError::Blocked(blocked)) => panic!("{blocked}"),
                 }
             }
         }

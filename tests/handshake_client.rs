@@ -322,6 +322,35 @@ fn section_4_1_accepted_responses() {
     }
 }
 
+/// RFC 9110 section 15.2: a client passes over interim responses, at every cut, and all heads share one limit.
+#[test]
+fn section_4_1_interim_responses_are_passed_over() {
+    let interim = [
+        head("HTTP/1.1 100 Continue", &[]),
+        head(
+            "HTTP/1.1 103 Early Hints",
+            &["Link: </style.css>; rel=preload", "Upgrade: no"],
+        ),
+    ]
+    .concat();
+    let bytes = [interim.clone(), with(&[]), b"\x81\x00".to_vec()].concat();
+    let len = bytes.len() - 2;
+    let (result, at) = every_split(&bytes, &ASKED, &Limits::default());
+    assert!(matches!(result, Ok(Some(_))), "{result:?}");
+    assert_eq!(at, len);
+    let limited = |max: usize| {
+        let limits = Limits::default().with_max_head_len(u32::try_from(max).unwrap());
+        every_split(&bytes, &ASKED, &limits).0
+    };
+    assert!(matches!(limited(len), Ok(Some(_))));
+    assert_eq!(limited(len - 1), Err(E::HeadTooLarge));
+    assert_eq!(limited(interim.len()), Err(E::HeadTooLarge));
+    // Endless interim responses come to the limit too.
+    let endless = head("HTTP/1.1 102 Processing", &[]).repeat(20);
+    let limits = Limits::default().with_max_head_len(200);
+    assert_eq!(every_split(&endless, &ASKED, &limits).0, Err(E::HeadTooLarge));
+}
+
 #[test]
 fn section_4_1_any_other_status_is_data() {
     for (line, status, reason) in [
@@ -329,7 +358,6 @@ fn section_4_1_any_other_status_is_data() {
         ("HTTP/1.0 403 Go away", 403, "Go away"),
         ("HTTP/1.1 302", 302, ""),
         ("HTTP/1.1 200 ", 200, ""),
-        ("HTTP/1.1 100 Continue", 100, "Continue"),
         ("HTTP/1.1 999 x", 999, "x"),
     ] {
         // None of the rules for 101 apply.
@@ -531,7 +559,7 @@ fn limits_head_len() {
     assert!(matches!(at(len + 1).0, Ok(Some(_))));
     assert!(matches!(at(len).0, Ok(Some(_))));
     for max in 0..len {
-        assert_eq!(at(max), (Err(E::HeadTooLarge), max + 1));
+        assert_eq!(at(max), (Err(E::HeadTooLarge), max.max(1)));
     }
 }
 

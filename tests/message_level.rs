@@ -2,15 +2,17 @@
 //! and write size, and a fixed output that is drained in parts.
 #![allow(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
+    clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "a test fails by panicking"
 )]
 
 mod common;
 
 use common::{BIN, CLOSE, CONT, FIN, PING, TEXT, close_body, from_peer, from_us};
-use sockless::buffered::BufferedConnection;
+use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, Event as Streamed, Sender, Server, StreamEnd, Transport};
 use sockless::limits::Limits;
 use sockless::message::{Event, MessageConnection, MessageReceiver};
@@ -151,6 +153,20 @@ fn buffered_at_every_read_and_write_size() {
         );
         assert_eq!(ws.end_of_stream(), None);
         assert_eq!(ws.close_record().stream_end, Some(StreamEnd::AfterClose));
+    }
+}
+
+/// What follows the head is not shown before the head is complete, and then all of it is.
+#[test]
+fn buffered_after_head() {
+    let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nbody";
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    for (at, byte) in bytes.iter().enumerate() {
+        handshake.space()[0] = *byte;
+        handshake.advance(1);
+        let complete = handshake.receive().unwrap().is_some();
+        let after = bytes.get(27..=at).unwrap_or_default();
+        assert_eq!((complete, handshake.after_head()), (at >= 26, after), "{at}");
     }
 }
 

@@ -567,7 +567,7 @@ fn utf8_agrees_with_core(sequence: &[u8]) {
                         Ok(Some(_)) => panic!(),
                         Err(error) => {
                             failed = true;
-                            assert_eq!(error.failure().unwrap().close_code(), CloseCode::INVALID_PAYLOAD);
+                            assert_eq!(error.close_code(), CloseCode::INVALID_PAYLOAD);
                             break;
                         }
                     }

@@ -10,14 +10,17 @@ mod receive;
 mod reply;
 mod role;
 mod send;
+mod step;
 
 pub use close::{CloseRecord, Initiator, StreamEnd, Transport};
 pub use event::{Chunk, Event};
 pub use receive::Receiver;
-pub(crate) use receive::{Ends, Step, Whole};
 pub use reply::Reply;
 pub use role::{Client, Role, Server};
 pub use send::{Payload, PreparedMessage, Sender};
+#[cfg(feature = "alloc")]
+pub(crate) use step::failed;
+pub(crate) use step::{Ends, Step, Whole};
 
 use crate::error::{ReceiveError, SendError};
 use crate::frame::{CloseCode, CloseFrame};
@@ -86,8 +89,9 @@ impl<R: Role> Connection<R> {
     ///
     /// # Errors
     /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
-    /// in `out` by then. [`ReceiveError::Blocked`], if a reply does not fit: drain `out` and go on with what is left of
-    /// `input`.
+    /// in `out` by then, or comes with the last chunk of a frame that is being sent in chunks.
+    /// [`ReceiveError::Blocked`] says what to do before going on with what is left of `input`: drain `out`, or finish
+    /// that frame.
     #[inline(always)] // what is not common is not inlined
     pub fn receive<'e, 'i: 'e, O: Output + ?Sized>(
         &'e mut self,
@@ -163,11 +167,11 @@ impl<R: Role> Connection<R> {
         self.sender.close(code, reason, out)
     }
 
-    /// Takes the two halves apart. From then on replies are the caller's to carry: [`Event::reply`]. Replies that were
-    /// still waiting for the end of a frame are written first, so finish it before.
+    /// Takes the two halves apart. From then on replies are the caller's to carry: [`Event::reply`]. Finish the frame
+    /// that is being sent in chunks before, and [flush](Self::flush_replies) the reply that waited for its end.
     ///
     /// # Errors
-    /// The connection itself, if a frame is being sent in chunks.
+    /// The connection itself, if a frame is being sent in chunks or a reply waits.
     #[allow(clippy::result_large_err, reason = "the error is the connection, handed back")]
     pub fn split(self) -> Result<(Receiver<R>, Sender<R>), Self> {
         if self.receiver.is_pong_owed() || self.sender.is_in_frame() {

@@ -3,7 +3,8 @@
 use core::marker::PhantomData;
 use core::mem;
 
-use super::event::{Chunk, Event};
+use super::event::Event;
+use super::step::{Ends, Step, Whole, failed};
 use super::{Role, StreamEnd};
 use crate::error::{Blocked, Failure, LimitExceeded, ReceiveError, Violation};
 use crate::frame::{
@@ -72,97 +73,6 @@ enum Phase {
     Failed(Failure),
 }
 
-/// A whole message that lay whole in the input.
-pub(crate) enum Whole<'i> {
-    Text(&'i str),
-    Binary(&'i [u8]),
-    /// What is good of a text that is not UTF-8; the failure comes with the next step.
-    BadText(&'i str),
-}
-
-impl<'i> From<Whole<'i>> for Step<'i> {
-    #[inline]
-    fn from(whole: Whole<'i>) -> Self {
-        match whole {
-            Whole::Text(text) => Step::Text(text, Ends::WHOLE),
-            Whole::Binary(data) => Step::Binary(data, Ends::WHOLE),
-            Whole::BadText(good) => Step::Text(
-                good,
-                Ends {
-                    message_start: true,
-                    frame_end: false,
-                    message_end: false,
-                },
-            ),
-        }
-    }
-}
-
-/// What one step made of the input. Nothing in it borrows from the half, so that shells can loop over steps.
-pub(crate) enum Step<'i> {
-    NeedInput,
-    Text(&'i str, Ends),
-    /// The character in [`Receiver::carried`].
-    Carried(Ends),
-    Binary(&'i [u8], Ends),
-    /// A whole control frame; without a payload here it is in [`Receiver::control_payload`].
-    Control(Control, Option<&'i [u8]>),
-}
-
-impl<'i> Step<'i> {
-    /// The event for a step of `receiver`, if it is one.
-    #[inline]
-    pub(crate) fn event<'e, R: Role, C>(
-        self,
-        receiver: &'e Receiver<R>,
-        close: impl FnOnce() -> C,
-    ) -> Option<Event<'e, C>>
-    where
-        'i: 'e,
-    {
-        Some(match self {
-            Self::NeedInput => return None,
-            Self::Text(text, ends) => Event::Text(ends.chunk(text)),
-            Self::Carried(ends) => Event::Text(ends.chunk(receiver.carried())),
-            Self::Binary(data, ends) => Event::Binary(ends.chunk(data)),
-            Self::Control(Control::Ping, payload) => Event::Ping(payload.unwrap_or(receiver.control_payload())),
-            Self::Control(Control::Pong, payload) => Event::Pong(payload.unwrap_or(receiver.control_payload())),
-            Self::Control(Control::Close, _) => Event::Close(close()),
-        })
-    }
-}
-
-/// What starts and ends with a chunk.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ends {
-    pub(crate) message_start: bool,
-    pub(crate) frame_end: bool,
-    pub(crate) message_end: bool,
-}
-
-impl Ends {
-    /// A whole message.
-    pub(crate) const WHOLE: Self = Self {
-        message_start: true,
-        frame_end: true,
-        message_end: true,
-    };
-
-    pub(crate) const fn chunk<T: ?Sized>(self, data: &T) -> Chunk<'_, T> {
-        let Self {
-            message_start,
-            frame_end,
-            message_end,
-        } = self;
-        Chunk {
-            data,
-            message_start,
-            frame_end,
-            message_end,
-        }
-    }
-}
-
 /// A header that may be taken in.
 struct Judged {
     frame: Frame,
@@ -217,13 +127,13 @@ impl<R: Role> Receiver<R> {
     /// Payloads are unmasked in place and borrowed from `input`; only what came in pieces is borrowed from here.
     ///
     /// # Errors
-    /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit: send
-    /// [`Reply::from(failure)`](super::Reply). Never [`ReceiveError::Blocked`] here.
+    /// The failure, again and again, once the peer has broken the RFC or gone over a limit: send
+    /// [`Reply::from(failure)`](super::Reply).
     pub fn receive<'e, 'i: 'e>(
         &'e mut self,
         input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, ReceiveError> {
-        let step = self.step(input)?;
+    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, Failure> {
+        let step = failed(self.step(input))?;
         Ok(step.event(self, || self.close_frame().unwrap_or_default()))
     }
 
@@ -350,7 +260,8 @@ impl<R: Role> Receiver<R> {
     /// half changes, unless text is bad.
     #[inline(always)]
     pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
-        if self.phase != Phase::Start {
+        // A Pong that is owed goes out first, as it would if the frame came in pieces.
+        if self.phase != Phase::Start || self.pong_owed {
             return None;
         }
         let key_len = if R::IS_CLIENT { 0 } else { 4 };

@@ -290,16 +290,14 @@ fn halves<R: Peer>(limits: &Limits, chunks: &[&[u8]]) -> Outcome {
                         }
                     }
                 }
-                Err(error) => {
-                    if let Some(failure) = error.failure() {
-                        let sent = sender.reply(&failure.into(), &mut seen.output);
-                        assert_eq!(sent, Ok(()));
-                    }
-                    failed(&mut seen, given, error, |_| {
+                Err(failure) => {
+                    let sent = sender.reply(&failure.into(), &mut seen.output);
+                    assert_eq!(sent, Ok(()));
+                    failed(&mut seen, given, failure.into(), |_| {
                         let mut more = *b"\x81\x00\x81\x80\0\0\0\0";
                         match receiver.receive(&mut &mut more[..]) {
                             Ok(_) => ReceiveError::Blocked(Blocked::FrameInProgress),
-                            Err(error) => error,
+                            Err(failure) => failure.into(),
                         }
                     });
                     return seen;

@@ -4,9 +4,9 @@ use super::error::{HandshakeError, WriteError};
 use super::grammar::Extension;
 use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
 use super::key::Key;
-use super::negotiate::{Answer, Proposal};
+use super::negotiate::{Answer, Proposal, Summary};
 use super::uri::WebSocketUri;
-use super::write::write_whole;
+use super::write::{FieldValue, write_whole};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
@@ -49,6 +49,8 @@ pub struct ClientHandshake<'r> {
     proposal: Proposal<'r>,
     key: Key,
     scanner: Scanner,
+    /// The length in bytes of the interim responses that came before the head under way.
+    interim_len: usize,
     limits: Limits,
     failure: Option<HandshakeError>,
 }
@@ -69,7 +71,7 @@ impl<'r> ClientHandshake<'r> {
         let key = Key::generate(entropy);
         write_whole(out, |sink| {
             sink.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
-            sink.field("Host", uri.authority());
+            sink.field("Host", FieldValue::text(uri.authority()));
             for (name, value) in proposal.fields(Some(&key)) {
                 sink.field(name, value);
             }
@@ -80,6 +82,7 @@ impl<'r> ClientHandshake<'r> {
             proposal: *proposal,
             key,
             scanner,
+            interim_len: 0,
             limits: *limits,
             failure: None,
         })
@@ -88,7 +91,7 @@ impl<'r> ClientHandshake<'r> {
     /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
     ///
     /// Bytes after the head are left alone: see [`Response::head_len`]. Once the head is complete, a further call
-    /// returns the same response.
+    /// returns the same response. Interim responses (100, 103; RFC 9110 section 15.2) are passed over.
     ///
     /// # Errors
     /// The rule that the server broke: the connection has to be dropped. The error is sticky.
@@ -102,16 +105,28 @@ impl<'r> ClientHandshake<'r> {
     }
 
     fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        let Some(head) = self.scanner.advance(bytes)? else {
-            return Ok(None);
+        let (head, summary, line, headers) = loop {
+            let rest = bytes.get(self.interim_len..).unwrap_or_default();
+            let Some((head, summary)) = Summary::read(&mut self.scanner, rest)? else {
+                return Ok(None);
+            };
+            let (line, headers) = split(head);
+            let line = StatusLine::parse(line)?;
+            if line.status >= 200 || line.status == 101 {
+                break (head, summary, line, headers);
+            }
+            // RFC 9110 section 15.2: an interim response is followed by another. All heads share one limit.
+            self.interim_len = self.interim_len.saturating_add(head.len());
+            let used = u32::try_from(self.interim_len).unwrap_or(u32::MAX);
+            let left = self.limits.max_head_len.saturating_sub(used);
+            self.scanner = Scanner::new(Kind::Response, &self.limits.with_max_head_len(left));
         };
-        let (line, headers) = split(head);
-        let (line, head_len) = (StatusLine::parse(line)?, head.len());
+        let head_len = self.interim_len.saturating_add(head.len());
         if line.status == 101 && line.version < HttpVersion::Http11 {
             return Err(HandshakeError::ResponseVersion);
         }
         Ok(Some(
-            match self.proposal.judge_response(&self.key, line.status, headers)? {
+            match self.proposal.judge_summary(&self.key, line.status, headers, &summary)? {
                 Some(answer) => Response::Accepted(Accepted {
                     answer,
                     head_len,
@@ -149,8 +164,8 @@ pub enum Response<'b> {
 }
 
 impl Response<'_> {
-    /// The length of the head in bytes. What follows in the buffer is the first input of the connection, or what has
-    /// arrived of the body.
+    /// The length of the head in bytes, with the interim responses before it. What follows in the buffer is the first input
+    /// of the connection, or what has arrived of the body.
     #[must_use]
     pub const fn head_len(&self) -> usize {
         match self {
@@ -215,7 +230,7 @@ pub struct Refused<'b> {
 }
 
 impl<'b> Refused<'b> {
-    /// The status, 100 to 999. One below 200 is an interim response: another head follows it.
+    /// The status, 200 to 999.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.line.status

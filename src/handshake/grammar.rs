@@ -3,11 +3,84 @@
 
 use core::fmt;
 
-/// `token` characters (RFC 9110 section 5.6.2; RFC 2616 section 2.2 means the same set).
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte,
+use memchr::memchr;
+
+/// Where a byte may stand: bits of [`CLASSES`].
+const TOKEN: u8 = 1;
+const TARGET: u8 = 2;
+const HOST: u8 = 4;
+const PATH: u8 = 8;
+
+/// What each byte may stand in, so that a text is judged by one look per byte.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut rest: &mut [u8] = &mut classes;
+    let mut byte = 0_u8;
+    while let [class, after @ ..] = rest {
+        *class = classes_of(byte);
+        rest = after;
+        byte = byte.wrapping_add(1);
+    }
+    classes
+};
+
+const fn classes_of(byte: u8) -> u8 {
+    // RFC 9110 section 5.6.2; RFC 2616 section 2.2 means the same set.
+    let token = matches!(byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.'
-        | b'^' | b'_' | b'`' | b'|' | b'~')
+        | b'^' | b'_' | b'`' | b'|' | b'~');
+    // RFC 9112 section 3.2 has no fragment in any of its forms.
+    let target = byte.is_ascii_graphic() && byte != b'#';
+    // `unreserved / sub-delims`, and the percent sign (RFC 3986 section 2).
+    let host = byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b'%'
+        );
+    // `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
+    let path = host || matches!(byte, b':' | b'@' | b'/' | b'?');
+    token as u8 * TOKEN + target as u8 * TARGET + host as u8 * HOST + path as u8 * PATH
+}
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES
+        .get(usize::from(byte))
+        .is_some_and(|classes| classes & class != 0)
+}
+
+/// `token` characters.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    is(byte, TOKEN)
+}
+
+/// The token at the start, which may be empty, and what comes after it.
+pub(crate) fn split_token(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|&byte| !is_token_byte(byte));
+    end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]))
+}
+
+/// What a host's name may hold.
+pub(crate) fn is_host_byte(byte: u8) -> bool {
+    is(byte, HOST)
+}
+
+/// What a path or a query may hold.
+pub(crate) fn is_path_byte(byte: u8) -> bool {
+    is(byte, PATH)
 }
 
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).
@@ -16,8 +89,30 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 }
 
 /// What a header value may hold: VCHAR, SP, HTAB, obs-text (RFC 9110 section 5.5).
-pub(crate) const fn is_value_byte(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+const fn is_value_byte(byte: u8) -> bool {
+    !byte.is_ascii_control() || byte == b'\t'
+}
+
+/// Whether all of it may stand in a header value.
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    // No branch in a block, so that the compiler takes it at once.
+    let block = |block: &[u8; 16]| block.iter().fold(true, |all, &byte| all & is_value_byte(byte));
+    match bytes.last_chunk() {
+        // The last block may overlap the one before it.
+        Some(last) => bytes.as_chunks().0.iter().all(block) && block(last),
+        None => bytes.iter().all(|&byte| is_value_byte(byte)),
+    }
+}
+
+/// Whether all of it may stand in a request target.
+pub(crate) fn is_target(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| is(byte, TARGET))
+}
+
+/// What stands before and after the first `byte`.
+pub(crate) fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = bytes.split_at_checked(memchr(byte, bytes)?)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// Optional white space (RFC 9110 section 5.6.3).
@@ -49,8 +144,11 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 /// Bytes that were checked to be ASCII, as text.
-pub(crate) fn ascii(bytes: &[u8]) -> &str {
-    core::str::from_utf8(bytes).unwrap_or_default()
+pub(crate) const fn ascii(bytes: &[u8]) -> &str {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
 }
 
 /// Where a parser stands in a value.
@@ -59,11 +157,8 @@ struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn skip(&mut self, skipped: impl Fn(u8) -> bool) {
-        while let Some((&first, rest)) = self.0.split_first()
-            && skipped(first)
-        {
-            self.0 = rest;
-        }
+        let end = self.0.iter().position(|&byte| !skipped(byte));
+        self.0 = end.and_then(|end| self.0.get(end..)).unwrap_or_default();
     }
 
     fn eat(&mut self, byte: u8) -> bool {
@@ -84,9 +179,9 @@ impl<'a> Cursor<'a> {
     }
 
     fn token(&mut self) -> Option<&'a [u8]> {
-        let start = self.0;
-        self.skip(is_token_byte);
-        Some(self.since(start)).filter(|token| !token.is_empty())
+        let (token, rest) = split_token(self.0);
+        self.0 = rest;
+        (!token.is_empty()).then_some(token)
     }
 
     /// The inside of a quoted string whose characters, once unescaped, make a token (RFC 6455 section 9.1), after its
@@ -114,7 +209,7 @@ impl<'a> Cursor<'a> {
 
     /// `token [ "=" ( token | quoted-string ) ]`
     fn param(&mut self) -> Option<Param<'a>> {
-        let name = ascii(self.token()?);
+        let name = self.token()?;
         self.skip(is_ows);
         if !self.eat(b'=') {
             return Some(Param { name, value: None });
@@ -124,13 +219,13 @@ impl<'a> Cursor<'a> {
         self.skip(is_ows);
         Some(Param {
             name,
-            value: Some(ParamValue(ascii(value))),
+            value: Some(ParamValue(value)),
         })
     }
 
     /// `extension-token *( ";" extension-param )`
     fn extension(&mut self) -> Option<Extension<'a>> {
-        let name = ascii(self.token()?);
+        let name = self.token()?;
         self.skip(is_ows);
         let start = self.0;
         while self.eat(b';') {
@@ -178,7 +273,7 @@ pub(crate) fn extension_list(value: &[u8]) -> impl Iterator<Item = Option<Extens
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Extension<'a> {
-    name: &'a str,
+    name: &'a [u8],
     /// From the first semicolon on; has passed the grammar.
     params: &'a [u8],
 }
@@ -194,7 +289,7 @@ impl<'a> Extension<'a> {
     /// The extension's name, a token.
     #[must_use]
     pub const fn name(&self) -> &'a str {
-        self.name
+        ascii(self.name)
     }
 
     /// The parameters, in their order, which may matter.
@@ -211,7 +306,7 @@ impl<'a> Extension<'a> {
 /// The extension as it was written.
 impl fmt::Display for Extension<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
+        f.write_str(self.name())?;
         f.write_str(ascii(trim(self.params)))
     }
 }
@@ -223,9 +318,9 @@ impl fmt::Debug for Extension<'_> {
 }
 
 /// One parameter of an [`Extension`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Param<'a> {
-    name: &'a str,
+    name: &'a [u8],
     value: Option<ParamValue<'a>>,
 }
 
@@ -233,7 +328,7 @@ impl<'a> Param<'a> {
     /// The parameter's name, a token.
     #[must_use]
     pub const fn name(&self) -> &'a str {
-        self.name
+        ascii(self.name)
     }
 
     /// The parameter's value, where it has one.
@@ -243,22 +338,31 @@ impl<'a> Param<'a> {
     }
 }
 
+impl fmt::Debug for Param<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Param")
+            .field("name", &self.name())
+            .field("value", &self.value)
+            .finish()
+    }
+}
+
 /// The value of a [`Param`]: a token, which may have been written as a quoted string. Values compare unescaped.
 #[derive(Clone, Copy)]
-pub struct ParamValue<'a>(&'a str);
+pub struct ParamValue<'a>(&'a [u8]);
 
 impl<'a> ParamValue<'a> {
     /// The characters of the value, unescaped.
     pub fn bytes(self) -> impl Iterator<Item = u8> + Clone + use<'a> {
         // A backslash is no token character, so that each one here escapes the next.
-        self.0.bytes().filter(|&byte| byte != b'\\')
+        self.0.iter().copied().filter(|&byte| byte != b'\\')
     }
 
     /// The value as text: `None` when it was written with needless escapes, which nobody does; then
     /// [`bytes`](Self::bytes) has it.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
-        (!self.0.contains('\\')).then_some(self.0)
+        (!self.0.contains(&b'\\')).then(|| ascii(self.0))
     }
 }
 
@@ -284,7 +388,7 @@ impl PartialEq<&str> for ParamValue<'_> {
 
 impl fmt::Debug for ParamValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0, f)
+        fmt::Debug::fmt(ascii(self.0), f)
     }
 }
 

@@ -10,7 +10,7 @@ use core::fmt;
 use memchr::memchr;
 
 use super::error::HandshakeError;
-use super::grammar::{ascii, is_token, is_token_byte, is_value_byte, trim};
+use super::grammar::{ascii, is_target, is_token_byte, is_value, split_once, split_token, trim};
 use crate::limits::Limits;
 
 /// Which message the head belongs to.
@@ -63,8 +63,18 @@ impl Scanner {
         self.head_len.is_some()
     }
 
+    /// Whether no line has been judged.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.line_start == 0
+    }
+
     /// Looks at what is new in `bytes`, which are all bytes that have arrived, and returns the head when it is complete.
-    pub(crate) fn advance<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
+    /// Hands over the header fields that it has judged on the way.
+    pub(crate) fn advance<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        mut judged: impl FnMut(&'a [u8], &'a [u8]),
+    ) -> Result<Option<&'a [u8]>, HandshakeError> {
         // A line that ends beyond the limit must not be judged: it would not have been, had the bytes come one by one.
         let window = self.window(bytes);
         if let (0, Some(&first)) = (self.looked, window.first()) {
@@ -75,32 +85,38 @@ impl Scanner {
             // What is no HTTP at all, such as a TLS handshake, may have no line end to wait for.
             possible.then_some(()).ok_or(HandshakeError::FirstByte)?;
         }
+        // From the start of the line that is not complete on, and what has been looked at of it.
+        let mut open = window.get(self.line_start..).unwrap_or_default();
+        let mut looked = self.looked.saturating_sub(self.line_start);
         while self.head_len.is_none()
-            && let Some(unseen) = window.get(self.looked..)
+            && let Some(unseen) = open.get(looked..)
         {
             #[cfg(test)]
             {
                 self.work += memchr(b'\n', unseen).map_or(unseen.len(), |at| at + 1);
             }
-            let Some(found) = memchr(b'\n', unseen) else {
-                self.looked = window.len();
+            let Some((line, rest)) = memchr(b'\n', unseen)
+                .and_then(|found| open.split_at_checked(looked.saturating_add(found).saturating_add(1)))
+            else {
+                self.looked = self.looked.max(window.len());
                 break;
             };
-            let end = self.looked.saturating_add(found);
-            let line = window.get(self.line_start..end).unwrap_or_default();
-            self.line(line.strip_suffix(b"\r").ok_or(HandshakeError::LineEnding)?, end)?;
-            self.looked = end.saturating_add(1);
-            self.line_start = self.looked;
+            self.line(line, &mut judged)?;
+            (open, looked) = (rest, 0);
+            self.line_start = self.line_start.saturating_add(line.len());
+            self.looked = self.line_start;
         }
         match self.head_len {
             Some(len) => Ok(bytes.get(..len)),
-            None if bytes.len() > window.len() => Err(HandshakeError::HeadTooLarge),
+            // The byte that ends the longest head is there, and it has not ended one.
+            None if bytes.len() >= self.max_len.max(1) => Err(HandshakeError::HeadTooLarge),
             None => Ok(None),
         }
     }
 
-    /// Judges a complete line, whose LF is at `end`.
-    fn line(&mut self, line: &[u8], end: usize) -> Result<(), HandshakeError> {
+    /// Judges a complete line, with its end.
+    fn line<'a>(&mut self, line: &'a [u8], judged: &mut impl FnMut(&'a [u8], &'a [u8])) -> Result<(), HandshakeError> {
+        let line = line.strip_suffix(b"\r\n").ok_or(HandshakeError::LineEnding)?;
         #[cfg(test)]
         {
             self.work += line.len();
@@ -112,11 +128,13 @@ impl Scanner {
             };
         }
         if line.is_empty() {
-            self.head_len = Some(end.saturating_add(1));
+            self.head_len = Some(self.line_start.saturating_add(2));
             return Ok(());
         }
         self.fields_left = self.fields_left.checked_sub(1).ok_or(HandshakeError::TooManyHeaders)?;
-        field(line).map(|_| ())
+        let (name, value) = field(line)?;
+        judged(name, value);
+        Ok(())
     }
 }
 
@@ -128,26 +146,25 @@ pub(crate) fn split(head: &[u8]) -> (&[u8], Headers<'_>) {
 
 /// The first line without its CR LF, and what comes after it.
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, rest) = bytes.split_at_checked(memchr(b'\n', bytes)?)?;
-    Some((line.strip_suffix(b"\r")?, rest.get(1..)?))
+    let (line, rest) = split_once(bytes, b'\n')?;
+    Some((line.strip_suffix(b"\r")?, rest))
 }
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112 section 5).
-fn field(line: &[u8]) -> Result<(&str, &[u8]), HandshakeError> {
+fn field(line: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(HandshakeError::HeaderFolded);
     }
-    let (name, value) = memchr(b':', line)
-        .and_then(|at| line.split_at_checked(at))
-        .unwrap_or_default();
-    if !is_token(name) {
+    let (name, [b':', value @ ..]) = split_token(line) else {
+        return Err(HandshakeError::HeaderName);
+    };
+    if name.is_empty() {
         return Err(HandshakeError::HeaderName);
     }
-    let value = value.get(1..).unwrap_or_default();
-    if !value.iter().all(|&byte| is_value_byte(byte)) {
+    if !is_value(value) {
         return Err(HandshakeError::HeaderValue);
     }
-    Ok((ascii(name), trim(value)))
+    Ok((name, trim(value)))
 }
 
 /// The header fields of a head: names as they were sent, values without the white space around them.
@@ -165,7 +182,8 @@ impl<'a> Iterator for Headers<'a> {
         let (line, rest) = split_line(self.rest)?;
         self.rest = rest;
         // The empty line has no name, and ends the iteration as it ends the head.
-        field(line).ok()
+        let (name, value) = field(line).ok()?;
+        Some((ascii(name), value))
     }
 }
 
@@ -204,31 +222,36 @@ impl HttpVersion {
 /// `method SP request-target SP HTTP-version` (RFC 9112 section 3).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLine<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) target: &'a str,
+    method: &'a [u8],
+    target: &'a [u8],
     pub(crate) version: HttpVersion,
 }
 
 impl<'a> RequestLine<'a> {
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, HandshakeError> {
-        let mut parts = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (method, [b' ', rest @ ..]) = split_token(line) else {
             return Err(HandshakeError::RequestLine);
         };
-        if !is_token(method) {
+        let (target, version) = split_once(rest, b' ').ok_or(HandshakeError::RequestLine)?;
+        if method.is_empty() || version.contains(&b' ') {
             return Err(HandshakeError::RequestLine);
         }
-        // Section 3.2 has no fragment in any of its forms.
-        if target.is_empty() || !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
+        if !is_target(target) {
             return Err(HandshakeError::RequestTarget);
         }
         Ok(Self {
-            method: ascii(method),
-            target: ascii(target),
+            method,
+            target,
             version: HttpVersion::parse(version)?,
         })
+    }
+
+    pub(crate) const fn method(&self) -> &'a str {
+        ascii(self.method)
+    }
+
+    pub(crate) const fn target(&self) -> &'a str {
+        ascii(self.target)
     }
 }
 
@@ -256,7 +279,7 @@ impl<'a> StatusLine<'a> {
         let [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] = digits else {
             return Err(HandshakeError::StatusLine);
         };
-        if !reason.iter().all(|&byte| is_value_byte(byte)) {
+        if !is_value(reason) {
             return Err(HandshakeError::StatusLine);
         }
         let status = digits
@@ -285,7 +308,7 @@ mod tests {
             for step in [1, 2, 3, 1000, head.len()] {
                 let mut scanner = Scanner::new(Kind::Request, &limits);
                 for end in (1..head.len()).step_by(step).chain([head.len()]) {
-                    scanner.advance(&head[..end]).unwrap();
+                    scanner.advance(&head[..end], |_, _| ()).unwrap();
                 }
                 assert!(scanner.is_complete());
                 assert!(scanner.work <= 2 * head.len(), "{} for {}", scanner.work, head.len());
@@ -296,11 +319,11 @@ mod tests {
     #[test]
     fn other_bytes_than_before_do_no_harm() {
         let mut scanner = Scanner::new(Kind::Request, &Limits::default());
-        assert_eq!(scanner.advance(b"GET / HTTP/1.1\r\nA: b\r\n"), Ok(None));
-        assert_eq!(scanner.advance(b"GET"), Ok(None));
-        assert_eq!(scanner.advance(b""), Ok(None));
+        assert_eq!(scanner.advance(b"GET / HTTP/1.1\r\nA: b\r\n", |_, _| ()), Ok(None));
+        assert_eq!(scanner.advance(b"GET", |_, _| ()), Ok(None));
+        assert_eq!(scanner.advance(b"", |_, _| ()), Ok(None));
         let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
-        assert_eq!(scanner.advance(head), Ok(Some(head.as_slice())));
-        assert_eq!(scanner.advance(b"GET"), Ok(None));
+        assert_eq!(scanner.advance(head, |_, _| ()), Ok(Some(head.as_slice())));
+        assert_eq!(scanner.advance(b"GET", |_, _| ()), Ok(None));
     }
 }

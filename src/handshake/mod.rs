@@ -17,8 +17,10 @@
 //! were cut into reads. [`Limits::max_head_len`](crate::limits::Limits::max_head_len) and
 //! [`Limits::max_headers`](crate::limits::Limits::max_headers) bound it.
 //!
-//! In one place the rules are laxer than they might be read: the last four bits of a key, which carry nothing, may be
-//! anything, as they are in the example of section 4.1.
+//! In three places the rules are laxer than they might be read: the last four bits of a key, which carry nothing, may be
+//! anything, as they are in the example of section 4.1; a request target may hold visible characters that should have been
+//! percent-encoded (`|`, `"`, `{` and the like), as those of browsers do; and a status line without a reason may lack the
+//! space before it.
 
 mod client;
 mod error;

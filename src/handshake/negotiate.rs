@@ -8,10 +8,10 @@
 
 use super::error::{HandshakeError, Misuse};
 use super::grammar::{Extension, ascii, extension_list, is_token, list, trim};
-use super::head::HttpVersion;
+use super::head::{HttpVersion, Scanner, split};
 use super::key::{Accept, Key};
 use super::uri::Authority;
-use super::write::{FieldValue, check_fields, check_value, is_managed, is_websocket_field};
+use super::write::{FieldValue, check_fields, check_value, is_managed, websocket_field};
 use crate::connection::{Client, Connection, Server};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
@@ -60,7 +60,7 @@ impl<'a> Single<'a> {
 
 /// What the rules need to know of all header fields, gathered in one pass.
 #[derive(Clone, Copy, Default)]
-struct Summary<'a> {
+pub(crate) struct Summary<'a> {
     upgrade: Single<'a>,
     /// Some `Upgrade` list has `websocket`.
     names_websocket: bool,
@@ -75,6 +75,10 @@ struct Summary<'a> {
     /// There is a `Sec-WebSocket-` header field of any name.
     websocket_field: bool,
     not_ascii: bool,
+    /// Some `Sec-WebSocket-Extensions` list breaks the grammar.
+    bad_extension: bool,
+    /// Whether the `Sec-WebSocket-Extensions` lists have an element. None without such a header field.
+    extensions: Option<bool>,
     body: bool,
 }
 
@@ -82,37 +86,73 @@ impl<'a> Summary<'a> {
     fn of(fields: impl Fields<'a>) -> Self {
         let mut summary = Self::default();
         for (name, value) in fields {
-            let value = trim(value);
-            if is_websocket_field(name) {
-                summary.websocket_field = true;
-                summary.not_ascii |= !value.is_ascii();
-            }
-            let is = |known: &str| name.eq_ignore_ascii_case(known);
-            let names = |token: &str| list(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()));
-            if is("Upgrade") {
-                summary.upgrade.add(value);
-                summary.names_websocket |= names("websocket");
-            } else if is("Connection") {
-                summary.names_upgrade |= names("upgrade");
-            } else if is("Host") {
-                summary.host.add(value);
-            } else if is("Origin") {
-                summary.origin.add(value);
-            } else if is("Sec-WebSocket-Version") {
-                summary.version.add(value);
-            } else if is("Sec-WebSocket-Key") {
-                summary.key.add(value);
-            } else if is("Sec-WebSocket-Accept") {
-                summary.accept.add(value);
-            } else if is("Sec-WebSocket-Protocol") {
-                summary.protocol.add(value);
-            } else if is("Transfer-Encoding") {
-                summary.body = true;
-            } else if is("Content-Length") {
-                summary.body |= value.is_empty() || value.iter().any(|&digit| digit != b'0');
-            }
+            summary.add(name.as_bytes(), trim(value));
         }
         summary
+    }
+
+    /// Reads on: the head, once it is complete, and what its fields come to.
+    pub(crate) fn read(scanner: &mut Scanner, bytes: &'a [u8]) -> Result<Option<(&'a [u8], Self)>, HandshakeError> {
+        let all = scanner.is_fresh();
+        let mut summary = Self::default();
+        let Some(head) = scanner.advance(bytes, |name, value| summary.add(name, value))? else {
+            return Ok(None);
+        };
+        if !all {
+            // Some of them went by in an earlier call.
+            summary = Self::of(split(head).1);
+        }
+        Ok(Some((head, summary)))
+    }
+
+    fn add(&mut self, name: &[u8], value: &'a [u8]) {
+        let names = |token: &[u8]| list(value).any(|element| element.eq_ignore_ascii_case(token));
+        if let Some(name) = websocket_field(name) {
+            let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+            self.websocket_field = true;
+            self.not_ascii |= !value.is_ascii();
+            if is(b"Version") {
+                self.version.add(value);
+            } else if is(b"Key") {
+                self.key.add(value);
+            } else if is(b"Accept") {
+                self.accept.add(value);
+            } else if is(b"Protocol") {
+                self.protocol.add(value);
+            } else if is(b"Extensions") {
+                let mut any = self.extensions.unwrap_or_default();
+                for extension in extension_list(value) {
+                    any = true;
+                    self.bad_extension |= extension.is_none();
+                }
+                self.extensions = Some(any);
+            }
+            return;
+        }
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        if is(b"Upgrade") {
+            self.upgrade.add(value);
+            self.names_websocket |= names(b"websocket");
+        } else if is(b"Connection") {
+            self.names_upgrade |= names(b"upgrade");
+        } else if is(b"Host") {
+            self.host.add(value);
+        } else if is(b"Origin") {
+            self.origin.add(value);
+        } else if is(b"Transfer-Encoding") {
+            self.body = true;
+        } else if is(b"Content-Length") {
+            self.body |= value.is_empty() || value.iter().any(|&digit| digit != b'0');
+        }
+    }
+
+    /// `1#extension` over all header fields (RFC 6455 section 9.1): if there is one, it is not empty.
+    fn check_extensions(&self) -> Result<(), HandshakeError> {
+        if self.bad_extension || self.extensions == Some(false) {
+            Err(HandshakeError::ExtensionMalformed)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -124,21 +164,6 @@ fn subprotocols<'a>(fields: impl Fields<'a>) -> impl Iterator<Item = &'a [u8]> +
 /// The extensions that the values of `Sec-WebSocket-Extensions` list. After they have been judged, none is `None`.
 fn extensions<'a>(fields: impl Fields<'a>) -> impl Iterator<Item = Option<Extension<'a>>> + Clone {
     values(fields, "Sec-WebSocket-Extensions").flat_map(extension_list)
-}
-
-/// `1#extension` over all header fields (RFC 6455 section 9.1): if there is one, it is not empty.
-fn check_extensions<'a>(fields: impl Fields<'a>) -> Result<(), HandshakeError> {
-    let mut all = values(fields, "Sec-WebSocket-Extensions").peekable();
-    let (present, mut any) = (all.peek().is_some(), false);
-    for extension in all.flat_map(extension_list) {
-        extension.ok_or(HandshakeError::ExtensionMalformed)?;
-        any = true;
-    }
-    if present && !any {
-        Err(HandshakeError::ExtensionMalformed)
-    } else {
-        Ok(())
-    }
 }
 
 /// A client's offer that has passed every rule of RFC 6455 section 4.2.1, over header fields from anywhere.
@@ -186,6 +211,16 @@ impl<'a, F: Fields<'a>> Offer<'a, F> {
     /// [header fields](HandshakeError::answer_headers) to answer with.
     pub fn from_request(method: &str, version: HttpVersion, fields: F) -> Result<Option<Self>, HandshakeError> {
         let summary = Summary::of(fields.clone());
+        Self::from_summary(method, version, fields, &summary)
+    }
+
+    /// [`from_request`](Self::from_request), with what the fields come to.
+    pub(crate) fn from_summary(
+        method: &str,
+        version: HttpVersion,
+        fields: F,
+        summary: &Summary<'a>,
+    ) -> Result<Option<Self>, HandshakeError> {
         if !summary.names_websocket && !summary.websocket_field {
             return Ok(None);
         }
@@ -199,7 +234,7 @@ impl<'a, F: Fields<'a>> Offer<'a, F> {
             .required(HandshakeError::HostMissing, HandshakeError::HostRepeated)?;
         let host = core::str::from_utf8(host).map_err(|_| HandshakeError::HostInvalid)?;
         Authority::parse(host).map_err(|_| HandshakeError::HostInvalid)?;
-        let offer = Self::judge(fields, &summary, Some(host), |key| {
+        let offer = Self::judge(fields, summary, Some(host), |key| {
             let key = key.required(HandshakeError::KeyMissing, HandshakeError::KeyRepeated)?;
             Key::parse(key).map(Some).ok_or(HandshakeError::KeyInvalid)
         })?;
@@ -249,7 +284,7 @@ impl<'a, F: Fields<'a>> Offer<'a, F> {
         if summary.protocol.value.is_some() {
             Self::check_subprotocols(&fields)?;
         }
-        check_extensions(fields.clone())?;
+        summary.check_extensions()?;
         Ok(Self {
             fields,
             key,
@@ -635,10 +670,21 @@ impl<'r> Proposal<'r> {
         status: u16,
         fields: F,
     ) -> Result<Option<Answer<'a, F>>, HandshakeError> {
+        let summary = Summary::of(fields.clone());
+        self.judge_summary(key, status, fields, &summary)
+    }
+
+    /// [`judge_response`](Self::judge_response), with what the fields come to.
+    pub(crate) fn judge_summary<'a, F: Fields<'a>>(
+        &self,
+        key: &Key,
+        status: u16,
+        fields: F,
+        summary: &Summary<'a>,
+    ) -> Result<Option<Answer<'a, F>>, HandshakeError> {
         if status != 101 {
             return Ok(None);
         }
-        let summary = Summary::of(fields.clone());
         let one_upgrade = summary.upgrade.optional(HandshakeError::ResponseUpgrade)?;
         if !one_upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
             return Err(HandshakeError::ResponseUpgrade);
@@ -652,7 +698,7 @@ impl<'r> Proposal<'r> {
         if accept != key.accept().as_str().as_bytes() {
             return Err(HandshakeError::AcceptMismatch);
         }
-        self.judge(fields, &summary).map(Some)
+        self.judge(fields, summary).map(Some)
     }
 
     /// Judges the response to an extended CONNECT (RFC 8441 section 5). `None` is any status but 2xx.
@@ -673,7 +719,7 @@ impl<'r> Proposal<'r> {
 
     /// The rules that every door shares.
     fn judge<'a, F: Fields<'a>>(&self, fields: F, summary: &Summary<'a>) -> Result<Answer<'a, F>, HandshakeError> {
-        check_extensions(fields.clone())?;
+        summary.check_extensions()?;
         for agreed in extensions(fields.clone()).flatten() {
             let asked = self
                 .extensions

@@ -3,7 +3,7 @@
 use super::error::{HandshakeError, RequestError, WriteError};
 use super::grammar::Extension;
 use super::head::{Headers, HttpVersion, Kind, RequestLine, Scanner, split};
-use super::negotiate::{Acceptance, Offer, OriginPolicy};
+use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary};
 use super::uri::ResourceName;
 use super::write::{HttpResponse, status_line, write_error, write_whole};
 use crate::connection::{Connection, Server};
@@ -105,7 +105,7 @@ impl ServerHandshake {
     }
 
     fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Request<'b>>, HandshakeError> {
-        let Some(head) = self.scanner.advance(bytes)? else {
+        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes)? else {
             return Ok(None);
         };
         let (line, headers) = split(head);
@@ -114,12 +114,14 @@ impl ServerHandshake {
             headers,
             head_len: head.len(),
         };
-        let Some(offer) = Offer::from_request(request.line.method, request.line.version, headers)? else {
+        let Some(offer) = Offer::from_summary(request.line.method(), request.line.version, headers, &summary)? else {
             return Ok(Some(Request::Http(request)));
         };
-        let resource = ResourceName::of_target(request.line.target).ok_or(HandshakeError::ResourceName)?;
+        let (host, resource) = ResourceName::of_target(request.line.target()).ok_or(HandshakeError::ResourceName)?;
+        let host = host.or(offer.host()).unwrap_or_default();
         Ok(Some(Request::Upgrade(Upgrade {
             request,
+            host,
             resource,
             offer,
             limits: self.limits,
@@ -177,13 +179,13 @@ impl<'b> HttpRequest<'b> {
     /// The method, in the case in which it was sent.
     #[must_use]
     pub const fn method(&self) -> &'b str {
-        self.line.method
+        self.line.method()
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2).
     #[must_use]
     pub const fn target(&self) -> &'b str {
-        self.line.target
+        self.line.target()
     }
 
     /// The version of HTTP.
@@ -218,7 +220,7 @@ impl<'b> HttpRequest<'b> {
     /// # Errors
     /// [`WriteError`]; then nothing was written.
     pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        response.write(self.line.method == "HEAD", out)
+        response.write(self.line.method() == "HEAD", out)
     }
 }
 
@@ -226,6 +228,7 @@ impl<'b> HttpRequest<'b> {
 #[derive(Clone, Debug)]
 pub struct Upgrade<'b> {
     request: HttpRequest<'b>,
+    host: &'b str,
     resource: ResourceName<'b>,
     offer: Offer<'b, Headers<'b>>,
     limits: Limits,
@@ -235,7 +238,7 @@ impl<'b> Upgrade<'b> {
     /// The request target as it was sent: a path with its query, or an absolute address.
     #[must_use]
     pub const fn target(&self) -> &'b str {
-        self.request.line.target
+        self.request.line.target()
     }
 
     /// The resource name: path and query, also where the target is an absolute address.
@@ -256,10 +259,11 @@ impl<'b> Upgrade<'b> {
         self.request.header(name)
     }
 
-    /// The value of `Host`: a host, with a port where the client named one.
+    /// The host, with a port where the client named one: that of the target where it is an absolute address (RFC 9112
+    /// section 3.2.2), else the value of `Host`.
     #[must_use]
-    pub fn host(&self) -> &'b str {
-        self.offer.host().unwrap_or_default()
+    pub const fn host(&self) -> &'b str {
+        self.host
     }
 
     /// The value of `Origin`: browsers always send it, other clients need not (RFC 6455 section 4.1).

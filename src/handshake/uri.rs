@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::Ipv6Addr;
 
 use super::error::rules;
+use super::grammar::{is_host_byte, is_path_byte};
 
 rules! {
     /// What is wrong with a `ws` or `wss` address.
@@ -125,13 +126,15 @@ pub struct ResourceName<'a> {
 }
 
 impl<'a> ResourceName<'a> {
-    /// The resource name of a request target in origin form or in absolute form (RFC 9112 section 3.2).
-    pub(crate) fn of_target(target: &'a str) -> Option<Self> {
+    /// The resource name of a request target in origin form or in absolute form (RFC 9112 section 3.2), and the host
+    /// and port that the latter has.
+    pub(crate) fn of_target(target: &'a str) -> Option<(Option<&'a str>, Self)> {
         if target.starts_with('/') {
-            return Some(Self {
+            let resource = Self {
                 slash: false,
                 rest: target,
-            });
+            };
+            return Some((None, resource));
         }
         let (scheme, rest) = target.split_once("://")?;
         ["http", "https", "ws", "wss"]
@@ -140,7 +143,7 @@ impl<'a> ResourceName<'a> {
             .then_some(())?;
         let (authority, resource) = split_resource(rest);
         Authority::parse(authority).ok()?;
-        Some(resource)
+        Some((Some(authority), resource))
     }
 
     /// The name in one piece: `None` when there is a query after an empty path.
@@ -265,21 +268,6 @@ impl<'a> Authority<'a> {
         };
         Ok(Self { host, literal, port })
     }
-}
-
-/// `unreserved / sub-delims`, and the percent sign (RFC 3986 section 2).
-const fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
-        )
-        || matches!(byte, b';' | b'=' | b'%')
-}
-
-/// `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
-const fn is_path_byte(byte: u8) -> bool {
-    is_host_byte(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
 }
 
 /// Whether each percent sign is followed by two hexadecimal digits.

@@ -3,10 +3,10 @@
 use core::fmt::{self, Write as _};
 
 use super::error::{HandshakeError, Misuse, WriteError};
-use super::grammar::{is_token, is_value_byte};
-use crate::output::{Output, OutputFull};
+use super::grammar::{is_token, is_value};
+use crate::output::{Output, OutputFull, SliceOutput};
 
-/// Where the pieces of a head go: into a count first, then into the output.
+/// Where the pieces of a head go.
 pub(crate) struct Sink<'a>(&'a mut dyn FnMut(&[u8]));
 
 impl Sink<'_> {
@@ -21,8 +21,11 @@ impl Sink<'_> {
     }
 
     /// One header line.
-    pub(crate) fn field(&mut self, name: &str, value: impl fmt::Display) {
-        self.text(format_args!("{name}: {value}\r\n"));
+    pub(crate) fn field(&mut self, name: &str, value: FieldValue<'_>) {
+        self.bytes(name.as_bytes());
+        self.bytes(b": ");
+        value.pieces().for_each(|piece| self.bytes(piece.as_bytes()));
+        self.bytes(b"\r\n");
     }
 }
 
@@ -33,12 +36,22 @@ impl fmt::Write for Sink<'_> {
     }
 }
 
-/// Writes what `write` gives, whole or not at all. It is called twice and has to give the same both times.
+/// Writes what `write` gives, whole or not at all. It may be called twice and has to give the same both times.
 pub(crate) fn write_whole(out: &mut (impl Output + ?Sized), write: impl Fn(&mut Sink<'_>)) -> Result<(), OutputFull> {
+    // Most heads fit in here, and what does not is only counted.
+    let mut block = [0; 256];
+    let mut block = SliceOutput::new(&mut block);
     let mut len: usize = 0;
-    write(&mut Sink(&mut |bytes| len = len.saturating_add(bytes.len())));
+    write(&mut Sink(&mut |bytes| {
+        len = len.saturating_add(bytes.len());
+        block.put(bytes);
+    }));
     out.reserve(len)?;
-    write(&mut Sink(&mut |bytes| out.put(bytes)));
+    if block.len() == len {
+        out.put(block.as_bytes());
+    } else {
+        write(&mut Sink(&mut |bytes| out.put(bytes)));
+    }
     Ok(())
 }
 
@@ -88,14 +101,15 @@ pub(crate) fn is_managed(name: &str) -> bool {
     ["Upgrade", "Connection", "Content-Length", "Transfer-Encoding"]
         .iter()
         .any(|known| name.eq_ignore_ascii_case(known))
-        || is_websocket_field(name)
+        || websocket_field(name.as_bytes()).is_some()
 }
 
-/// The header fields that RFC 6455 section 11.3 registers, and their future siblings.
-pub(crate) fn is_websocket_field(name: &str) -> bool {
-    const PREFIX: &str = "sec-websocket-";
-    name.get(..PREFIX.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+/// What comes after `Sec-WebSocket-` in the name of a header field that RFC 6455 section 11.3 registers, or of a future
+/// sibling.
+pub(crate) fn websocket_field(name: &[u8]) -> Option<&[u8]> {
+    const PREFIX: &[u8] = b"sec-websocket-";
+    let (start, rest) = name.split_at_checked(PREFIX.len())?;
+    start.eq_ignore_ascii_case(PREFIX).then_some(rest)
 }
 
 /// Checks header fields of the caller's own: nothing in them may start another line or take the machine's part.
@@ -113,12 +127,15 @@ pub(crate) fn check_fields(fields: &[(&str, &str)], managed: impl Fn(&str) -> bo
 }
 
 pub(crate) fn check_value(value: &str) -> Result<(), Misuse> {
-    if value.bytes().all(is_value_byte) {
+    if is_value(value.as_bytes()) {
         Ok(())
     } else {
         Err(Misuse::HeaderValue)
     }
 }
+
+/// The status whose response must have an `Upgrade` (RFC 9110 section 15.5.22).
+const UPGRADE_REQUIRED: u16 = 426;
 
 /// The reason phrase of a status, which nobody reads but people (RFC 9110 section 15).
 const fn reason(status: u16) -> &'static str {
@@ -161,12 +178,25 @@ const fn reason(status: u16) -> &'static str {
 }
 
 pub(crate) fn status_line(sink: &mut Sink<'_>, status: u16) {
-    sink.text(format_args!("HTTP/1.1 {status} {}\r\n", reason(status)));
+    let digits = [100, 10, 1].map(|unit| {
+        let [digit, _] = (status / unit % 10).to_le_bytes();
+        b'0' | digit
+    });
+    for piece in [
+        b"HTTP/1.1 ",
+        digits.as_slice(),
+        b" ",
+        reason(status).as_bytes(),
+        b"\r\n",
+    ] {
+        sink.bytes(piece);
+    }
 }
 
 /// A response that is no upgrade: the answer to a plain HTTP request, or a refused handshake.
 ///
-/// `Content-Length` and `Connection: close` are added: after it, the server closes the connection.
+/// `Content-Length` and `Connection: close` are added: after it, the server closes the connection. To status 426,
+/// `Upgrade` and `Sec-WebSocket-Version` are.
 ///
 /// ```
 /// use sockless::handshake::HttpResponse;
@@ -223,9 +253,14 @@ impl<'r> HttpResponse<'r> {
         write_whole(out, |sink| {
             status_line(sink, self.status);
             for (name, value) in self.headers {
-                sink.field(name, value);
+                sink.field(name, FieldValue::text(value));
             }
-            body(sink, "close", self.status, head_only, &[self.body]);
+            if self.status == UPGRADE_REQUIRED {
+                for (name, value) in HandshakeError::VersionUnsupported.answer_headers() {
+                    sink.field(name, FieldValue::text(value));
+                }
+            }
+            body(sink, self.status, head_only, &[self.body]);
         })?;
         Ok(())
     }
@@ -241,21 +276,26 @@ pub(crate) fn write_error(
     write_whole(out, |sink| {
         status_line(sink, status);
         for (name, value) in error.answer_headers() {
-            sink.field(name, value);
+            sink.field(name, FieldValue::text(value));
         }
-        sink.field("Content-Type", "text/plain");
-        // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
-        let connection = if status == 426 { "close, Upgrade" } else { "close" };
-        body(sink, connection, status, head_only, &[error.text().as_bytes(), b"\n"]);
+        sink.field("Content-Type", FieldValue::text("text/plain"));
+        body(sink, status, head_only, &[error.text().as_bytes(), b"\n"]);
     })
 }
 
 /// The end of a head and the body.
-fn body(sink: &mut Sink<'_>, connection: &str, status: u16, head_only: bool, body: &[&[u8]]) {
-    sink.field("Connection", connection);
+fn body(sink: &mut Sink<'_>, status: u16, head_only: bool, body: &[&[u8]]) {
+    // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
+    let connection = if status == UPGRADE_REQUIRED {
+        "close, Upgrade"
+    } else {
+        "close"
+    };
+    sink.field("Connection", FieldValue::text(connection));
     // RFC 9110 section 8.6: not with 204; with 304 it would be the length of what is not sent.
     if !matches!(status, 204 | 304) {
-        sink.field("Content-Length", body.iter().map(|part| part.len()).sum::<usize>());
+        let len = body.iter().map(|part| part.len()).sum::<usize>();
+        sink.text(format_args!("Content-Length: {len}\r\n"));
     }
     sink.bytes(b"\r\n");
     if !head_only {

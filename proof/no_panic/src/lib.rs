@@ -131,11 +131,7 @@ pub unsafe extern "C" fn sockless_halves(
                 }
             }
             Ok(None) => return true,
-            Err(error) => {
-                return error
-                    .failure()
-                    .is_some_and(|failure| tx.reply(&Reply::from(failure), out).is_ok());
-            }
+            Err(failure) => return tx.reply(&Reply::from(failure), out).is_ok(),
         }
     }
 }
