@@ -563,10 +563,17 @@ pub fn request(bytes: &[u8]) -> Opening {
 /// (section 4.1).
 #[must_use]
 pub fn response(bytes: &[u8], key: &str) -> Opening {
-    let head = match Head::read(bytes) {
-        None => return Opening::Unfinished,
-        Some(Err(())) => return Opening::Refused(vec![Rule::ResponseSyntax]),
-        Some(Ok(head)) => head,
+    let mut before = 0;
+    let head = loop {
+        match Head::read(bytes.get(before..).unwrap_or_default()) {
+            None => return Opening::Unfinished,
+            Some(Err(())) => return Opening::Refused(vec![Rule::ResponseSyntax]),
+            // An interim response: another one follows (RFC 9110 section 15.2).
+            Some(Ok(head)) if head.part(1).len() == 3 && head.part(1).starts_with('1') && head.part(1) != "101" => {
+                before += head.len;
+            }
+            Some(Ok(head)) => break head,
+        }
     };
     let mut broken = Vec::new();
     if head.part(0) != "HTTP/1.1" || head.part(1).len() != 3 || head.part(1).parse::<u16>().is_err() {
@@ -597,7 +604,9 @@ pub fn response(bytes: &[u8], key: &str) -> Opening {
         broken.push(Rule::SubprotocolNotAsked);
     }
     if broken.is_empty() {
-        Opening::Accepted { head_len: head.len }
+        Opening::Accepted {
+            head_len: before + head.len,
+        }
     } else {
         Opening::Refused(broken)
     }

@@ -7,7 +7,7 @@ use core::ops::Range;
 use crate::conformance::model::{self, Event, Verdict};
 use crate::conformance::{Role, Rule, generate};
 use crate::connection::{self, Client, Connection, Receiver, Sender, Server, Transport};
-use crate::error::{Failure, LimitExceeded, ReceiveError, Violation};
+use crate::error::{Blocked, Failure, LimitExceeded, ReceiveError, Violation};
 use crate::frame::CloseFrame;
 use crate::limits::Limits;
 use crate::message::{self, MessageConnection};
@@ -221,12 +221,14 @@ fn streaming<R: Peer>(limits: &Limits, chunks: &[&[u8]]) -> Outcome {
                     assert!(input.is_empty(), "needs input with {before} bytes at hand");
                     break;
                 }
+                // Too many replies wait: the caller drains them, and goes on with what is left of the input.
+                Err(ReceiveError::Blocked(Blocked::OutputFull(_))) if !out.is_empty() => seen.output.append(&mut out),
                 Err(error) => {
                     seen.output.append(&mut out);
                     failed(&mut seen, given, error, |out| {
                         let mut more = *b"\x81\x00\x81\x80\0\0\0\0";
                         match connection.receive(&mut &mut more[..], out) {
-                            Ok(_) => ReceiveError::Blocked(crate::error::Blocked::FrameInProgress),
+                            Ok(_) => ReceiveError::Blocked(Blocked::FrameInProgress),
                             Err(error) => error,
                         }
                     });
@@ -294,7 +296,7 @@ fn halves<R: Peer>(limits: &Limits, chunks: &[&[u8]]) -> Outcome {
                     failed(&mut seen, given, failure.into(), |_| {
                         let mut more = *b"\x81\x00\x81\x80\0\0\0\0";
                         match receiver.receive(&mut &mut more[..]) {
-                            Ok(_) => ReceiveError::Blocked(crate::error::Blocked::FrameInProgress),
+                            Ok(_) => ReceiveError::Blocked(Blocked::FrameInProgress),
                             Err(failure) => failure.into(),
                         }
                     });
@@ -346,6 +348,7 @@ fn messages<R: Peer>(limits: &Limits, chunks: &[&[u8]], use_space: bool) -> Outc
             match connection.receive(&mut input, &mut out) {
                 Ok(None) => break,
                 Ok(Some((event, _))) => message_event(&mut seen, &event),
+                Err(ReceiveError::Blocked(Blocked::OutputFull(_))) if !out.is_empty() => seen.output.append(&mut out),
                 Err(error) => {
                     result = Err(error);
                     break 'chunks;
@@ -358,7 +361,7 @@ fn messages<R: Peer>(limits: &Limits, chunks: &[&[u8]], use_space: bool) -> Outc
         failed(&mut seen, given, error, |out| {
             let mut more = *b"\x81\x00\x81\x80\0\0\0\0";
             match connection.receive(&mut &mut more[..], out) {
-                Ok(_) => ReceiveError::Blocked(crate::error::Blocked::FrameInProgress),
+                Ok(_) => ReceiveError::Blocked(Blocked::FrameInProgress),
                 Err(error) => error,
             }
         });
