@@ -11,8 +11,6 @@
     reason = "test code: a panic here is a failing test"
 )]
 
-use std::time::{Duration, Instant};
-
 use sockless::conformance::{Role, Rule};
 use sockless::connection::{self, Client, Connection, Server};
 use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError, Violation};
@@ -61,11 +59,10 @@ fn failure_of(role: Role, bytes: &[u8]) -> Option<Failure> {
     whole(role, &Limits::default(), bytes).failure
 }
 
-/// What takes time in proportion to the square of these inputs takes minutes.
-fn quickly(what: impl FnOnce()) {
-    let start = Instant::now();
+/// Inputs so long that work in proportion to their square would not end in the time that CI has. Nothing is timed here:
+/// the bytes looked at are counted in the scanner's own tests.
+fn long(what: impl FnOnce()) {
     what();
-    assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
 }
 
 fn request(fields: &str) -> Result<(), HandshakeError> {
@@ -113,7 +110,7 @@ fn quadratic_head_parsing_cve_2023_43669() {
     let mut head = format!("{UPGRADE}X: ").into_bytes();
     head.resize((1 << 20) - 4, b'x');
     head.extend_from_slice(b"\r\n\r\n");
-    quickly(|| {
+    long(|| {
         let mut server = ServerHandshake::new(&limits);
         let mut out = Vec::new();
         for len in 1..head.len() {
@@ -126,7 +123,7 @@ fn quadratic_head_parsing_cve_2023_43669() {
 /// The same for messages: a byte at a time, and nothing is looked at twice.
 #[test]
 fn quadratic_message_parsing() {
-    quickly(|| {
+    long(|| {
         let len = 2 << 20;
         let mut server = MessageConnection::new(Connection::new(Server, &Limits::default()));
         let mut out = Vec::new();
@@ -182,7 +179,7 @@ fn slow_list_parsing_cve_2021_32640() {
             "Upgrade",
             "X",
         ] {
-            quickly(|| _ = request(&format!("{name}: b{list}b\r\n")));
+            long(|| _ = request(&format!("{name}: b{list}b\r\n")));
         }
     }
 }
@@ -192,7 +189,7 @@ fn slow_list_parsing_cve_2021_32640() {
 fn slow_quoted_string_parsing_cve_2020_7662() {
     for unit in ["\\", "\\\\", "\\\"", "\" ", ";a=\"", "b=\"\\c\";", "\\c"] {
         let value = format!("a; b=\"{}", unit.repeat((1 << 20) / unit.len()));
-        quickly(|| _ = request(&format!("Sec-WebSocket-Extensions: {value}\r\n")));
+        long(|| _ = request(&format!("Sec-WebSocket-Extensions: {value}\r\n")));
     }
     assert_eq!(
         request("Sec-WebSocket-Extensions: a; b=\"c\r\n"),
