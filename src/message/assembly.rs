@@ -65,11 +65,12 @@ impl Assembly {
 
     /// Space for what the frame under way lacks.
     pub(super) fn space<R: Role>(&mut self, receiver: &Receiver<R>, at_least: usize) -> Option<&mut [u8]> {
-        let (_, remaining) = receiver.data_remaining()?;
-        if remaining < at_least as u64 {
+        let (kind, remaining) = receiver.data_remaining()?;
+        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+        if remaining < at_least {
             return None;
         }
-        self.parts().space(receiver, at_least)
+        self.parts().space(receiver, kind, remaining, at_least)
     }
 
     /// What was read into the space, before the receiver takes it in.
@@ -205,12 +206,13 @@ impl Parts {
 
     /// Space for what the frame under way lacks: behind what is filled, and behind the part of a cut character that has
     /// arrived.
-    fn space<R: Role>(&mut self, receiver: &Receiver<R>, at_least: usize) -> Option<&mut [u8]> {
-        let (kind, remaining) = receiver.data_remaining()?;
-        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
-        if remaining < at_least {
-            return None;
-        }
+    fn space<R: Role>(
+        &mut self,
+        receiver: &Receiver<R>,
+        kind: MessageKind,
+        remaining: usize,
+        at_least: usize,
+    ) -> Option<&mut [u8]> {
         if receiver.is_at_message_start() {
             self.begin();
         }
