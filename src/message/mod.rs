@@ -1,4 +1,4 @@
-//! The message level: whole messages, a thin shell over [`connection`].
+//! The message level: whole messages, a thin shell over [`connection`](crate::connection).
 //!
 //! A message that lies whole in the input in one frame is handed out in place, with no copy and no allocation. One that
 //! comes in pieces is copied once, into an assembly buffer that is reused; or not at all, where the caller reads
