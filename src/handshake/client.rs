@@ -4,7 +4,7 @@ use super::error::{HandshakeError, WriteError};
 use super::grammar::Extension;
 use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
 use super::key::Key;
-use super::negotiate::{Answer, Proposal, Summary};
+use super::negotiate::{Answer, Proposal, Summary, first_value};
 use super::uri::WebSocketUri;
 use super::write::{FieldValue, write_whole};
 use crate::connection::{Client, Connection};
@@ -257,10 +257,7 @@ impl<'b> Refused<'b> {
     /// The value of the first header field with this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.headers
-            .into_iter()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        first_value(self.headers, name)
     }
 
     /// The length of the head in bytes. What follows in the buffer is what has arrived of the body.

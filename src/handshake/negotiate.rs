@@ -34,6 +34,13 @@ fn values<'a>(fields: impl Fields<'a>, name: &'static str) -> impl Iterator<Item
         .map(|(_, value)| trim(value))
 }
 
+/// The value of the first header field of a name, as it was sent.
+pub(crate) fn first_value<'a>(mut fields: impl Fields<'a>, name: &str) -> Option<&'a [u8]> {
+    fields
+        .find(|(field, _)| field.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
 /// The first value of a header field, and whether there are more.
 #[derive(Clone, Copy, Default)]
 struct Single<'a> {
@@ -323,10 +330,7 @@ impl<'a, F: Fields<'a>> Offer<'a, F> {
     /// The value of the first header field with this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.fields
-            .clone()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| trim(value))
+        first_value(self.fields.clone(), name).map(trim)
     }
 
     /// The value of `Host`. `None` in extended CONNECT, where `:authority` has taken its place.
@@ -769,10 +773,7 @@ impl<'a, F: Fields<'a>> Answer<'a, F> {
     /// The value of the first header field with this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.fields
-            .clone()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| trim(value))
+        first_value(self.fields.clone(), name).map(trim)
     }
 
     /// The connection, which takes its mask keys from `entropy`. What the server sent after the head is its first input.

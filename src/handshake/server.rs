@@ -3,7 +3,7 @@
 use super::error::{HandshakeError, RequestError, WriteError};
 use super::grammar::Extension;
 use super::head::{Headers, HttpVersion, Kind, RequestLine, Scanner, split};
-use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary};
+use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary, first_value};
 use super::uri::ResourceName;
 use super::write::{HttpResponse, status_line, write_error, write_whole};
 use crate::connection::{Connection, Server};
@@ -203,10 +203,7 @@ impl<'b> HttpRequest<'b> {
     /// The value of the first header field with this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.headers
-            .into_iter()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        first_value(self.headers, name)
     }
 
     /// The length of the head in bytes. What follows in the buffer is the body.
