@@ -6,7 +6,9 @@
 
 use core::fmt;
 
-use crate::frame::Mask;
+use crate::frame::{Header, Mask};
+#[cfg(feature = "alloc")]
+use crate::frame::{MAX_CONTROL_LEN, MAX_HEADER_LEN, short_block, with_bytes};
 
 /// A place for outbound bytes.
 ///
@@ -56,6 +58,24 @@ pub trait Output {
             self.put(masked);
         }
     }
+
+    /// Appends a frame: a header, and its payload, masked if the header has a key. Only called for bytes that were
+    /// reserved before.
+    ///
+    /// The default puts one after the other; implement it where both at once are cheaper.
+    #[inline]
+    fn put_frame(&mut self, header: Header, payload: &[u8]) {
+        put_parts(self, header, payload);
+    }
+}
+
+#[inline(always)]
+fn put_parts<O: Output + ?Sized>(out: &mut O, header: Header, payload: &[u8]) {
+    header.with_bytes(|bytes| out.put(bytes));
+    match header.mask() {
+        Some(mut mask) => out.put_masked(payload, &mut mask),
+        None => out.put(payload),
+    }
 }
 
 /// The output has no room for a whole frame or head. Nothing was written and nothing is lost: make room, and
@@ -91,6 +111,10 @@ impl<O: Output + ?Sized> Output for &mut O {
     fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
         (**self).put_masked(bytes, mask);
     }
+
+    fn put_frame(&mut self, header: Header, payload: &[u8]) {
+        (**self).put_frame(header, payload);
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -119,13 +143,64 @@ impl Output for alloc::vec::Vec<u8> {
             put_long_masked(self, bytes, mask);
         }
     }
+
+    #[inline(always)]
+    fn put_frame(&mut self, header: Header, payload: &[u8]) {
+        if payload.len() > MAX_CONTROL_LEN || self.capacity() - self.len() < MAX_HEADER_LEN + Mask::BLOCK {
+            return put_long(self, header.first_byte(), header.mask_key, payload);
+        }
+        match payload.split_first_chunk() {
+            Some((block, rest)) => {
+                put_head(self, &header, *block);
+                match header.mask() {
+                    _ if rest.is_empty() => {}
+                    Some(mut mask) => self.put_masked(rest, &mut mask),
+                    None => self.put(rest),
+                }
+            }
+            None => {
+                put_head(self, &header, short_block(payload));
+                let too_much = Mask::BLOCK - payload.len();
+                self.truncate(self.len() - too_much);
+            }
+        }
+    }
+}
+
+/// What is not short, or finds the last room. It takes no [`Header`], so that callers need not put one into memory.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn put_long(out: &mut alloc::vec::Vec<u8>, first: u8, key: Option<[u8; 4]>, payload: &[u8]) {
+    // Lossless: a usize has at most 64 bits.
+    with_bytes(first, payload.len() as u64, key, |bytes| out.put(bytes));
+    match key {
+        Some(key) => out.put_masked(payload, &mut Mask::new(key)),
+        None => out.put(payload),
+    }
+}
+
+/// The header and the first bytes of the payload at once: one check for room, and stores of known sizes.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn put_head(out: &mut alloc::vec::Vec<u8>, header: &Header, block: [u8; Mask::BLOCK]) {
+    let mut head = [0; MAX_HEADER_LEN + Mask::BLOCK];
+    let header_len = header.with_bytes(|bytes| {
+        if let Some(to) = head.get_mut(..bytes.len()) {
+            to.copy_from_slice(bytes);
+        }
+        bytes.len()
+    });
+    if let Some(to) = head.get_mut(header_len..).and_then(<[u8]>::first_chunk_mut) {
+        *to = header.mask().map_or(block, |mask| mask.block(block));
+    }
+    out.extend_from_slice(head.get(..header_len + Mask::BLOCK).unwrap_or_default());
 }
 
 /// A block at a time, so that what was copied is masked while it is in the first-level cache.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 fn put_long_masked(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], mask: &mut Mask) {
-    for block in bytes.chunks(4096) {
+    for block in bytes.chunks(6 << 10) {
         put_block_masked(out, block, mask);
     }
 }

@@ -311,6 +311,29 @@ fn own_output<R: Role>(role: fn() -> R) {
     assert!(strict.bytes == unlimited.output && strict.reserved == 0);
 }
 
+/// Every length of a short frame, and each form of a header: the same bytes with room to spare, with exactly enough room
+/// and with none, behind what is there.
+fn vectors_with_and_without_room<R: Role>(role: fn() -> R) {
+    let payload: Vec<u8> = (0..70_000).map(|i| (i * 7 + 1) as u8).collect();
+    for len in (0..300).chain([65_535, 65_536, 70_000]) {
+        let mut strict = Strict::default();
+        Sender::new(role()).binary(&payload[..len], &mut strict).unwrap();
+        let expected = [b"before", &strict.bytes[..]].concat();
+        for room in [
+            0,
+            strict.bytes.len() - 1,
+            strict.bytes.len(),
+            strict.bytes.len() + 1,
+            100_000,
+        ] {
+            let mut out = Vec::with_capacity(6 + room);
+            out.extend_from_slice(b"before");
+            Sender::new(role()).binary(&payload[..len], &mut out).unwrap();
+            assert!(out == expected, "{len} bytes, room for {room}");
+        }
+    }
+}
+
 /// `put_masked` of every output at every phase and length agrees with section 5.3, byte by byte.
 #[test]
 fn put_masked() {
@@ -736,6 +759,7 @@ both_roles!(
     replies_into_slices,
     replies_into_slices_that_are_too_small,
     own_output,
+    vectors_with_and_without_room,
     frame_in_place,
     chunks_equal_whole,
     every_send_error,

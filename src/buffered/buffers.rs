@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::frame::{Header, Mask};
 use crate::output::{Output, OutputFull};
 
 /// Bytes that were read and not yet taken in.
@@ -109,5 +110,13 @@ impl Output for WriteBuffer {
 
     fn put(&mut self, bytes: &[u8]) {
         self.memory.extend_from_slice(bytes);
+    }
+
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        self.memory.put_masked(bytes, mask);
+    }
+
+    fn put_frame(&mut self, header: Header, payload: &[u8]) {
+        self.memory.put_frame(header, payload);
     }
 }

@@ -574,11 +574,7 @@ impl<R: Role> Sender<R> {
         // Room first, so that no mask key is spent on a frame that does not fit.
         out.reserve(header_len::<R>(payload_len).saturating_add(payload.len()))?;
         let header = self.header(opcode, fin, payload_len);
-        header.with_bytes(|bytes| out.put(bytes));
-        match header.mask() {
-            Some(mut mask) => out.put_masked(payload, &mut mask),
-            None => out.put(payload),
-        }
+        out.put_frame(header, payload);
         Ok(())
     }
 

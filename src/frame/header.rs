@@ -110,22 +110,15 @@ impl Header {
         })
     }
 
-    /// Hands the encoded bytes to `take`: an array of its own for each form, so that a short header is one store.
+    /// Hands the encoded bytes to `take`.
     #[inline(always)]
     pub(crate) fn with_bytes<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
-        let first = (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode.bits();
-        let len = self.payload_len & !(1 << 63);
-        let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
-        match (len, self.mask_key) {
-            (0..=MAX_LEN_7, None) => take(&[first, l7]),
-            (0..=MAX_LEN_7, Some([k0, k1, k2, k3])) => take(&[first, MASKED | l7, k0, k1, k2, k3]),
-            (0..=MAX_LEN_16, None) => take(&[first, LEN_16, l6, l7]),
-            (0..=MAX_LEN_16, Some([k0, k1, k2, k3])) => take(&[first, MASKED | LEN_16, l6, l7, k0, k1, k2, k3]),
-            (_, None) => take(&[first, LEN_64, l0, l1, l2, l3, l4, l5, l6, l7]),
-            (_, Some([k0, k1, k2, k3])) => {
-                take(&[first, MASKED | LEN_64, l0, l1, l2, l3, l4, l5, l6, l7, k0, k1, k2, k3])
-            }
-        }
+        with_bytes(self.first_byte(), self.payload_len, self.mask_key, take)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn first_byte(&self) -> u8 {
+        (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode.bits()
     }
 
     /// The mask at the start of the payload, if it is masked.
@@ -134,6 +127,42 @@ impl Header {
     pub fn mask(&self) -> Option<Mask> {
         self.mask_key.map(Mask::new)
     }
+}
+
+/// Encodes a header and hands it to `take`: an array of its own for each form, so that a short header is one store.
+#[inline(always)]
+pub(crate) fn with_bytes<T>(
+    first: u8,
+    payload_len: u64,
+    mask_key: Option<[u8; 4]>,
+    take: impl FnOnce(&[u8]) -> T,
+) -> T {
+    let len = payload_len & !(1 << 63);
+    let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
+    match (len, mask_key) {
+        (0..=MAX_LEN_7, None) => take(&[first, l7]),
+        (0..=MAX_LEN_7, Some(key)) => take(&with_key::<6>(&[first, MASKED | l7], key)),
+        (0..=MAX_LEN_16, None) => take(&[first, LEN_16, l6, l7]),
+        (0..=MAX_LEN_16, Some(key)) => take(&with_key::<8>(&[first, MASKED | LEN_16, l6, l7], key)),
+        (_, None) => take(&[first, LEN_64, l0, l1, l2, l3, l4, l5, l6, l7]),
+        (_, Some(key)) => take(&with_key::<14>(
+            &[first, MASKED | LEN_64, l0, l1, l2, l3, l4, l5, l6, l7],
+            key,
+        )),
+    }
+}
+
+/// A header with its key behind it, as one store.
+#[inline(always)]
+fn with_key<const LEN: usize>(start: &[u8], key: [u8; 4]) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    if let Some((to, last)) = bytes.split_last_chunk_mut() {
+        for (to, from) in to.iter_mut().zip(start) {
+            *to = *from;
+        }
+        *last = key;
+    }
+    bytes
 }
 
 /// The bytes of a frame header: at most [`MAX_HEADER_LEN`].

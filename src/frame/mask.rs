@@ -22,6 +22,10 @@ impl Mask {
     /// Below this length, in bytes, a loop over words ends before wider registers could start.
     pub(crate) const SHORT: usize = 64;
 
+    /// The length of [`first_block`](Self::first_block), a multiple of the key's.
+    #[cfg(feature = "alloc")]
+    pub(crate) const BLOCK: usize = 16;
+
     /// A mask at the start of a payload.
     #[must_use]
     pub const fn new(key: [u8; 4]) -> Self {
@@ -96,6 +100,14 @@ impl Mask {
         target
     }
 
+    /// Masks the first bytes of a payload.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn block(self, block: [u8; Self::BLOCK]) -> [u8; Self::BLOCK] {
+        let word = u128::from(u64::from_le_bytes(self.word().to_ne_bytes()));
+        (u128::from_le_bytes(block) ^ (word << 64 | word)).to_le_bytes()
+    }
+
     /// The key twice.
     #[inline]
     fn word(self) -> u64 {
@@ -110,4 +122,25 @@ impl Mask {
         let bits = [0, 8, 16, 24].get(len % 4).copied().unwrap_or(0);
         self.key = u32::from_le_bytes(self.key).rotate_right(bits).to_le_bytes();
     }
+}
+
+/// Less than sixteen bytes, in front of zeros: two loads that may overlap instead of a loop.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) fn short_block(bytes: &[u8]) -> [u8; Mask::BLOCK] {
+    let block = if let (Some(start), Some(end)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [start, end] = [*start, *end].map(|part| u128::from(u64::from_le_bytes(part)));
+        start | end << (8 * (bytes.len() - 8))
+    } else if let (Some(start), Some(end)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [start, end] = [*start, *end].map(|part| u64::from(u32::from_le_bytes(part)));
+        u128::from(start | end << (8 * (bytes.len() - 4)))
+    } else {
+        match *bytes {
+            [a, b, c] => u128::from(u32::from_le_bytes([a, b, c, 0])),
+            [a, b] => u128::from(u16::from_le_bytes([a, b])),
+            [a] => u128::from(a),
+            _ => 0,
+        }
+    };
+    block.to_le_bytes()
 }
