@@ -84,38 +84,6 @@ fn mixed<R: Role>(role: R, bytes: &[u8], mut next: impl FnMut() -> Next) -> Mixe
     run
 }
 
-/// A session of texts with characters of every length, binary messages, fragments, pings, and a Close.
-fn session<R: Role>(numbers: &mut Numbers) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for _ in 0..8 {
-        let len = [0, 1, 3, 10, 100, 130, 1000][numbers.below(7)];
-        let is_text = numbers.below(3) > 0;
-        let payload = if is_text {
-            numbers.text(len).into_bytes()
-        } else {
-            numbers.bytes(len)
-        };
-        let fragments = 1 + numbers.below(4);
-        let mut rest = &payload[..];
-        for index in 0..fragments {
-            let fin = index + 1 == fragments;
-            let (part, tail) = rest.split_at(if fin { rest.len() } else { numbers.below(rest.len() + 1) });
-            rest = tail;
-            let opcode = match (index, is_text) {
-                (0, true) => TEXT,
-                (0, false) => BIN,
-                _ => CONT,
-            };
-            bytes.extend(from_peer::<R>(opcode | if fin { FIN } else { 0 }, part));
-            if numbers.below(3) == 0 {
-                bytes.extend(from_peer::<R>(PING, b"ping"));
-            }
-        }
-    }
-    bytes.extend(from_peer::<R>(CLOSE, &close_body(1000, "bye")));
-    bytes
-}
-
 fn same_as_receive<R: Role>(role: fn() -> R, bytes: &[u8], next: impl FnMut() -> Next) -> usize {
     let expected = run_messages(role(), &Limits::default(), false, bytes, &[]);
     let run = mixed(role(), bytes, next);
@@ -129,7 +97,7 @@ fn same_as_receive<R: Role>(role: fn() -> R, bytes: &[u8], next: impl FnMut() ->
 fn space_wherever_there_is_some<R: Role>(role: fn() -> R) {
     let mut numbers = Numbers(100);
     for _ in 0..20 {
-        let bytes = session::<R>(&mut numbers);
+        let bytes = mixed_session::<R>(&mut numbers);
         for portion in [1, 2, 3, 5, 64, usize::MAX] {
             let in_space = same_as_receive(role, &bytes, || Next::Space(portion));
             assert!(in_space > 0);
@@ -142,7 +110,7 @@ fn mixed_at_random<R: Role>(role: fn() -> R) {
     let mut numbers = Numbers(200);
     let mut in_space = 0;
     for _ in 0..300 {
-        let bytes = session::<R>(&mut numbers);
+        let bytes = mixed_session::<R>(&mut numbers);
         let longest = 1 + numbers.below(40);
         in_space += same_as_receive(role, &bytes, || {
             let len = 1 + numbers.below(longest);
@@ -207,7 +175,10 @@ fn switched_at_every_place<R: Role>(role: fn() -> R) {
 /// the payload of data frames only.
 fn space_is_what_is_missing<R: Role>(role: fn() -> R) {
     let limits = Limits::default();
-    for len in [1_usize, 10, 65_536, 65_537, 300_000] {
+    for (len, asked) in [1_usize, 10, 65_536, 65_537, 300_000]
+        .into_iter()
+        .flat_map(|len| [(len, false), (len, true)])
+    {
         let mut ws = MessageConnection::new(Connection::new(role(), &limits));
         assert!(ws.space(0).is_none(), "between messages");
         let mut header = head(FIN | BIN, peer_key::<R>(), len as u64);
@@ -217,13 +188,17 @@ fn space_is_what_is_missing<R: Role>(role: fn() -> R) {
         assert!(ws.space(0).is_none(), "inside a header");
         assert!(ws.receive(&mut &mut rest[..], &mut out).unwrap().is_none());
         assert!(ws.space(len + 1).is_none(), "{len}: more than is missing");
-        assert_eq!(ws.space(len).unwrap().len(), len, "as long as was asked for");
         assert_eq!(ws.space(1).unwrap().len(), len.min(65_536));
+        if asked {
+            assert_eq!(ws.space(len).unwrap().len(), len, "as long as was asked for");
+            assert_eq!(ws.space(1).unwrap().len(), len, "what there is already");
+        }
         let mut missing = len;
         loop {
             let space = ws.space(1).unwrap();
             let filled = len - missing;
-            assert!(!space.is_empty() && space.len() <= missing && space.len() <= filled.max(65_536));
+            assert!(!space.is_empty() && space.len() <= missing);
+            assert!(asked || space.len() <= filled.max(65_536));
             let portion = space.len();
             space.fill(0);
             missing -= portion;
@@ -236,6 +211,7 @@ fn space_is_what_is_missing<R: Role>(role: fn() -> R) {
         }
         assert!(ws.space(0).is_none(), "after the message");
         assert!(ws.receive_in_space(0, &mut out).unwrap().is_none());
+        assert!(ws.assembly_capacity() < len + 256, "no longer than the message");
     }
     // Control frames have none.
     let mut ws = MessageConnection::new(Connection::new(role(), &limits));

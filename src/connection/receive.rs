@@ -299,6 +299,30 @@ impl<R: Role> Receiver<R> {
         })
     }
 
+    /// How many bytes have to be read behind `input`, at least, until [`whole_message`](Self::whole_message) finds a
+    /// message there. `None` where something else comes, or something is wrong, or nothing is missing.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn missing(&self, input: &[u8]) -> Option<usize> {
+        let first = *input.first()?;
+        if self.phase != Phase::Start || self.pong_owed || (first != 0x81 && first != 0x82) {
+            return None;
+        }
+        let Some(judged) = self.judge(input).ok()? else {
+            return Some(1);
+        };
+        let payload = input.len().saturating_sub(judged.header_len) as u64;
+        let missing = judged.payload_len.checked_sub(payload).filter(|missing| *missing > 0)?;
+        Some(usize::try_from(missing).unwrap_or(usize::MAX))
+    }
+
+    /// Whether the start of a message that is at most `longest` bytes long, with its header, is to be left in `input`.
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    pub(crate) fn leaves(&self, input: &[u8], longest: usize) -> bool {
+        self.missing(input)
+            .is_some_and(|missing| input.len().saturating_add(missing) <= longest)
+    }
+
     #[cold]
     fn bad_whole_text<'i>(&mut self, payload: &'i [u8]) -> Option<Whole<'i>> {
         self.fail(Violation::TextNotUtf8);

@@ -228,8 +228,16 @@ impl Parts {
         }
         let unfinished = receiver.unfinished_character();
         let start = self.filled + unfinished.len();
-        let len = remaining.min(self.filled.max(MIN_SPACE).max(at_least));
-        if self.bytes.len() < start + len {
+        // What there is already comes first. More is taken in proportion to what has arrived (law L3), and exactly, so that
+        // a message whose length is known ends with a buffer of that length.
+        let there = self.bytes.len().saturating_sub(start);
+        let len = if there >= at_least.max(1) {
+            remaining.min(there)
+        } else {
+            remaining.min(self.filled.max(MIN_SPACE).max(at_least))
+        };
+        if there < len {
+            self.bytes.reserve_exact((start + len).saturating_sub(self.bytes.len()));
             self.bytes.resize(start + len, 0);
         }
         let (kept, space) = self.bytes.split_at_mut_checked(start)?;

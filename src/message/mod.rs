@@ -133,11 +133,69 @@ impl<R: Role> MessageConnection<R> {
         Ok(event.map(|event| (event, sender)))
     }
 
+    /// As [`receive`](Self::receive), but the start of a message is left in `input`, untouched, so that the rest can be
+    /// read behind it and the whole be handed out where it lies: neither copied nor, if it is text, validated twice.
+    /// `None` with bytes left means that; [`missing`](Self::missing) says how many to read.
+    ///
+    /// That holds for messages in one frame that is at most `longest` bytes long, with its header: no more than the
+    /// caller's buffer has room for. All others, and whatever else comes, is taken in as by `receive`. At the end of the
+    /// stream, and to go over to another way of receiving, hand what is left to `receive`.
+    ///
+    /// What is wrong in a header is refused as early as ever; bad text only when it is whole, since nobody has looked at
+    /// it before.
+    ///
+    /// ```
+    /// use sockless::connection::{Connection, Server};
+    /// use sockless::limits::Limits;
+    /// use sockless::message::{Event, MessageConnection};
+    ///
+    /// let mut ws = MessageConnection::new(Connection::new(Server, &Limits::default()));
+    /// let mut out = Vec::new();
+    /// let mut buf = *b"\x81\x85\0\0\0\0Hello";    // masked with zeros
+    ///
+    /// // The first read brought eight of eleven bytes.
+    /// let mut input = &mut buf[..8];
+    /// assert!(ws.receive_whole(&mut input, 4096, &mut out)?.is_none());
+    /// assert_eq!((input.len(), ws.missing(input)), (8, Some(3)));
+    ///
+    /// // They stay where they are; the next read goes behind them.
+    /// let mut input = &mut buf[..];
+    /// let event = ws.receive_whole(&mut input, 4096, &mut out)?;
+    /// assert!(matches!(event, Some((Event::Text("Hello"), _))));
+    /// assert_eq!(ws.assembly_capacity(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[inline(always)] // what is not common is not inlined
+    pub fn receive_whole<'e, 'i: 'e, O: Output + ?Sized>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        longest: usize,
+        out: &mut O,
+    ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
+        match self.connection.whole_message(input) {
+            Some(Whole::Text(text)) => Ok(Some((Event::Text(text), self.connection.sender()))),
+            Some(Whole::Binary(data)) => Ok(Some((Event::Binary(data), self.connection.sender()))),
+            None if self.connection.receiver().leaves(input, longest) => Ok(None),
+            Some(Whole::BadText(_)) | None => self.receive_pieces(input, out),
+        }
+    }
+
+    /// How many bytes have to be read behind `input`, at least, until the message that starts there is whole: one byte
+    /// where its length has not come yet. `None` if it is whole, if no message in one frame starts there, or if it is not
+    /// allowed.
+    #[must_use]
+    pub fn missing(&self, input: &[u8]) -> Option<usize> {
+        self.connection.receiver().missing(input)
+    }
+
     /// Space in the assembly buffer for the payload of the frame under way, if at least `at_least` bytes of it are
     /// still to come: what is read into it is not copied any more. Only to be used when all input was taken in.
     ///
-    /// The space is at most as long as what is missing, and grows with what has arrived: at first 64 KiB, then as much
-    /// as the message has so far, or `at_least` where that is more.
+    /// The space is at most as long as what is missing. What the buffer has already is offered first; it grows with what
+    /// has arrived: at first by 64 KiB, then by as much as the message has so far, or by `at_least` where that is more.
     pub fn space(&mut self, at_least: usize) -> Option<&mut [u8]> {
         self.assembly.space(self.connection.receiver(), at_least)
     }
@@ -312,6 +370,29 @@ impl<R: Role> MessageReceiver<R> {
             }
         };
         Ok(taken.event(assembly, receiver, || receiver.close_frame().unwrap_or_default()))
+    }
+
+    /// As [`receive`](Self::receive), but the start of a message is left in `input` until the rest has been read behind it:
+    /// [`MessageConnection::receive_whole`].
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_whole<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        longest: usize,
+    ) -> Result<Option<Event<'e, CloseFrame<'e>>>, Failure> {
+        if self.receiver.leaves(input, longest) {
+            return Ok(None);
+        }
+        self.receive(input)
+    }
+
+    /// How many bytes have to be read behind `input`, at least, until the message that starts there is whole:
+    /// [`MessageConnection::missing`].
+    #[must_use]
+    pub fn missing(&self, input: &[u8]) -> Option<usize> {
+        self.receiver.missing(input)
     }
 
     /// Space in the assembly buffer for the payload of the frame under way: [`MessageConnection::space`].

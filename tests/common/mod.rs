@@ -494,6 +494,38 @@ pub(crate) fn run<R: Role>(role: R, limits: &Limits, echo: bool, bytes: &[u8], c
     }
 }
 
+/// A session of texts with characters of every length, binary messages, fragments, pings, and a Close.
+pub(crate) fn mixed_session<R: Role>(numbers: &mut Numbers) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..8 {
+        let len = [0, 1, 3, 10, 100, 130, 1000][numbers.below(7)];
+        let is_text = numbers.below(3) > 0;
+        let payload = if is_text {
+            numbers.text(len).into_bytes()
+        } else {
+            numbers.bytes(len)
+        };
+        let fragments = 1 + numbers.below(4);
+        let mut rest = &payload[..];
+        for index in 0..fragments {
+            let fin = index + 1 == fragments;
+            let (part, tail) = rest.split_at(if fin { rest.len() } else { numbers.below(rest.len() + 1) });
+            rest = tail;
+            let opcode = match (index, is_text) {
+                (0, true) => TEXT,
+                (0, false) => BIN,
+                _ => CONT,
+            };
+            bytes.extend(from_peer::<R>(opcode | if fin { FIN } else { 0 }, part));
+            if numbers.below(3) == 0 {
+                bytes.extend(from_peer::<R>(PING, b"ping"));
+            }
+        }
+    }
+    bytes.extend(from_peer::<R>(CLOSE, &close_body(1000, "bye")));
+    bytes
+}
+
 /// Runs bytes through the message level, in the pieces that the cuts make.
 pub(crate) fn run_messages<R: Role>(role: R, limits: &Limits, echo: bool, bytes: &[u8], cuts: &[usize]) -> Run {
     let mut ws = MessageConnection::new(Connection::new(role, limits));
