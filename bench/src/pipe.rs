@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 use std::io::{self, IoSlice, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,42 @@ pub const READ: usize = 64 << 10;
 
 /// How much those read at once who choose: what was read is still in the first-level cache when it is unmasked.
 pub const OWN_READ: usize = 16 << 10;
+
+/// A read buffer that starts with a page. How far a copy's source and target are apart within a page moves its speed by a
+/// third, so those who choose their buffers have it alike instead of leaving it to the allocator.
+pub struct ReadBuffer {
+    memory: Box<[u8]>,
+    start: usize,
+    len: usize,
+}
+
+impl ReadBuffer {
+    pub fn new(len: usize) -> Self {
+        const PAGE: usize = 4096;
+        let memory: Box<[u8]> = vec![0; len + PAGE].into();
+        Self {
+            start: memory.as_ptr().align_offset(PAGE),
+            memory,
+            len,
+        }
+    }
+}
+
+impl Deref for ReadBuffer {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.memory[self.start..][..self.len]
+    }
+}
+
+impl DerefMut for ReadBuffer {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..][..self.len]
+    }
+}
 
 /// Handles on the same transport; everything runs on one thread, the atomics only make it `Send` for those who ask.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use ::sockless::limits::Limits;
 use ::sockless::message::{Event, MessageConnection};
 
 use super::{Held, Peer, Scratch};
-use crate::pipe::{OWN_READ, Pipe};
+use crate::pipe::{OWN_READ, Pipe, ReadBuffer};
 use crate::watch::{Run, Subject, Watch};
 use crate::workloads::{Job, Kind, Role, Workload, XorShift};
 
@@ -43,6 +43,9 @@ impl Entropy for XorShift {
 /// From here on what is missing of a message is worth a read of its own, straight into the assembly buffer.
 const WORTH: usize = 4 << 10;
 
+/// What is no longer than this is read until it is whole, and handed out where it lies.
+const LONGEST: usize = (64 << 10) + 14;
+
 fn connect<R: connection::Role>(role: R) -> MessageConnection<R> {
     MessageConnection::new(Connection::new(role, &Limits::default()))
 }
@@ -59,13 +62,13 @@ fn messages(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
             pipe,
             ws: connect(Server),
             echo: workload.job == Job::Echo,
-            buffers: Buffers::new(),
+            buffers: Buffers::new(LONGEST + OWN_READ),
         }),
         (Job::Receive | Job::Echo, Role::Client) => Box::new(Receive {
             pipe,
             ws: connect(client()),
             echo: workload.job == Job::Echo,
-            buffers: Buffers::new(),
+            buffers: Buffers::new(LONGEST + OWN_READ),
         }),
         (Job::Send, Role::Server) => Box::new(Send {
             pipe,
@@ -82,7 +85,7 @@ fn messages(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
         (Job::Handshake, _) => Box::new(Handshake {
             pipe,
             workload,
-            buffers: Buffers::new(),
+            buffers: Buffers::new(OWN_READ),
         }),
     })
 }
@@ -94,12 +97,12 @@ fn streaming(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> 
         (Job::Receive, Role::Server) => Box::new(Pieces {
             pipe,
             ws: Connection::new(Server, &limits),
-            buffers: Buffers::new(),
+            buffers: Buffers::new(OWN_READ + 16),
         }),
         (Job::Receive, Role::Client) => Box::new(Pieces {
             pipe,
             ws: Connection::new(client(), &limits),
-            buffers: Buffers::new(),
+            buffers: Buffers::new(OWN_READ + 16),
         }),
         (Job::Send, Role::Server) if workload.len >= 4096 => {
             let payloads = workload.payloads.to_vec();
@@ -117,14 +120,14 @@ fn streaming(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> 
 
 /// What a caller keeps for a connection that is busy.
 struct Buffers {
-    input: Box<[u8]>,
+    input: ReadBuffer,
     out: Vec<u8>,
 }
 
 impl Buffers {
-    fn new() -> Self {
+    fn new(input_len: usize) -> Self {
         Self {
-            input: vec![0; OWN_READ].into(),
+            input: ReadBuffer::new(input_len),
             out: Vec::new(),
         }
     }
@@ -181,21 +184,38 @@ impl<R: connection::Role> Run for Receive<R> {
             buffers: Buffers { input, out },
         } = self;
         pipe.rewind();
+        // What was read and waits for its rest.
+        let (mut start, mut end) = (0, 0);
         loop {
-            if let Some(space) = ws.space(WORTH) {
-                let len = pipe.read_into(space);
+            if start == end
+                && let Some(space) = ws.space(WORTH)
+            {
+                let room = space.len().min(OWN_READ);
+                let len = pipe.read_into(&mut space[..room]);
                 if let Some((event, tx)) = ws.receive_in_space(len, out).unwrap() {
                     deliver(event, tx, *echo, out, watch);
                 }
             } else {
-                let len = pipe.read_into(input);
+                // A large rest is read behind what there is, and nothing more, so that the next message starts with the
+                // buffer; a small one is moved.
+                let missing = ws.missing(&input[start..end]).unwrap_or(0);
+                let room = if missing > WORTH && missing <= input.len() - end {
+                    missing
+                } else {
+                    input.copy_within(start..end, 0);
+                    (start, end) = (0, end - start);
+                    OWN_READ
+                };
+                let len = pipe.read_into(&mut input[end..end + room]);
                 if len == 0 {
                     return;
                 }
-                let mut input = &mut input[..len];
-                while let Some((event, tx)) = ws.receive(&mut input, out).unwrap() {
+                end += len;
+                let mut rest = &mut input[start..end];
+                while let Some((event, tx)) = ws.receive_whole(&mut rest, LONGEST, out).unwrap() {
                     deliver(event, tx, *echo, out, watch);
                 }
+                start = end - rest.len();
             }
             flush(pipe, out);
         }

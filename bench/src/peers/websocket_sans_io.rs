@@ -7,7 +7,7 @@ use ::websocket_sans_io::{
 };
 
 use super::{Held, Peer, Scratch};
-use crate::pipe::{OWN_READ, Pipe};
+use crate::pipe::{OWN_READ, Pipe, ReadBuffer};
 use crate::watch::{Run, Subject, Watch};
 use crate::workloads::{Job, Role, Workload, XorShift};
 
@@ -24,7 +24,7 @@ fn make(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
         pipe,
         decoder: WebsocketFrameDecoder::new(),
         encoder: WebsocketFrameEncoder::new(),
-        input: vec![0; OWN_READ].into(),
+        input: ReadBuffer::new(OWN_READ),
         output: Vec::new(),
     };
     match workload.job {
@@ -43,7 +43,7 @@ struct Codec {
     pipe: Pipe,
     decoder: WebsocketFrameDecoder,
     encoder: WebsocketFrameEncoder,
-    input: Box<[u8]>,
+    input: ReadBuffer,
     output: Vec<u8>,
 }
 
