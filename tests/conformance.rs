@@ -16,7 +16,7 @@ use proptest::test_runner::TestRunner;
 use sockless::conformance::model::{self, Opening};
 use sockless::conformance::{Case, Checker, Role, Rule, Session, Split, Topic, Verdict, generate};
 
-const REGRESSIONS: &str = "proptest-regressions/conformance.txt";
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/conformance.txt");
 
 /// What the generator says about a session is what the model makes of it.
 fn label_is_right(session: &Session) {

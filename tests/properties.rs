@@ -22,7 +22,7 @@ use sockless::frame::{CloseCode, CloseFrame, Header, Mask, Opcode};
 use sockless::fuzzing::{self, Level, agrees_with_model, chunking_invariance, run};
 use sockless::limits::Limits;
 
-const REGRESSIONS: &str = "proptest-regressions/properties.txt";
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/properties.txt");
 
 fn role() -> impl Strategy<Value = Role> {
     proptest::sample::select(Role::ALL.to_vec())
