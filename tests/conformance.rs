@@ -11,12 +11,13 @@
 
 mod kit;
 
+use kit::this_crate::{buffered, this_crate};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sockless::conformance::model::{self, Opening};
-use sockless::conformance::{Case, Checker, Role, Rule, Session, Split, Topic, Verdict, generate};
+use sockless::conformance::{Case, Checker, Role, Rule, Session, Split, Topic, Verdict, Wire, generate};
 
-const REGRESSIONS: &str = "proptest-regressions/conformance.txt";
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/conformance.txt");
 
 /// What the generator says about a session is what the model makes of it.
 fn label_is_right(session: &Session) {
@@ -84,16 +85,25 @@ fn every_rule_concerns_some_role() {
     assert_eq!(Topic::ALL.len(), 9);
 }
 
-#[test]
-fn this_crate_passes() {
+fn passes(name: &str, implementation: fn(&mut Wire)) {
     for role in Role::ALL {
         let cases = kit::config(24, REGRESSIONS).cases;
-        let report = Checker::new()
-            .cases(cases)
-            .check("sockless", role, &mut kit::this_crate::this_crate);
+        let mut implementation = implementation;
+        let report = Checker::new().cases(cases).check(name, role, &mut implementation);
         assert_eq!(report.verdict(), Verdict::Pass, "{report}");
         assert_eq!(report.with(Verdict::Skipped).count(), 0, "{report}");
     }
+}
+
+#[test]
+fn this_crate_passes() {
+    passes("sockless", this_crate);
+}
+
+/// The machine that owns its buffers.
+#[test]
+fn the_buffered_machine_passes() {
+    passes("sockless::buffered", buffered);
 }
 
 #[test]
@@ -102,7 +112,7 @@ fn a_report_is_the_same_each_time() {
         Checker::new()
             .cases(3)
             .seed(7)
-            .check("x", Role::Server, &mut kit::this_crate::this_crate)
+            .check("x", Role::Server, &mut this_crate)
             .to_string()
     };
     assert_eq!(report(), report());

@@ -8,12 +8,16 @@
 )]
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use sockless::handshake::{
     Acceptance, HandshakeError as E, HttpResponse, HttpVersion, Misuse, Offer, OriginPolicy, Request, RequestError,
     ServerHandshake, Upgrade, WriteError,
 };
 use sockless::limits::Limits;
 use sockless::output::SliceOutput;
+
+/// Failing seeds, which are tried first.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/handshake_server.txt");
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 const START: &str = "GET /chat HTTP/1.1";
@@ -1141,7 +1145,11 @@ fn accepted_heads_mean_the_same_to_httparse() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_bytes_in_any_pieces(

@@ -22,7 +22,7 @@ use sockless::frame::{CloseCode, CloseFrame, Header, Mask, Opcode};
 use sockless::fuzzing::{self, Level, agrees_with_model, chunking_invariance, run};
 use sockless::limits::Limits;
 
-const REGRESSIONS: &str = "proptest-regressions/properties.txt";
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/properties.txt");
 
 fn role() -> impl Strategy<Value = Role> {
     proptest::sample::select(Role::ALL.to_vec())
@@ -97,6 +97,9 @@ proptest! {
             // One call for each chunk finds that it needs input, one for each byte at most yields an event.
             prop_assert!(seen.calls <= bytes.len() + 2 * (cuts.len() + 1), "{} calls", seen.calls);
         }
+        // One more for each part that is read.
+        let seen = run(Level::Buffered, role, &Limits::default(), &generate::chunks(&bytes, &cuts));
+        prop_assert!(seen.calls <= 2 * (bytes.len() + cuts.len() + 1), "{} calls", seen.calls);
     }
 
     /// L5: a broken rule is seen at the byte that breaks it, and nothing of what follows is.

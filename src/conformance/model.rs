@@ -286,15 +286,15 @@ fn frame(
         None
     };
 
-    // Payload data: what there is of it. Section 5.3: octet i XOR octet i modulo 4 of the key.
-    let mut payload = Vec::new();
-    let mut at = header_end;
-    while (payload.len() as u64) < length {
-        let Some(byte) = bytes.get(at) else { break };
-        let key_byte = key.and_then(|key| key.get(payload.len() % 4)).unwrap_or(&0);
-        payload.push(byte ^ key_byte);
-        at += 1;
-    }
+    // Payload data: what there is of it. Section 5.3: octet i XOR octet i modulo 4 of the key, so the key over and over.
+    let arrived = bytes.get(header_end..).unwrap_or_default();
+    let arrived = usize::try_from(length)
+        .ok()
+        .and_then(|length| arrived.get(..length))
+        .unwrap_or(arrived);
+    let keys = key.unwrap_or(&[0; 4]).repeat(arrived.len() / 4 + 1);
+    let payload: Vec<u8> = arrived.iter().zip(keys).map(|(byte, key)| byte ^ key).collect();
+    let at = header_end + payload.len();
     let whole = payload.len() as u64 == length;
 
     match opcode {

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::buffered::BufferedConnection;
 use crate::conformance::model::{self, Event, Verdict};
 use crate::conformance::{Role, Rule, generate};
 use crate::connection::{self, Client, Connection, Receiver, Sender, Server, Transport};
@@ -23,6 +24,13 @@ pub enum Level {
     Messages,
     /// `MessageConnection`, reading into the assembly buffer where it offers space.
     Space,
+    /// `BufferedConnection`.
+    Buffered,
+}
+
+impl Level {
+    /// All but `Connection`.
+    pub const OTHERS: [Self; 4] = [Self::Halves, Self::Messages, Self::Space, Self::Buffered];
 }
 
 /// What came out.
@@ -138,6 +146,7 @@ fn run_role<R: Peer>(level: Level, limits: &Limits, chunks: &[&[u8]]) -> Outcome
         Level::Halves => halves::<R>(limits, chunks),
         Level::Messages => messages::<R>(limits, chunks, false),
         Level::Space => messages::<R>(limits, chunks, true),
+        Level::Buffered => buffered::<R>(limits, chunks),
     }
 }
 
@@ -367,6 +376,72 @@ fn messages<R: Peer>(limits: &Limits, chunks: &[&[u8]], use_space: bool) -> Outc
         });
     }
     seen
+}
+
+/// The machine that owns its buffers: the first chunk is what followed a head, each other one is read in parts of what
+/// space there is.
+fn buffered<R: Peer>(limits: &Limits, chunks: &[&[u8]]) -> Outcome {
+    let first = chunks.first().copied().unwrap_or_default();
+    let mut ws = BufferedConnection::new(Connection::new(R::make(), limits), first).with_read_len(9);
+    let mut seen = Outcome::default();
+    let mut given = first.len();
+    let mut result = take_all(&mut ws, &mut seen);
+    for chunk in chunks.iter().skip(1) {
+        let mut chunk = *chunk;
+        if result.is_ok() {
+            given += chunk.len();
+        }
+        while !chunk.is_empty() && result.is_ok() {
+            let space = ws.space();
+            let len = space.len().min(chunk.len());
+            space[..len].copy_from_slice(&chunk[..len]);
+            chunk = &chunk[len..];
+            ws.advance(len);
+            result = take_all(&mut ws, &mut seen);
+            // The transport takes a part now and then.
+            write_out(&mut ws, &mut seen.output, given % 7);
+        }
+    }
+    write_out(&mut ws, &mut seen.output, usize::MAX);
+    if let Err(error) = result {
+        failed(&mut seen, given, error, |out| {
+            let more = b"\x81\x00\x81\x80\0\0\0\0";
+            ws.space()[..more.len()].copy_from_slice(more);
+            ws.advance(more.len());
+            let again = match ws.next_event() {
+                Ok(_) => ReceiveError::Blocked(Blocked::FrameInProgress),
+                Err(error) => error,
+            };
+            write_out(&mut ws, out, usize::MAX);
+            again
+        });
+    }
+    seen
+}
+
+fn take_all<R: Peer>(ws: &mut BufferedConnection<R>, seen: &mut Outcome) -> Result<(), ReceiveError> {
+    loop {
+        seen.calls += 1;
+        let error = match ws.next_event() {
+            Ok(Some((event, _))) => {
+                message_event(seen, &event);
+                continue;
+            }
+            Ok(None) => return Ok(()),
+            Err(error) => error,
+        };
+        if !matches!(error, ReceiveError::Blocked(Blocked::OutputFull(_))) || ws.output().is_empty() {
+            return Err(error);
+        }
+        write_out(ws, &mut seen.output, usize::MAX);
+    }
+}
+
+/// Writes up to `len` bytes of the output.
+fn write_out<R: Peer>(ws: &mut BufferedConnection<R>, out: &mut Vec<u8>, len: usize) {
+    let len = len.min(ws.output().len());
+    out.extend_from_slice(&ws.output()[..len]);
+    ws.written(len);
 }
 
 /// The kit's name for what the machine says; `None` for a limit that the model does not know.

@@ -98,7 +98,7 @@ pub fn chunking_invariance(role: Role, limits: &Limits, bytes: &[u8], splits: &[
         assert_eq!(streamed.events, expected.events, "events, {split:?}");
         assert_eq!(streamed.failure, expected.failure, "failure, {split:?}");
         assert_eq!(streamed.output, expected.output, "output, {split:?}");
-        for level in [Level::Halves, Level::Messages, Level::Space] {
+        for level in Level::OTHERS {
             let seen = run(level, role, limits, &chunks);
             assert_eq!(seen.failure, expected.failure, "{level:?}, failure, {split:?}");
             assert_eq!(seen.output, expected.output, "{level:?}, output, {split:?}");

@@ -27,28 +27,67 @@ enum Command {
     Close(Option<CloseCode>, String),
 }
 
-/// Bytes whose length is often on either side of a boundary.
-fn bytes(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    if u.ratio(1_u8, 8)? {
-        let len = *u.choose(&[124_usize, 125, 126, 127, 65_535, 65_536])?;
-        let byte = u.arbitrary()?;
-        return Ok(core::iter::repeat_n(byte, len).collect());
-    }
-    u.arbitrary()
+/// Lengths at the boundary behind which a length takes 64 bits. A frame of such a length costs as much as a thousand small
+/// ones: a session has one at most, and little beside it.
+const LONG: [usize; 2] = [65_535, 65_536];
+
+/// The most commands of a session, and of one with a frame of a [`LONG`] length.
+const COMMANDS: usize = 64;
+const COMMANDS_IF_LONG: usize = 4;
+
+/// Makes commands out of the fuzzer's bytes.
+struct Maker<'u, 'a> {
+    u: &'u mut Unstructured<'a>,
+    /// How many commands the session may have.
+    commands: usize,
+    /// Whether a frame of a [`LONG`] length may still come.
+    may_be_long: bool,
 }
 
-impl<'a> Arbitrary<'a> for Command {
-    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=8)? {
-            0 => Self::Text(u.arbitrary()?),
-            1 => Self::Binary(bytes(u)?),
-            2 => Self::TextPart(u.arbitrary()?, u.arbitrary()?),
-            3 => Self::BinaryPart(bytes(u)?, u.arbitrary()?),
-            4 => Self::Chunked(bytes(u)?, u.int_in_range(1..=200)?, u.arbitrary()?),
-            5 => Self::InPlace(bytes(u)?, u.arbitrary()?),
-            6 => Self::Ping(bytes(u)?),
-            7 => Self::Pong(bytes(u)?),
-            _ => Self::Close(u.arbitrary()?, u.arbitrary()?),
+impl Maker<'_, '_> {
+    /// As many commands as the bytes give.
+    fn session(&mut self) -> Vec<Command> {
+        let mut commands = Vec::new();
+        while !self.u.is_empty() && commands.len() < self.commands {
+            self.may_be_long &= commands.len() < COMMANDS_IF_LONG;
+            let Ok(command) = self.command() else { break };
+            commands.push(command);
+        }
+        commands
+    }
+
+    /// Bytes as they come, or so many that their length is on either side of a boundary.
+    fn bytes(&mut self) -> Result<Vec<u8>> {
+        if !self.u.ratio(1_u8, 8)? {
+            return self.u.arbitrary();
+        }
+        let len = if self.may_be_long && self.u.ratio(1_u8, 32)? {
+            self.may_be_long = false;
+            self.commands = COMMANDS_IF_LONG;
+            *self.u.choose(&LONG)?
+        } else {
+            self.u.int_in_range(124..=127)?
+        };
+        let byte = self.u.arbitrary()?;
+        Ok(core::iter::repeat_n(byte, len).collect())
+    }
+
+    fn command(&mut self) -> Result<Command> {
+        Ok(match self.u.int_in_range(0..=8)? {
+            0 => Command::Text(self.u.arbitrary()?),
+            1 => Command::Binary(self.bytes()?),
+            2 => Command::TextPart(self.u.arbitrary()?, self.u.arbitrary()?),
+            3 => Command::BinaryPart(self.bytes()?, self.u.arbitrary()?),
+            4 => {
+                let data = self.bytes()?;
+                // Not a byte at a time, where there are many.
+                let least = 1 + data.len() / 256;
+                Command::Chunked(data, self.u.int_in_range(least..=least + 199)?, self.u.arbitrary()?)
+            }
+            5 => Command::InPlace(self.bytes()?, self.u.arbitrary()?),
+            6 => Command::Ping(self.bytes()?),
+            7 => Command::Pong(self.bytes()?),
+            _ => Command::Close(self.u.arbitrary()?, self.u.arbitrary()?),
         })
     }
 }
@@ -59,14 +98,20 @@ pub fn structured_session(data: &[u8]) {
     let Ok((role, split)) = Role::arbitrary(&mut u).and_then(|role| Ok((role, Split::arbitrary(&mut u)?))) else {
         return;
     };
-    let mut commands = Vec::new();
-    while !u.is_empty() && commands.len() < 64 {
-        let Ok(command) = Command::arbitrary(&mut u) else { break };
-        commands.push(command);
+    let commands = Maker {
+        u: &mut u,
+        commands: COMMANDS,
+        may_be_long: true,
     }
+    .session();
     let (wire, sent) = match role {
         Role::Server => send(Sender::new(Client::<FixedKeys>::make()), &commands),
         Role::Client => send(Sender::new(Server), &commands),
+    };
+    // What is long is not fed byte by byte, but cut where it may matter.
+    let split = match split {
+        Split::EachByte if wire.len() > 8192 => Split::Headers,
+        split => split,
     };
     let cuts = split.cuts(role, &wire, 0);
     let seen = run(

@@ -5,7 +5,9 @@ pub(crate) mod this_crate;
 
 use proptest::test_runner::{Config, FileFailurePersistence};
 
-/// `cases` of a property, times the environment variable `SOCKLESS_CASES`; regressions under `proptest-regressions/`.
+/// `cases` of a property, times the environment variable `SOCKLESS_CASES`. Failing seeds are kept in the file `regressions`,
+/// and are tried first from then on: one in `proptest-regressions/` for each file of tests, by its full path, so that it is
+/// the same one whatever the working directory.
 pub(crate) fn config(cases: u32, regressions: &'static str) -> Config {
     let times = std::env::var("SOCKLESS_CASES")
         .ok()

@@ -1,8 +1,12 @@
-//! This crate behind the kit's trait.
+//! This crate behind the kit's trait: with buffers of the caller's, and with its own.
 
+use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use sockless::conformance::{Role, Wire};
 use sockless::connection::{Client, Connection, Server};
-use sockless::handshake::{Acceptance, ClientHandshake, Proposal, Request, Response, ServerHandshake, WebSocketUri};
+use sockless::error::ReceiveError;
+use sockless::handshake::{
+    Acceptance, ClientHandshake, HttpResponse, Proposal, Request, Response, ServerHandshake, WebSocketUri,
+};
 use sockless::limits::Limits;
 use sockless::message::{Event, MessageConnection};
 
@@ -104,4 +108,117 @@ fn open<R: sockless::connection::Role>(wire: &mut Wire, mut ws: MessageConnectio
         }
         next = wire.next();
     }
+}
+
+/// Less than a header may take, so that what is read is moved to and fro.
+const READ_LEN: usize = 9;
+
+/// The machine that owns its buffers, in either role, with or without a handshake.
+pub(crate) fn buffered(wire: &mut Wire) {
+    match wire.role() {
+        Role::Server => buffered_server(wire),
+        Role::Client => buffered_client(wire),
+    }
+}
+
+/// Puts as much of `chunk` into `space` as there is room for.
+fn read(space: &mut [u8], chunk: &mut &[u8]) -> usize {
+    let len = space.len().min(chunk.len());
+    let (now, later) = chunk.split_at(len);
+    space[..len].copy_from_slice(now);
+    *chunk = later;
+    len
+}
+
+fn buffered_server(wire: &mut Wire) {
+    if !wire.has_handshake() {
+        let ws = Connection::new(Server, &Limits::default());
+        return buffered_open(wire, BufferedConnection::new(ws, &[]), &[]);
+    }
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    while let Some(chunk) = wire.next() {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let len = read(handshake.space(), &mut rest);
+            handshake.advance(len);
+            match handshake.receive() {
+                Ok(None) => continue,
+                Ok(Some((Request::Upgrade(upgrade), out))) => {
+                    let connection = upgrade.accept(&Acceptance::new(), out).unwrap();
+                    return buffered_open(wire, handshake.into_connection(connection), rest);
+                }
+                Ok(Some((Request::Http(request), out))) => request.respond(&HttpResponse::new(400), out).unwrap(),
+                Err(error) => wire.failed(error),
+            }
+            return wire.sent(handshake.output());
+        }
+    }
+}
+
+fn buffered_client(wire: &mut Wire) {
+    let (limits, keys) = (Limits::default(), predictable as fn(&mut [u8]));
+    if !wire.has_handshake() {
+        let ws = Connection::new(Client::new(keys), &limits);
+        return buffered_open(wire, BufferedConnection::new(ws, &[]), &[]);
+    }
+    let uri = WebSocketUri::parse("ws://example.com/").unwrap();
+    let mut handshake = BufferedClientHandshake::start(&uri, &Proposal::new(), keys, &limits).unwrap();
+    wire.sent(handshake.output());
+    handshake.written(handshake.output().len());
+    while let Some(chunk) = wire.next() {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let len = read(handshake.space(), &mut rest);
+            handshake.advance(len);
+            match handshake.receive() {
+                Ok(None) => {}
+                Ok(Some(Response::Accepted(_))) => {
+                    return buffered_open(wire, handshake.into_connection().unwrap(), rest);
+                }
+                Ok(Some(Response::Refused(refused))) => return wire.failed(refused.status()),
+                Err(error) => return wire.failed(error),
+            }
+        }
+    }
+}
+
+fn buffered_open<R: sockless::connection::Role>(wire: &mut Wire, ws: BufferedConnection<R>, first: &[u8]) {
+    let mut ws = ws.with_read_len(READ_LEN);
+    let mut next = Some(first.to_vec());
+    while let Some(chunk) = next {
+        let mut rest = &chunk[..];
+        let ended = loop {
+            // Once before anything is read: there may be something behind the head.
+            let ended = buffered_events(wire, &mut ws);
+            if rest.is_empty() || ended.is_err() {
+                break ended;
+            }
+            let len = read(ws.space(), &mut rest);
+            ws.advance(len);
+        };
+        wire.sent(ws.output());
+        ws.written(ws.output().len());
+        if let Err(error) = ended {
+            return wire.failed(error);
+        }
+        next = wire.next();
+    }
+}
+
+fn buffered_events<R: sockless::connection::Role>(
+    wire: &mut Wire,
+    ws: &mut BufferedConnection<R>,
+) -> Result<(), ReceiveError> {
+    while let Some((event, _)) = ws.next_event()? {
+        match event {
+            Event::Text(text) => wire.text(text, true),
+            Event::Binary(data) => wire.binary(data, true),
+            Event::Close(record) => {
+                let code = record.received.map(u16::from).filter(|code| *code != 1005);
+                wire.close(code, record.reason);
+            }
+            Event::Ping(_) | Event::Pong(_) => {}
+        }
+    }
+    Ok(())
 }
