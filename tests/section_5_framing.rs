@@ -626,6 +626,8 @@ fn codec_round_trip() {
                         let encoded = header.encode();
                         let first = u8::from(fin) << 7 | rsv << 4 | opcode.bits();
                         assert_eq!(encoded.as_bytes(), head(first, mask_key, payload_len));
+                        assert_eq!(encoded.as_ref(), encoded.as_bytes());
+                        assert!(encoded == header.encode() && encoded != Header { fin: !fin, ..header }.encode());
                         let expected = if opcode.is_control() && !fin {
                             Err(Violation::FragmentedControl)
                         } else if opcode.is_control() && payload_len > 125 {
