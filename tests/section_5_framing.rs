@@ -643,6 +643,19 @@ fn codec_round_trip() {
     }
 }
 
+/// What the wire cannot carry is left out: more than three reserved bits, and the top bit of the length.
+#[test]
+fn codec_leaves_out_what_the_wire_cannot_carry() {
+    let header = Header {
+        fin: true,
+        rsv: 0xff,
+        opcode: Opcode::Binary,
+        mask_key: None,
+        payload_len: 1 << 63 | 5,
+    };
+    assert_eq!(header.encode().as_bytes(), [0xf2, 5]);
+}
+
 /// Each violation names its section and its code.
 #[test]
 fn every_violation_names_its_rule() {

@@ -491,6 +491,8 @@ mod tests {
         let value = params[1].value().unwrap();
         assert_eq!(value.as_str(), Some("10"));
         assert!(value == *"10" && value != *"1" && value != "11");
-        assert_ne!(Extension::parse("x; a=1"), Extension::parse("x; a=2"));
+        let other = Extension::parse("x; a=11").unwrap();
+        assert_ne!(other.params().next().unwrap().value(), Some(value));
+        assert_ne!(other, Extension::parse("x; a=1").unwrap());
     }
 }
