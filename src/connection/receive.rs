@@ -757,6 +757,17 @@ mod tests {
         }
     }
 
+    /// The message level takes it through the connection.
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn a_connection_takes_a_whole_message_at_once() {
+        let mut connection = crate::connection::Connection::new(Server, &Limits::default());
+        let mut bytes = *b"\x81\x82mmmm\x05\x04";
+        let mut input = &mut bytes[..];
+        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Text("hi"))));
+        assert!(input.is_empty());
+    }
+
     #[test]
     fn a_whole_message_is_taken_at_once() {
         is_taken_at_once::<Server>();
