@@ -530,9 +530,6 @@ impl<R: Role> Receiver<R> {
     }
 
     fn take_text<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Result<Step<'i>, ReceiveError> {
-        if input.is_empty() && self.remaining > 0 {
-            return Ok(Step::NeedInput);
-        }
         if self.carry.is_unfinished() {
             return self.finish_character(input, fin);
         }
