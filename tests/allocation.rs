@@ -15,7 +15,7 @@ use common::*;
 use sockless::connection::{Connection, Event, Role};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
-use sockless::message::{self, MessageConnection};
+use sockless::message::{self, MessageConnection, MessageReceiver};
 use sockless::output::SliceOutput;
 
 /// Nothing was allocated, not even for a moment.
@@ -175,6 +175,49 @@ fn assembly_buffer_is_reused<R: Role>(role: fn() -> R) {
     assert_eq!(ws.assembly_capacity(), 0);
 }
 
+/// Memory of the assembly buffer is given back when asked to, by the receive half alone too; but not that of a message
+/// under way.
+fn assembly_buffer_is_given_back<R: Role>(role: fn() -> R) {
+    let pieces = |first| {
+        [
+            from_peer::<R>(first, &[b'x'; 5000]),
+            from_peer::<R>(FIN | CONT, &[b'y'; 5000]),
+        ]
+    };
+    let mut ws = MessageConnection::new(Connection::new(role(), &Limits::default()));
+    let mut out = Vec::new();
+    for first in [TEXT, BIN] {
+        let [mut start, mut end] = pieces(first);
+        assert!(ws.receive(&mut &mut start[..], &mut out).unwrap().is_none());
+        let held = ws.assembly_capacity();
+        ws.shrink_to(0);
+        assert_eq!(ws.assembly_capacity(), held);
+        match ws.receive(&mut &mut end[..], &mut out).unwrap() {
+            Some((message::Event::Text(text), _)) => assert_eq!((first, text.len()), (TEXT, 10_000)),
+            Some((message::Event::Binary(data), _)) => assert_eq!((first, data.len()), (BIN, 10_000)),
+            _ => panic!(),
+        }
+    }
+    // One buffer for text and one for bytes, and what says how far they are filled.
+    ws.shrink_to(6000);
+    assert!((12_000..=12_000 + 128).contains(&ws.assembly_capacity()));
+
+    let [mut start, mut end] = pieces(BIN);
+    let mut kept = None;
+    let info = measure(|| {
+        let mut rx = MessageReceiver::<R>::new(&Limits::default());
+        assert_eq!(rx.receive(&mut &mut start[..]), Ok(None));
+        rx.shrink_to(0);
+        assert!(
+            matches!(rx.receive(&mut &mut end[..]), Ok(Some(message::Event::Binary(data))) if data.len() == 10_000)
+        );
+        rx.shrink_to(0);
+        kept = Some(rx);
+    });
+    assert!(kept.is_some());
+    assert_eq!(info.bytes_current, 0);
+}
+
 /// A header that declares 2^62 bytes allocates nothing, at either level, with the limits lifted; nor does a first byte.
 fn declared_length<R: Role>(role: fn() -> R) {
     for first in [FIN | TEXT, FIN | BIN, BIN] {
@@ -301,6 +344,7 @@ both_roles!(
     sending,
     whole_frames_at_the_message_level,
     assembly_buffer_is_reused,
+    assembly_buffer_is_given_back,
     declared_length,
     memory_follows_arrived_bytes,
     space_follows_arrived_bytes,

@@ -276,6 +276,30 @@ fn end_of_stream_of_the_halves<R: Role>(role: fn() -> R) {
     );
 }
 
+/// What is shown where things are logged: no payloads, and nothing of the source of mask keys.
+fn what_is_shown<R: Role>(role: fn() -> R) {
+    let mut connection = Connection::new(role(), &Limits::default());
+    connection.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
+    let sender = "Sender { sent_close: Some(CloseCode(1000)), .. }";
+    assert_eq!(
+        format!("{connection:?}"),
+        format!("Connection {{ sender: {sender}, .. }}")
+    );
+    let (receiver, tx) = connection.split().unwrap();
+    assert_eq!(
+        (format!("{receiver:?}"), format!("{tx:?}").as_str()),
+        ("Receiver { .. }".into(), sender)
+    );
+    assert_eq!(format!("{:?}", common::client()), "Client { .. }");
+    let mut ping = from_peer::<R>(PING, b"secret");
+    let mut receiver = Receiver::<R>::new(&Limits::default());
+    let pong = receiver.receive(&mut &mut ping[..]).unwrap().unwrap().reply().unwrap();
+    assert_eq!(format!("{pong:?}"), "Reply(Pong)");
+    let close = Reply::from(Failure::Violation(Violation::ReservedBits));
+    assert_eq!(format!("{close:?}"), "Reply(Close { answers: false })");
+    assert_eq!((pong.is_close(), close.is_close()), (false, true));
+}
+
 /// Two threads, a half each, against a peer of the other role: replies go over a channel.
 #[test]
 fn two_threads() {
@@ -323,4 +347,5 @@ both_roles!(
     reply_waits_for_the_frame,
     only_pings_and_closes_are_answered,
     end_of_stream_of_the_halves,
+    what_is_shown,
 );

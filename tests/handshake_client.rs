@@ -8,8 +8,8 @@
 )]
 
 use sockless::handshake::{
-    Acceptance, ClientHandshake, HandshakeError as E, Key, Misuse, Offer, Proposal, Request, Response, ServerHandshake,
-    SubprotocolPolicy, WebSocketUri, WriteError,
+    Acceptance, ClientHandshake, HandshakeError as E, HttpVersion, Key, Misuse, Offer, Proposal, Request, Response,
+    ServerHandshake, SubprotocolPolicy, WebSocketUri, WriteError,
 };
 use sockless::limits::Limits;
 use sockless::output::SliceOutput;
@@ -181,6 +181,13 @@ fn section_1_3_the_key() {
     });
     assert_eq!((key.as_str(), counted), ("AQIDBAUGBwgJCgsMDQ4PEA==", 16));
     assert!(Key::parse(b"AQIDBAUGBwgJCgsMDQ4PEC==").is_some());
+    // The key is the client's own until the handshake is over: it is not shown where things are logged.
+    assert_eq!(format!("{key:?}"), "Key { .. }");
+    let key = Key::generate(&mut sample);
+    assert_eq!(
+        format!("{:?}", key.accept()),
+        "Accept(\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\")"
+    );
 }
 
 // ---- Section 4.1, the request
@@ -381,6 +388,20 @@ fn section_4_1_any_other_status_is_data() {
             }))
         );
         assert_eq!(at, bytes.len() - 4);
+        let (mut handshake, _) = start("ws://example.com", &ASKED, &Limits::default());
+        let Ok(Some(Response::Refused(refused))) = handshake.receive(&bytes) else {
+            panic!()
+        };
+        let version = if line.starts_with("HTTP/1.0") {
+            HttpVersion::Http10
+        } else {
+            HttpVersion::Http11
+        };
+        assert_eq!(refused.version(), version);
+        assert_eq!(refused.header("UPGRADE"), Some(b"a".as_slice()));
+        assert_eq!(refused.header("content-length"), Some(b"9".as_slice()));
+        assert_eq!(refused.header("content"), None);
+        assert_eq!(refused.head_len(), bytes.len() - 4);
     }
 }
 
@@ -624,6 +645,43 @@ fn a_client_and_a_server_agree() {
             );
             assert_eq!(accepted.head_len(), out.len());
         }
+    }
+}
+
+#[test]
+fn the_door_over_header_pairs_has_the_same_rules() {
+    let key = Key::generate(&mut sample);
+    for (bytes, expected) in refused() {
+        // Those that have a complete head that another parser accepts.
+        let mut storage = [httparse::EMPTY_HEADER; 20];
+        let mut parsed = httparse::Response::new(&mut storage);
+        let complete = matches!(parsed.parse(&bytes), Ok(httparse::Status::Complete(_)));
+        if !complete || expected == E::ResponseVersion {
+            continue;
+        }
+        let pairs = parsed.headers.iter().map(|header| (header.name, header.value));
+        let result = ASKED.judge_response(&key, parsed.code.unwrap(), pairs);
+        assert_eq!(result.err(), Some(expected), "{}", bytes.escape_ascii());
+    }
+    let fields: [(&str, &[u8]); 6] = [
+        ("upgrade", b"websocket"),
+        ("connection", b"upgrade"),
+        ("sec-websocket-accept", b" s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("sec-websocket-protocol", b"chat "),
+        ("sec-websocket-extensions", b"x"),
+        ("X-More", b"\t1 "),
+    ];
+    let answer = ASKED.judge_response(&key, 101, fields.into_iter()).unwrap().unwrap();
+    assert_eq!(answer.subprotocol(), Some("chat"));
+    assert!(answer.extensions().map(|extension| extension.name()).eq(["x"]));
+    assert!(answer.headers().eq(fields));
+    assert_eq!(answer.header("x-more"), Some(b"1".as_slice()));
+    assert_eq!(answer.header("x-less"), None);
+    for status in [100, 200, 404] {
+        assert!(matches!(
+            ASKED.judge_response(&key, status, fields.into_iter()),
+            Ok(None)
+        ));
     }
 }
 

@@ -14,7 +14,7 @@ use sockless::handshake::{
     ServerHandshake, Upgrade, WriteError,
 };
 use sockless::limits::Limits;
-use sockless::output::SliceOutput;
+use sockless::output::{OutputFull, SliceOutput};
 
 /// Failing seeds, which are tried first.
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/handshake_server.txt");
@@ -577,6 +577,27 @@ fn every_rule_is_tested() {
 }
 
 /// The response as an HTTP client sees it: the length of the body is right.
+/// What wraps an error says what that says, and names it as its source.
+#[test]
+fn errors_say_what_is_wrong() {
+    use std::error::Error;
+    let full = OutputFull { needed: 7 };
+    let pairs: [(&dyn Error, &dyn Error); 4] = [
+        (&WriteError::Misuse(Misuse::HeaderName), &Misuse::HeaderName),
+        (&WriteError::OutputFull(full), &full),
+        (&RequestError::Refused(E::HostMissing), &E::HostMissing),
+        (&RequestError::OutputFull(full), &full),
+    ];
+    for (outer, inner) in pairs {
+        assert!(!inner.to_string().is_empty());
+        assert_eq!(outer.to_string(), inner.to_string());
+        assert_eq!(outer.source().map(ToString::to_string), Some(inner.to_string()));
+    }
+    for rule in E::ALL {
+        assert_eq!(rule.to_string(), format!("{} ({})", rule.text(), rule.section()));
+    }
+}
+
 fn check_response(response: &str, head_only: bool) {
     let mut storage = [httparse::EMPTY_HEADER; 20];
     let mut parsed = httparse::Response::new(&mut storage);
@@ -668,6 +689,9 @@ fn plain_http_is_data() {
             panic!()
         };
         assert_eq!(http.version(), version);
+        let host = (count > 0).then_some(b"a".as_slice());
+        assert_eq!((http.header("host"), http.header("hos")), (host, None));
+        assert_eq!((http.head_len(), http.headers().count()), (bytes.len(), count));
     }
 }
 
@@ -710,6 +734,52 @@ fn plain_http_can_be_answered() {
     }
     for status in [0, 100, 101, 199, 600, u16::MAX] {
         assert_eq!(respond(get, &HttpResponse::new(status)), Err(Misuse::Status.into()));
+    }
+}
+
+#[test]
+fn rfc_9110_section_15_reason_phrases() {
+    let table = [
+        (200, "OK"),
+        (201, "Created"),
+        (202, "Accepted"),
+        (203, ""),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (406, "Not Acceptable"),
+        (408, "Request Timeout"),
+        (409, "Conflict"),
+        (410, "Gone"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (421, "Misdirected Request"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+        (505, "HTTP Version Not Supported"),
+        (599, ""),
+    ];
+    for (status, reason) in table {
+        let answer = respond(b"GET / HTTP/1.1\r\n\r\n", &HttpResponse::new(status)).unwrap();
+        assert_eq!(
+            answer.lines().next(),
+            Some(format!("HTTP/1.1 {status} {reason}").as_str())
+        );
     }
 }
 
@@ -1061,6 +1131,33 @@ fn the_door_over_header_pairs_has_the_same_rules() {
             "{expected:?} {result:?}"
         );
     }
+}
+
+/// An HTTP library may leave white space around values, which is not part of them (RFC 9110 section 5.5).
+#[test]
+fn an_offer_shows_what_was_asked() {
+    let fields: [(&str, &[u8]); 8] = [
+        ("host", b" example.com:81 "),
+        ("upgrade", b"websocket"),
+        ("connection", b"upgrade"),
+        ("sec-websocket-version", b"13"),
+        ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-protocol", b"chat , superchat"),
+        ("sec-websocket-extensions", b" x; a=1, y"),
+        ("X-More", b"\t1 "),
+    ];
+    let offer = Offer::from_request("GET", HttpVersion::Http11, fields.into_iter())
+        .unwrap()
+        .unwrap();
+    assert_eq!((offer.host(), offer.origin()), (Some("example.com:81"), None));
+    assert!(offer.headers().eq(fields));
+    assert_eq!(offer.header("x-more"), Some(b"1".as_slice()));
+    assert_eq!(offer.header("x-less"), None);
+    assert!(offer.subprotocols().eq(["chat", "superchat"]));
+    assert_eq!(offer.choose_subprotocol(&["soap", "superchat"]), Some("superchat"));
+    assert_eq!(offer.choose_subprotocol(&["soap"]), None);
+    let extensions: Vec<_> = offer.extensions().map(|extension| extension.to_string()).collect();
+    assert_eq!(extensions, ["x; a=1", "y"]);
 }
 
 #[test]

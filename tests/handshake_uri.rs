@@ -105,6 +105,31 @@ fn section_3_addresses() {
     }
 }
 
+/// Whether the slash of an empty path was written makes no difference.
+#[test]
+fn section_3_resource_names() {
+    let name = |text| WebSocketUri::parse(text).unwrap().resource_name();
+    // Each with a name that is the same, and its text where that can be borrowed.
+    let table = [
+        ("ws://h", "ws://a/", Some("/")),
+        ("ws://h?q", "ws://a/?q", None),
+        ("ws://h/?q", "ws://a?q", Some("/?q")),
+        ("ws://h/a", "wss://b/a", Some("/a")),
+    ];
+    for (at, (text, same, borrowed)) in table.into_iter().enumerate() {
+        assert_eq!(name(text).as_str(), borrowed, "{text}");
+        assert_eq!(format!("{:?}", name(text)), format!("ResourceName({})", name(text)));
+        assert_eq!(name(text), name(same));
+        assert_eq!(name(same), name(text));
+        for (other_at, (other, ..)) in table.into_iter().enumerate() {
+            let equal = at == other_at || at + other_at == 3 && at.min(other_at) == 1;
+            assert_eq!(name(text) == name(other), equal, "{text} {other}");
+            assert_eq!(name(text) == &*name(other).to_string(), equal, "{text} {other}");
+        }
+    }
+    assert!(name("ws://h") != "" && name("ws://h/a") != "a" && name("ws://h?q") != "?q");
+}
+
 #[test]
 fn section_3_malformed_addresses() {
     let table = [

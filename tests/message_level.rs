@@ -98,6 +98,49 @@ fn the_receive_half_has_space_too() {
     }
 }
 
+/// There is space where at least as much is missing as was asked for, and never more than what is missing.
+#[test]
+fn how_much_space_there_is() {
+    for (missing, at_least, expected) in [
+        (100, 0, Some(100)),
+        (100, 99, Some(100)),
+        (100, 100, Some(100)),
+        (100, 101, None),
+        (0xffff, 1, Some(0xffff)),
+        (200_000, 1, Some(64 << 10)),
+        (200_000, 150_000, Some(150_000)),
+        (200_000, 200_001, None),
+    ] {
+        let bytes = from_peer::<Server>(FIN | BIN, &vec![7; missing]);
+        let mut header = bytes[..bytes.len() - missing].to_vec();
+        let mut ws = MessageConnection::new(connection());
+        assert!(ws.space(0).is_none());
+        assert!(ws.receive(&mut &mut header[..], &mut Vec::new()).unwrap().is_none());
+        assert_eq!(
+            ws.space(at_least).map(|space| space.len()),
+            expected,
+            "{missing} {at_least}"
+        );
+        let mut rx = MessageReceiver::<Server>::new(&Limits::default());
+        assert!(rx.space(0).is_none());
+        assert_eq!(rx.receive(&mut &mut header.clone()[..]), Ok(None));
+        assert_eq!(
+            rx.space(at_least).map(|space| space.len()),
+            expected,
+            "{missing} {at_least}"
+        );
+    }
+}
+
+/// What is shown where things are logged holds nothing of what was sent.
+#[test]
+fn what_is_shown() {
+    let ws = MessageConnection::new(connection());
+    let shown = "MessageConnection { connection: Connection { sender: Sender { sent_close: None, .. }, .. }, .. }";
+    assert_eq!(format!("{ws:?}"), shown);
+    assert_eq!(format!("{:?}", ws.split().unwrap().0), "MessageReceiver { .. }");
+}
+
 /// The machine that owns its buffers sees and sends the same at every size of reads and writes, with the leftover of a
 /// handshake of every length.
 #[test]

@@ -626,6 +626,8 @@ fn codec_round_trip() {
                         let encoded = header.encode();
                         let first = u8::from(fin) << 7 | rsv << 4 | opcode.bits();
                         assert_eq!(encoded.as_bytes(), head(first, mask_key, payload_len));
+                        assert_eq!(encoded.as_ref(), encoded.as_bytes());
+                        assert!(encoded == header.encode() && encoded != Header { fin: !fin, ..header }.encode());
                         let expected = if opcode.is_control() && !fin {
                             Err(Violation::FragmentedControl)
                         } else if opcode.is_control() && payload_len > 125 {
@@ -639,6 +641,19 @@ fn codec_round_trip() {
             }
         }
     }
+}
+
+/// What the wire cannot carry is left out: more than three reserved bits, and the top bit of the length.
+#[test]
+fn codec_leaves_out_what_the_wire_cannot_carry() {
+    let header = Header {
+        fin: true,
+        rsv: 0xff,
+        opcode: Opcode::Binary,
+        mask_key: None,
+        payload_len: 1 << 63 | 5,
+    };
+    assert_eq!(header.encode().as_bytes(), [0xf2, 5]);
 }
 
 /// Each violation names its section and its code.

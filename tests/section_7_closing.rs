@@ -152,6 +152,29 @@ fn reasons_sent<R: Role>(role: fn() -> R) {
     assert_eq!(out, close_from_us::<R>(1000));
 }
 
+/// A record in words: how it ended, the peer's reason, and why it failed.
+fn record_in_words<R: Role>(role: fn() -> R) {
+    let words = |bytes: &[u8]| {
+        let mut end = End::new(role());
+        end.feed(bytes);
+        end.ws.close_record().to_string()
+    };
+    assert_eq!(words(b""), "closed with 1006 (abnormal closure)");
+    assert_eq!(
+        words(&from_peer::<R>(CLOSE, b"")),
+        "closed with 1005 (no status received)"
+    );
+    assert_eq!(
+        words(&from_peer::<R>(CLOSE, &close_body(1001, "bye"))),
+        "closed with 1001 (going away), \"bye\""
+    );
+    assert_eq!(words(&from_peer::<R>(CLOSE, &close_body(4000, ""))), "closed with 4000");
+    assert_eq!(
+        words(&[0xc1]),
+        format!("closed with 1006 (abnormal closure): {}", Violation::ReservedBits)
+    );
+}
+
 /// The pure codec of the body.
 #[test]
 fn close_frame_codec() {
@@ -176,6 +199,10 @@ fn close_frame_codec() {
     assert_eq!(
         CloseFrame::decode(b"\x03\xe8\xe2\x82"),
         Err(Violation::CloseReasonNotUtf8)
+    );
+    assert_eq!(
+        (CloseCode::from(1001), u16::from(CloseCode(4999))),
+        (CloseCode::GOING_AWAY, 4999)
     );
 }
 
@@ -744,4 +771,5 @@ both_roles!(
     end_of_stream_at_the_message_level,
     end_of_stream_with_replies_owed,
     record_of_the_halves,
+    record_in_words,
 );

@@ -12,7 +12,7 @@
 mod common;
 
 use common::*;
-use sockless::connection::{Role, Sender};
+use sockless::connection::{Connection, Event, Role, Sender};
 use sockless::error::{SendError, Violation};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
@@ -268,6 +268,27 @@ fn chunks_are_whole_characters<R: Role>(role: fn() -> R) {
     }
 }
 
+/// Byte by byte, a character comes with its last byte, and nothing comes before.
+fn no_chunk_without_a_character<R: Role>(role: fn() -> R) {
+    for character in ["a", "é", "世", "🌍"] {
+        let mut ws = Connection::new(role(), &Limits::default());
+        let mut out = Vec::new();
+        let bytes = from_peer::<R>(FIN | TEXT, character.repeat(3).as_bytes());
+        let header_len = bytes.len() - 3 * character.len();
+        for (at, mut byte) in bytes.into_iter().enumerate() {
+            let mut input = std::slice::from_mut(&mut byte);
+            let event = ws.receive(&mut input, &mut out).unwrap();
+            let in_payload = (at + 1).saturating_sub(header_len);
+            let expected = in_payload > 0 && in_payload % character.len() == 0;
+            match event {
+                Some((Event::Text(chunk), _)) => assert!(expected && chunk.data == character, "{at}"),
+                None => assert!(!expected, "{at}"),
+                Some(other) => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
 /// The reason of a Close, at the exact byte; cut characters at the last one.
 fn bad_reasons<R: Role>(role: fn() -> R) {
     for bad in BAD {
@@ -317,6 +338,7 @@ both_roles!(
     control_frames_inside_a_character,
     every_character,
     chunks_are_whole_characters,
+    no_chunk_without_a_character,
     bad_reasons,
     sent_text_is_utf8,
 );

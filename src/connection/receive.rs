@@ -554,9 +554,6 @@ impl<R: Role> Receiver<R> {
     }
 
     fn take_text<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Result<Step<'i>, ReceiveError> {
-        if input.is_empty() && self.remaining > 0 {
-            return Ok(Step::NeedInput);
-        }
         if self.carry.is_unfinished() {
             return self.finish_character(input, fin);
         }
@@ -719,5 +716,82 @@ impl<R: Role> Receiver<R> {
 impl<R> core::fmt::Debug for Receiver<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Client, Server};
+    use crate::frame::Header;
+    use std::vec::Vec;
+
+    /// How many bytes are left of a message of `len` bytes and two more, if the common case takes it.
+    fn left<R: Role>(kind: MessageKind, len: usize, cut: usize, limits: &Limits) -> Option<usize> {
+        let header = Header {
+            fin: true,
+            rsv: 0,
+            opcode: kind.opcode(),
+            mask_key: (!R::IS_CLIENT).then_some([b'm'; 4]),
+            payload_len: len as u64,
+        };
+        let payload = std::vec![if R::IS_CLIENT { b'a' } else { b'a' ^ b'm' }; len];
+        let mut bytes: Vec<u8> = [header.encode().as_bytes(), &payload, b"\x81\x00"].concat();
+        let end = bytes.len() - cut;
+        let mut input = &mut bytes[..end];
+        let taken = match Receiver::<R>::new(limits).whole_message(&mut input) {
+            Some(Whole::Text(text)) => Some((MessageKind::Text, text.as_bytes())),
+            Some(Whole::Binary(data)) => Some((MessageKind::Binary, data)),
+            Some(Whole::BadText(_)) => panic!(),
+            None => None,
+        };
+        if let Some((taken_kind, data)) = taken {
+            assert!(taken_kind == kind && data.len() == len && data.iter().all(|&byte| byte == b'a'));
+        } else {
+            assert_eq!(input.len(), end);
+        }
+        taken.map(|_| input.len())
+    }
+
+    fn is_taken_at_once<R: Role>() {
+        for kind in [MessageKind::Text, MessageKind::Binary] {
+            for len in [0, 1, 7, 125, 126, 127, 300, 0xffff] {
+                let max = len as u64;
+                for limits in [
+                    Limits::default(),
+                    Limits::default().with_max_frame_len(max),
+                    Limits::default().with_max_message_len(max),
+                ] {
+                    assert_eq!(left::<R>(kind, len, 0, &limits), Some(2));
+                    // The end of the message is the end of the input.
+                    assert_eq!(left::<R>(kind, len, 2, &limits), Some(0));
+                    assert_eq!(left::<R>(kind, len, 3, &limits), None);
+                }
+                if let Some(less) = max.checked_sub(1) {
+                    let limits = Limits::default().with_max_frame_len(less);
+                    assert_eq!(left::<R>(kind, len, 0, &limits), None);
+                    let limits = Limits::default().with_max_message_len(less);
+                    assert_eq!(left::<R>(kind, len, 0, &limits), None);
+                }
+            }
+            assert_eq!(left::<R>(kind, 0x1_0000, 0, &Limits::default()), None);
+        }
+    }
+
+    /// The message level takes it through the connection.
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn a_connection_takes_a_whole_message_at_once() {
+        let mut connection = crate::connection::Connection::new(Server, &Limits::default());
+        let mut bytes = *b"\x81\x82mmmm\x05\x04";
+        let mut input = &mut bytes[..];
+        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Text("hi"))));
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn a_whole_message_is_taken_at_once() {
+        is_taken_at_once::<Server>();
+        is_taken_at_once::<Client<fn(&mut [u8])>>();
     }
 }

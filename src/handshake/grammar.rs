@@ -53,7 +53,11 @@ const fn classes_of(byte: u8) -> u8 {
         );
     // `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
     let path = host || matches!(byte, b':' | b'@' | b'/' | b'?');
-    token as u8 * TOKEN + target as u8 * TARGET + host as u8 * HOST + path as u8 * PATH
+    bit(token, TOKEN) + bit(target, TARGET) + bit(host, HOST) + bit(path, PATH)
+}
+
+const fn bit(set: bool, class: u8) -> u8 {
+    if set { class } else { 0 }
 }
 
 fn is(byte: u8, class: u8) -> bool {
@@ -463,6 +467,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_is_what_was_written() {
+        let extension = Extension::parse("x; a=\"1\\0\";b").unwrap();
+        assert_eq!(extension.to_string(), "x; a=\"1\\0\";b");
+        assert_eq!(std::format!("{extension:?}"), "Extension(x; a=\"1\\0\";b)");
+        let params: Vec<_> = extension.params().map(|param| std::format!("{param:?}")).collect();
+        let shown = [
+            "Param { name: \"a\", value: Some(\"1\\\\0\") }",
+            "Param { name: \"b\", value: None }",
+        ];
+        assert_eq!(params, shown);
+    }
+
+    #[test]
     fn a_quoted_value_is_its_token() {
         let extension = Extension::parse("x; a=\"1\\0\"; b = 10 ; c").unwrap();
         let params: Vec<_> = extension.params().collect();
@@ -471,5 +488,11 @@ mod tests {
         assert_eq!(params[0].value().unwrap().as_str(), None);
         assert_eq!(params[0].value(), params[1].value());
         assert_eq!(params[2].value(), None);
+        let value = params[1].value().unwrap();
+        assert_eq!(value.as_str(), Some("10"));
+        assert!(value == *"10" && value != *"1" && value != "11");
+        let other = Extension::parse("x; a=11").unwrap();
+        assert_ne!(other.params().next().unwrap().value(), Some(value));
+        assert_ne!(other, Extension::parse("x; a=1").unwrap());
     }
 }

@@ -180,7 +180,7 @@ const fn reason(status: u16) -> &'static str {
 pub(crate) fn status_line(sink: &mut Sink<'_>, status: u16) {
     let digits = [100, 10, 1].map(|unit| {
         let [digit, _] = (status / unit % 10).to_le_bytes();
-        b'0' | digit
+        b'0' + digit
     });
     for piece in [
         b"HTTP/1.1 ",
