@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn every_call_gets_somewhere((role, bytes) in sessions(), split in generate::split()) {
         let cuts = split.cuts(role, &bytes, 0);
-        for level in [Level::Streaming, Level::Halves, Level::Messages, Level::Space] {
+        for level in [Level::Streaming, Level::Halves, Level::Messages, Level::Space, Level::Whole] {
             let seen = run(level, role, &Limits::default(), &generate::chunks(&bytes, &cuts));
             // One call for each chunk finds that it needs input, one for each byte at most yields an event.
             prop_assert!(seen.calls <= bytes.len() + 2 * (cuts.len() + 1), "{} calls", seen.calls);

@@ -24,13 +24,15 @@ pub enum Level {
     Messages,
     /// `MessageConnection`, reading into the assembly buffer where it offers space.
     Space,
+    /// `MessageConnection`, leaving the start of a message in the input until its rest is there.
+    Whole,
     /// `BufferedConnection`.
     Buffered,
 }
 
 impl Level {
     /// All but `Connection`.
-    pub const OTHERS: [Self; 4] = [Self::Halves, Self::Messages, Self::Space, Self::Buffered];
+    pub const OTHERS: [Self; 5] = [Self::Halves, Self::Messages, Self::Space, Self::Whole, Self::Buffered];
 }
 
 /// What came out.
@@ -146,6 +148,7 @@ fn run_role<R: Peer>(level: Level, limits: &Limits, chunks: &[&[u8]]) -> Outcome
         Level::Halves => halves::<R>(limits, chunks),
         Level::Messages => messages::<R>(limits, chunks, false),
         Level::Space => messages::<R>(limits, chunks, true),
+        Level::Whole => whole_messages::<R>(limits, chunks),
         Level::Buffered => buffered::<R>(limits, chunks),
     }
 }
@@ -325,6 +328,53 @@ fn message_event(seen: &mut Outcome, event: &message::Event<'_>) {
         message::Event::Pong(data) => seen.events.push(Event::Pong(data.to_vec())),
         message::Event::Close(record) => seen.close(close_of(record), record.reason),
     }
+}
+
+fn whole_messages<R: Peer>(limits: &Limits, chunks: &[&[u8]]) -> Outcome {
+    const LONGEST: usize = 1000;
+    let mut connection = MessageConnection::new(Connection::new(R::make(), limits));
+    let mut seen = Outcome::default();
+    let mut out = Vec::new();
+    let mut given = 0;
+    let mut left = Vec::new();
+    // At the end all that is left goes to `receive`.
+    for (chunk, last) in chunks.iter().map(|chunk| (*chunk, false)).chain([(&[][..], true)]) {
+        given += chunk.len();
+        left.extend_from_slice(chunk);
+        let mut input = &mut left[..];
+        loop {
+            seen.calls += 1;
+            let result = if last {
+                connection.receive(&mut input, &mut out)
+            } else {
+                connection.receive_whole(&mut input, LONGEST, &mut out)
+            };
+            match result {
+                Ok(None) => break,
+                Ok(Some((event, _))) => message_event(&mut seen, &event),
+                Err(ReceiveError::Blocked(Blocked::OutputFull(_))) if !out.is_empty() => seen.output.append(&mut out),
+                Err(error) => {
+                    seen.output.append(&mut out);
+                    failed(&mut seen, given, error, |out| {
+                        let mut more = *b"\x81\x00\x81\x80\0\0\0\0";
+                        match connection.receive_whole(&mut &mut more[..], LONGEST, out) {
+                            Ok(_) => ReceiveError::Blocked(Blocked::FrameInProgress),
+                            Err(error) => error,
+                        }
+                    });
+                    return seen;
+                }
+            }
+        }
+        let waiting = input.len();
+        match connection.missing(input) {
+            Some(missing) => assert!(waiting > 0 && missing > 0 && waiting + missing <= LONGEST),
+            None => assert_eq!(waiting, 0, "left, and nothing is missing"),
+        }
+        left.drain(..left.len() - waiting);
+    }
+    seen.output.append(&mut out);
+    seen
 }
 
 fn messages<R: Peer>(limits: &Limits, chunks: &[&[u8]], use_space: bool) -> Outcome {

@@ -103,7 +103,12 @@ pub fn chunking_invariance(role: Role, limits: &Limits, bytes: &[u8], splits: &[
             assert_eq!(seen.failure, expected.failure, "{level:?}, failure, {split:?}");
             assert_eq!(seen.output, expected.output, "{level:?}, output, {split:?}");
             assert_eq!(seen.messages(), whole_messages, "{level:?}, messages, {split:?}");
-            assert_eq!(seen.failed_after, streamed.failed_after, "{level:?}, {split:?}");
+            if level == Level::Whole && seen.failure == Some(Violation::TextNotUtf8.into()) {
+                // What is left in the input has been judged by nobody.
+                assert!(seen.failed_after >= streamed.failed_after, "{split:?}");
+            } else {
+                assert_eq!(seen.failed_after, streamed.failed_after, "{level:?}, {split:?}");
+            }
         }
     }
 }
