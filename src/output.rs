@@ -59,8 +59,8 @@ pub trait Output {
         }
     }
 
-    /// Appends a frame: a header, and its payload, masked if the header has a key. Only called for bytes that were
-    /// reserved before.
+    /// Appends a frame: a header, and its whole payload (as long as the header says), masked if the header has a key. Only
+    /// called for bytes that were reserved before.
     ///
     /// The default puts one after the other; implement it where both at once are cheaper.
     #[inline]
@@ -154,7 +154,7 @@ impl Output for alloc::vec::Vec<u8> {
             return;
         }
         if !is_short || self.capacity() - self.len() < MAX_HEADER_LEN + Mask::BLOCK {
-            return put_long(self, header.first_byte(), header.mask_key, payload);
+            return put_long(self, header.first_byte(), header.payload_len, header.mask_key, payload);
         }
         match payload.split_first_chunk() {
             Some((block, rest)) => {
@@ -177,9 +177,8 @@ impl Output for alloc::vec::Vec<u8> {
 /// What is not short, or finds the last room. It takes no [`Header`], so that callers need not put one into memory.
 #[cfg(feature = "alloc")]
 #[inline(never)]
-fn put_long(out: &mut alloc::vec::Vec<u8>, first: u8, key: Option<[u8; 4]>, payload: &[u8]) {
-    // Lossless: a usize has at most 64 bits.
-    with_bytes(first, payload.len() as u64, key, |bytes| out.put(bytes));
+fn put_long(out: &mut alloc::vec::Vec<u8>, first: u8, payload_len: u64, key: Option<[u8; 4]>, payload: &[u8]) {
+    with_bytes(first, payload_len, key, |bytes| out.put(bytes));
     match key {
         Some(key) => out.put_masked(payload, &mut Mask::new(key)),
         None => out.put(payload),

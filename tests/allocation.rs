@@ -12,6 +12,7 @@ mod common;
 
 use allocation_counter::{AllocationInfo, measure};
 use common::*;
+use sockless::buffered::BufferedConnection;
 use sockless::connection::{Connection, Event, Role};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
@@ -305,6 +306,43 @@ fn space_follows_arrived_bytes<R: Role>(role: fn() -> R) {
     }
 }
 
+/// However little comes at a time and however much space is asked for, the buffer grows in proportion, not by what a
+/// portion has used.
+fn space_grows_in_proportion<R: Role>(role: fn() -> R) {
+    let len = 1 << 20;
+    for at_least in [1, 64 << 10, 256 << 10, 1 << 20] {
+        for portion in [7, 1460] {
+            let mut ws = MessageConnection::new(Connection::new(role(), &Limits::default()));
+            let mut out = Vec::new();
+            let mut header = head(FIN | BIN, peer_key::<R>(), len);
+            assert!(ws.receive(&mut &mut header[..], &mut out).unwrap().is_none());
+            let mut rest = usize::try_from(len).unwrap();
+            let info = measure(|| {
+                while rest > 0 {
+                    let space = ws.space(at_least.min(rest)).unwrap();
+                    let len = space.len().min(portion);
+                    rest -= len;
+                    assert_eq!(ws.receive_in_space(len, &mut out).unwrap().is_some(), rest == 0);
+                }
+            });
+            assert!(info.count_total <= 20, "{} allocations", info.count_total);
+            assert!(info.bytes_total <= 4 * len, "{} bytes in all", info.bytes_total);
+        }
+    }
+    // The machine that owns its buffers asks for as much as it reads at a time.
+    let mut ws = BufferedConnection::new(Connection::new(role(), &Limits::default()), b"").with_read_len(64 << 10);
+    let mut bytes = head(FIN | BIN, peer_key::<R>(), len);
+    bytes.resize(bytes.len() + usize::try_from(len).unwrap(), 0);
+    let info = measure(|| {
+        for portion in bytes.chunks(100) {
+            ws.space()[..portion.len()].copy_from_slice(portion);
+            ws.advance(portion.len());
+            while ws.next_event().unwrap().is_some() {}
+        }
+    });
+    assert!(info.count_total <= 20, "{} allocations", info.count_total);
+}
+
 /// What an open, idle connection holds at the streaming level: at most 256 bytes, of which none on the heap.
 fn idle_connection<R: Role>(role: fn() -> R) {
     let mut kept = None;
@@ -348,5 +386,6 @@ both_roles!(
     declared_length,
     memory_follows_arrived_bytes,
     space_follows_arrived_bytes,
+    space_grows_in_proportion,
     idle_connection,
 );

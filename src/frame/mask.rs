@@ -22,7 +22,7 @@ impl Mask {
     /// Below this length, in bytes, a loop over words ends before wider registers could start.
     pub(crate) const SHORT: usize = 64;
 
-    /// The length of [`first_block`](Self::first_block), a multiple of the key's.
+    /// The length of a [`block`](Self::block), a multiple of the key's.
     #[cfg(feature = "alloc")]
     pub(crate) const BLOCK: usize = 16;
 

@@ -228,17 +228,21 @@ impl Parts {
         }
         let unfinished = receiver.unfinished_character();
         let start = self.filled + unfinished.len();
-        // What there is already comes first. More is taken in proportion to what has arrived (law L3), and exactly, so that
-        // a message whose length is known ends with a buffer of that length.
+        // What there is already comes first. More is taken in proportion to what has arrived (law L3), at least twice what
+        // is asked for, so that a portion of it is not what brings the next growth (law L4), and exactly, so that a message
+        // whose length is known ends with a buffer of that length.
         let there = self.bytes.len().saturating_sub(start);
         let len = if there >= at_least.max(1) {
             remaining.min(there)
         } else {
-            remaining.min(self.filled.max(MIN_SPACE).max(at_least))
+            remaining.min(self.filled.max(MIN_SPACE).max(at_least.saturating_mul(2)))
         };
+        let end = start.checked_add(len)?;
         if there < len {
-            self.bytes.reserve_exact((start + len).saturating_sub(self.bytes.len()));
-            self.bytes.resize(start + len, 0);
+            self.bytes
+                .try_reserve_exact(end.saturating_sub(self.bytes.len()))
+                .ok()?;
+            self.bytes.resize(end, 0);
         }
         let (kept, space) = self.bytes.split_at_mut_checked(start)?;
         for (to, from) in kept.iter_mut().skip(self.filled).zip(unfinished) {

@@ -138,9 +138,11 @@ impl<R: Role> MessageConnection<R> {
     /// read behind it and the whole be handed out where it lies: neither copied nor, if it is text, validated twice.
     /// `None` with bytes left means that; [`missing`](Self::missing) says how many to read.
     ///
-    /// That holds for messages in one frame that is at most `longest` bytes long, with its header: no more than the
-    /// caller's buffer has room for. All others, and whatever else comes, is taken in as by `receive`. At the end of the
-    /// stream, and to go over to another way of receiving, hand what is left to `receive`.
+    /// That holds for messages in one frame that is at most `longest` bytes long, with its header. Let `longest` be the
+    /// length of your buffer, and move what is left to its front before the next read: a message that was left then always
+    /// fits. All others, and whatever else comes, is taken in as by `receive`. At the end of the stream, before
+    /// [`end_of_stream`](Self::end_of_stream), hand what is left to `receive`. A whole loop is in [how to get the
+    /// speed](crate::guide::performance).
     ///
     /// What is wrong in a header is refused as early as ever; bad text only when it is whole, since nobody has looked at
     /// it before.
@@ -185,7 +187,7 @@ impl<R: Role> MessageConnection<R> {
     }
 
     /// How many bytes have to be read behind `input`, at least, until the message that starts there is whole: one byte
-    /// where its length has not come yet. `None` if it is whole, if no message in one frame starts there, or if it is not
+    /// where its header is not all there. `None` if it is whole, if no message in one frame starts there, or if it is not
     /// allowed.
     #[must_use]
     pub fn missing(&self, input: &[u8]) -> Option<usize> {
@@ -196,7 +198,8 @@ impl<R: Role> MessageConnection<R> {
     /// still to come: what is read into it is not copied any more. Only to be used when all input was taken in.
     ///
     /// The space is at most as long as what is missing. What the buffer has already is offered first; it grows with what
-    /// has arrived: at first by 64 KiB, then by as much as the message has so far, or by `at_least` where that is more.
+    /// has arrived: at first by 64 KiB, then by as much as the message has so far, or by twice `at_least` where that is more.
+    /// `None` also where the allocator has no more memory.
     pub fn space(&mut self, at_least: usize) -> Option<&mut [u8]> {
         self.assembly.space(self.connection.receiver(), at_least)
     }
@@ -281,8 +284,8 @@ impl<R: Role> MessageConnection<R> {
         self.connection.close(code, reason, out)
     }
 
-    /// Gives back memory of the assembly buffer beyond `bytes`, between two messages. It is kept otherwise, to be
-    /// reused.
+    /// Gives back memory of the assembly buffer beyond `bytes`, between two messages, of the one for text and of the one for
+    /// bytes. It is kept otherwise, to be reused.
     pub fn shrink_to(&mut self, bytes: usize) {
         if self.connection.receiver().is_between_messages() {
             self.assembly.shrink_to(bytes);
