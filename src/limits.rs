@@ -21,8 +21,8 @@ pub struct Limits {
     pub max_message_len: u64,
     /// How many fragments of a message may run ahead of its payload: the first frame and each continuation takes one
     /// from this budget, and every [`FRAGMENT_PAYLOAD`](Self::FRAGMENT_PAYLOAD) bytes of payload give one back. A
-    /// message that overdraws it is refused with close code 1008. Default: 4096. A message in fragments of 32 bytes or
-    /// more on average may have any number of them.
+    /// message that overdraws it is refused with close code 1008. A message in one frame takes none. Default: 4096. A
+    /// message in fragments of 32 bytes or more on average may have any number of them.
     pub fragment_budget: u32,
     /// How many bytes of Pongs may wait in the output of a [`Connection`](crate::connection::Connection); what the
     /// application sends does not count. Then `receive` returns [`Blocked`](crate::error::Blocked) until the caller has

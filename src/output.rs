@@ -146,7 +146,14 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline(always)]
     fn put_frame(&mut self, header: Header, payload: &[u8]) {
-        if payload.len() > MAX_CONTROL_LEN || self.capacity() - self.len() < MAX_HEADER_LEN + Mask::BLOCK {
+        let is_short = payload.len() <= MAX_CONTROL_LEN;
+        if !is_short && payload.len() <= usize::from(u16::MAX) && header.mask_key.is_none() {
+            // Here, for what a server often sends; the rest is not worth the registers that it would take.
+            header.with_bytes(|bytes| self.extend_from_slice(bytes));
+            self.extend_from_slice(payload);
+            return;
+        }
+        if !is_short || self.capacity() - self.len() < MAX_HEADER_LEN + Mask::BLOCK {
             return put_long(self, header.first_byte(), header.mask_key, payload);
         }
         match payload.split_first_chunk() {

@@ -42,7 +42,7 @@ fn label_is_right(session: &Session) {
             assert_eq!(part, Opening::Unfinished);
         }
     }
-    let verdict = model::receive(session.role, frames, generate::MAX_LEN).verdict;
+    let verdict = model::receive(session.role, frames, &session.bounds).verdict;
     match session.case {
         Case::Legal(_) => {
             assert!(
@@ -65,7 +65,10 @@ fn label_is_right(session: &Session) {
 #[test]
 fn labels_are_right() {
     for role in Role::ALL {
-        for case in Case::all(role) {
+        for case in Case::all(role)
+            .into_iter()
+            .chain([Case::Broken(Rule::TooManyFragments)])
+        {
             let mut runner = TestRunner::new(kit::config(40, REGRESSIONS));
             let checked = runner.run(&generate::session(role, case), |session| {
                 label_is_right(&session);

@@ -15,9 +15,9 @@ mod kit;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sockless::conformance::model::Event;
-use sockless::conformance::{Case, Role, Session, Split, generate};
-use sockless::error::{Failure, LimitExceeded, Violation};
+use sockless::conformance::model::{self, Event};
+use sockless::conformance::{Case, Role, Rule, Session, Split, generate};
+use sockless::error::{LimitExceeded, Violation};
 use sockless::frame::{CloseCode, CloseFrame, Header, Mask, Opcode};
 use sockless::fuzzing::{self, Level, agrees_with_model, chunking_invariance, run};
 use sockless::limits::Limits;
@@ -37,6 +37,10 @@ fn sessions() -> impl Strategy<Value = (Role, Vec<u8>)> {
             generate::soup(role).prop_map(move |soup| (role, soup)),
         ]
     })
+}
+
+fn fragmented() -> impl Strategy<Value = (Role, Vec<u8>)> {
+    role().prop_flat_map(|role| (Just(role), generate::many_fragments(role, 40)))
 }
 
 fn handshakes(role: Role) -> BoxedStrategy<Session> {
@@ -77,8 +81,45 @@ proptest! {
     #[test]
     fn the_machine_equals_the_model((role, bytes) in sessions(), split in generate::split()) {
         for split in fixed_splits(&bytes).chain([split]) {
-            agrees_with_model(role, &bytes, &split.cuts(role, &bytes, 0));
+            agrees_with_model(role, &Limits::default(), &bytes, &split.cuts(role, &bytes, 0));
         }
+    }
+
+    /// The same with limits that are met: lengths, and the budget of fragments.
+    #[test]
+    fn the_machine_equals_the_model_at_its_limits(
+        (role, bytes) in prop_oneof![sessions(), fragmented()],
+        limits in limits(),
+        split in generate::split(),
+    ) {
+        for split in fixed_splits(&bytes).chain([split]) {
+            agrees_with_model(role, &limits, &bytes, &split.cuts(role, &bytes, 0));
+        }
+    }
+
+    /// Fragments beyond the budget: refused at the first byte of the one that overdraws it, with 1008, and not before.
+    #[test]
+    fn too_many_fragments_are_refused_at_once(
+        (session, budget) in (role(), 0_u32..40).prop_flat_map(|(role, budget)| {
+            (generate::too_many_fragments(role, budget), Just(budget))
+        }),
+        split in generate::split(),
+    ) {
+        let limits = Limits::default().with_fragment_budget(budget);
+        let after = session.after.unwrap();
+        let model::Verdict::Broken { rules, after: model_after } = session.reading().verdict else {
+            return Err(TestCaseError::fail("legal"));
+        };
+        prop_assert_eq!((&rules[..], model_after), (&[Rule::TooManyFragments][..], after));
+        for split in fixed_splits(&session.bytes).chain([split]) {
+            agrees_with_model(session.role, &limits, &session.bytes, &split.cuts(session.role, &session.bytes, 0));
+        }
+        for level in [Level::Streaming, Level::Halves, Level::Messages, Level::Space, Level::Buffered] {
+            let seen = run(level, session.role, &limits, &[&session.bytes[..after - 1], &session.bytes[after - 1..after]]);
+            prop_assert_eq!(seen.failure, Some(LimitExceeded::TooManyFragments.into()));
+            prop_assert_eq!(seen.failed_after, Some(after));
+        }
+        prop_assert_eq!(session.reading().close_codes(), [1008]);
     }
 
     /// L1: all levels, under all cuts, with limits that are met.
@@ -92,7 +133,7 @@ proptest! {
     #[test]
     fn every_call_gets_somewhere((role, bytes) in sessions(), split in generate::split()) {
         let cuts = split.cuts(role, &bytes, 0);
-        for level in [Level::Streaming, Level::Halves, Level::Messages, Level::Space] {
+        for level in [Level::Streaming, Level::Halves, Level::Messages, Level::Space, Level::Whole] {
             let seen = run(level, role, &Limits::default(), &generate::chunks(&bytes, &cuts));
             // One call for each chunk finds that it needs input, one for each byte at most yields an event.
             prop_assert!(seen.calls <= bytes.len() + 2 * (cuts.len() + 1), "{} calls", seen.calls);
@@ -143,9 +184,6 @@ proptest! {
                 let budget = u64::from(limits.fragment_budget) + message / u64::from(Limits::FRAGMENT_PAYLOAD);
                 prop_assert!(whole || fragments == 1 || fragments <= budget + 1);
             }
-        }
-        if seen.failure == Some(Failure::Limit(LimitExceeded::TooManyFragments)) {
-            prop_assert_ne!(limits.fragment_budget, Limits::default().fragment_budget);
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub const READ: usize = 64 << 10;
 
 /// How much those read at once who choose: what was read is still in the first-level cache when it is unmasked.
-pub const OWN_READ: usize = 16 << 10;
+pub const OWN_READ: usize = 8 << 10;
 
 /// A read buffer that starts with a page. How far a copy's source and target are apart within a page moves its speed by a
 /// third, so those who choose their buffers have it alike instead of leaving it to the allocator.

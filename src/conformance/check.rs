@@ -250,7 +250,7 @@ fn verdict(wire: &Wire) -> Judged {
         frames_at = end.unwrap_or(0);
     }
     let sent = wire.sent.get(frames_at..).unwrap_or_default();
-    let sent_reading = model::receive(session.role.peer(), sent, generate::MAX_LEN);
+    let sent_reading = model::receive(session.role.peer(), sent, &generate::BOUNDS);
     let reading = session.reading();
     let closed = match sent_reading.verdict {
         model::Verdict::Broken { ref rules, .. } => {

@@ -13,6 +13,18 @@ use sha1::Digest as _;
 
 use super::rule::{Role, Rule};
 
+/// What a receiver takes (section 10.4), all inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The longest data frame, in bytes.
+    pub frame_len: u64,
+    /// The longest message, in bytes.
+    pub message_len: u64,
+    /// How many fragments a message may have beyond one for each 32 bytes of payload in those before it. A message in one
+    /// frame has no fragments.
+    pub fragments: u64,
+}
+
 /// What a stream of frames comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
@@ -143,11 +155,13 @@ struct Message {
     offsets: Vec<usize>,
     /// How many bytes of it are in events.
     delivered: usize,
+    /// How many frames of it have begun.
+    frames: u64,
 }
 
-/// Reads all frames that an endpoint in this role hears. No extension is agreed. A message may have `max_len` bytes.
+/// Reads all frames that an endpoint in this role hears. No extension is agreed.
 #[must_use]
-pub fn receive(role: Role, bytes: &[u8], max_len: u64) -> Reading {
+pub fn receive(role: Role, bytes: &[u8], bounds: &Bounds) -> Reading {
     let mut reading = Reading {
         events: Vec::new(),
         verdict: Verdict::Unfinished,
@@ -157,7 +171,7 @@ pub fn receive(role: Role, bytes: &[u8], max_len: u64) -> Reading {
     let mut message = None;
     let mut start = 0;
     while let Some(&first) = bytes.get(start) {
-        match frame(&mut reading, role, bytes, start, first, &mut message, max_len) {
+        match frame(&mut reading, role, bytes, start, first, &mut message, bounds) {
             Ok(end) => start = end,
             Err(verdict) => {
                 reading.verdict = verdict;
@@ -180,7 +194,7 @@ fn frame(
     start: usize,
     first: u8,
     message: &mut Option<Message>,
-    max_len: u64,
+    bounds: &Bounds,
 ) -> Result<usize, Verdict> {
     // What is broken, and by which byte: its number, counted from one.
     let mut broken: Vec<(usize, Rule)> = Vec::new();
@@ -208,9 +222,17 @@ fn frame(
         broken.push((start + 1, Rule::ExpectedContinuation));
     }
 
-    // Mask: 1 bit. Payload length: 7 bits, 7+16 bits, or 7+64 bits.
+    // A limit of this crate: a fragment more than the budget and the payload so far allow.
     let before = message.as_ref().map_or(0, |message| message.payload.len() as u64);
-    let room = max_len.saturating_sub(before);
+    let frames_before = message.as_ref().map_or(0, |message| message.frames);
+    let next_of_message = opcode == 0x0 && message.is_some();
+    let first_of_several = matches!(opcode, 0x1 | 0x2) && message.is_none() && !fin;
+    if (next_of_message || first_of_several) && frames_before + 1 > bounds.fragments + before / 32 {
+        broken.push((start + 1, Rule::TooManyFragments));
+    }
+
+    // Mask: 1 bit. Payload length: 7 bits, 7+16 bits, or 7+64 bits.
+    let room = bounds.frame_len.min(bounds.message_len.saturating_sub(before));
     let mut masked = false;
     let mut length = 0;
     let mut length_bytes = 0;
@@ -332,7 +354,9 @@ fn frame(
                 payload: Vec::new(),
                 offsets: Vec::new(),
                 delivered: 0,
+                frames: 0,
             });
+            under_way.frames += 1;
             under_way.payload.extend_from_slice(&payload);
             under_way.offsets.extend(header_end..at);
             let before = under_way.payload.len() - payload.len();

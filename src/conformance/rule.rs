@@ -107,6 +107,7 @@ rules! {
     InvalidCloseCode: "7.4", Both, Answer::Close(1002), "a close code that must not be sent";
     TextNotUtf8: "8.1", Both, Answer::Close(1007), "text that is not UTF-8";
     TooBig: "10.4", Both, Answer::Close(1009), "a message over the receiver's limit";
+    TooManyFragments: "10.4", Both, Answer::Close(1008), "a message in more fragments than the receiver's limit";
 
     RequestSyntax: "4.1", Server, Answer::Status(400), "a request that is not HTTP";
     MethodNotGet: "4.1", Server, Answer::Status(405), "a request other than GET";
@@ -134,6 +135,12 @@ impl Rule {
     #[must_use]
     pub const fn is_of_handshake(self) -> bool {
         !matches!(self.answer(), Answer::Close(_))
+    }
+
+    /// Whether it is a limit that this crate has and another implementation need not have.
+    #[must_use]
+    pub const fn is_of_this_crate(self) -> bool {
+        matches!(self, Self::TooManyFragments)
     }
 
     /// Whether an endpoint in this role can meet it.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::buffered::BufferedConnection;
-use crate::conformance::model::{self, Event, Verdict};
+use crate::conformance::model::{self, Bounds, Event, Verdict};
 use crate::conformance::{Role, Rule, generate};
 use crate::connection::{self, Client, Connection, Receiver, Sender, Server, Transport};
 use crate::error::{Blocked, Failure, LimitExceeded, ReceiveError, Violation};
@@ -24,13 +24,15 @@ pub enum Level {
     Messages,
     /// `MessageConnection`, reading into the assembly buffer where it offers space.
     Space,
+    /// `MessageConnection`, leaving the start of a message in the input until its rest is there.
+    Whole,
     /// `BufferedConnection`.
     Buffered,
 }
 
 impl Level {
     /// All but `Connection`.
-    pub const OTHERS: [Self; 4] = [Self::Halves, Self::Messages, Self::Space, Self::Buffered];
+    pub const OTHERS: [Self; 5] = [Self::Halves, Self::Messages, Self::Space, Self::Whole, Self::Buffered];
 }
 
 /// What came out.
@@ -146,6 +148,7 @@ fn run_role<R: Peer>(level: Level, limits: &Limits, chunks: &[&[u8]]) -> Outcome
         Level::Halves => halves::<R>(limits, chunks),
         Level::Messages => messages::<R>(limits, chunks, false),
         Level::Space => messages::<R>(limits, chunks, true),
+        Level::Whole => whole_messages::<R>(limits, chunks),
         Level::Buffered => buffered::<R>(limits, chunks),
     }
 }
@@ -327,6 +330,53 @@ fn message_event(seen: &mut Outcome, event: &message::Event<'_>) {
     }
 }
 
+fn whole_messages<R: Peer>(limits: &Limits, chunks: &[&[u8]]) -> Outcome {
+    const LONGEST: usize = 1000;
+    let mut connection = MessageConnection::new(Connection::new(R::make(), limits));
+    let mut seen = Outcome::default();
+    let mut out = Vec::new();
+    let mut given = 0;
+    let mut left = Vec::new();
+    // At the end all that is left goes to `receive`.
+    for (chunk, last) in chunks.iter().map(|chunk| (*chunk, false)).chain([(&[][..], true)]) {
+        given += chunk.len();
+        left.extend_from_slice(chunk);
+        let mut input = &mut left[..];
+        loop {
+            seen.calls += 1;
+            let result = if last {
+                connection.receive(&mut input, &mut out)
+            } else {
+                connection.receive_whole(&mut input, LONGEST, &mut out)
+            };
+            match result {
+                Ok(None) => break,
+                Ok(Some((event, _))) => message_event(&mut seen, &event),
+                Err(ReceiveError::Blocked(Blocked::OutputFull(_))) if !out.is_empty() => seen.output.append(&mut out),
+                Err(error) => {
+                    seen.output.append(&mut out);
+                    failed(&mut seen, given, error, |out| {
+                        let mut more = *b"\x81\x00\x81\x80\0\0\0\0";
+                        match connection.receive_whole(&mut &mut more[..], LONGEST, out) {
+                            Ok(_) => ReceiveError::Blocked(Blocked::FrameInProgress),
+                            Err(error) => error,
+                        }
+                    });
+                    return seen;
+                }
+            }
+        }
+        let waiting = input.len();
+        match connection.missing(input) {
+            Some(missing) => assert!(waiting > 0 && missing > 0 && waiting + missing <= LONGEST),
+            None => assert_eq!(waiting, 0, "left, and nothing is missing"),
+        }
+        left.drain(..left.len() - waiting);
+    }
+    seen.output.append(&mut out);
+    seen
+}
+
 fn messages<R: Peer>(limits: &Limits, chunks: &[&[u8]], use_space: bool) -> Outcome {
     let mut connection = MessageConnection::new(Connection::new(R::make(), limits));
     let mut seen = Outcome::default();
@@ -444,12 +494,12 @@ fn write_out<R: Peer>(ws: &mut BufferedConnection<R>, out: &mut Vec<u8>, len: us
     ws.written(len);
 }
 
-/// The kit's name for what the machine says; `None` for a limit that the model does not know.
+/// The kit's name for what the machine says.
 #[must_use]
-pub const fn rule_of(failure: Failure) -> Option<Rule> {
-    Some(match failure {
+pub const fn rule_of(failure: Failure) -> Rule {
+    match failure {
         Failure::Limit(LimitExceeded::FrameTooLong | LimitExceeded::MessageTooLong) => Rule::TooBig,
-        Failure::Limit(LimitExceeded::TooManyFragments) => return None,
+        Failure::Limit(LimitExceeded::TooManyFragments) => Rule::TooManyFragments,
         Failure::Violation(violation) => match violation {
             Violation::ReservedBits => Rule::ReservedBits,
             Violation::ReservedOpcode => Rule::ReservedOpcode,
@@ -466,26 +516,31 @@ pub const fn rule_of(failure: Failure) -> Option<Rule> {
             Violation::CloseReasonNotUtf8 => Rule::CloseReasonNotUtf8,
             Violation::TextNotUtf8 => Rule::TextNotUtf8,
         },
-    })
+    }
 }
 
-/// The machine, fed these chunks, and the model come to the same: events, verdict, the byte that decides it, replies.
+/// The machine, fed these chunks under these limits, and the model come to the same: events, verdict, the byte that decides it, replies.
 ///
 /// # Panics
 /// When they do not.
-pub fn agrees_with_model(role: Role, bytes: &[u8], cuts: &[usize]) {
+pub fn agrees_with_model(role: Role, limits: &Limits, bytes: &[u8], cuts: &[usize]) {
     let chunks = generate::chunks(bytes, cuts);
-    let seen = run(Level::Streaming, role, &Limits::default(), &chunks);
-    let reading = model::receive(role, bytes, generate::MAX_LEN);
+    let seen = run(Level::Streaming, role, limits, &chunks);
+    let bounds = Bounds {
+        frame_len: limits.max_frame_len,
+        message_len: limits.max_message_len,
+        fragments: limits.fragment_budget.into(),
+    };
+    let reading = model::receive(role, bytes, &bounds);
     assert_eq!(seen.events, reading.events, "events");
-    assert_eq!(seen.copied_unless_cut(cuts), 0, "payloads that were copied");
+    // A Ping whose reply had to wait was kept meanwhile.
+    if limits.max_reply_backlog == Limits::DEFAULT.max_reply_backlog {
+        assert_eq!(seen.copied_unless_cut(cuts), 0, "payloads that were copied");
+    }
     match (&reading.verdict, seen.failure) {
         (Verdict::Broken { rules, after }, Some(failure)) => {
             let rule = rule_of(failure);
-            assert!(
-                rule.is_some_and(|rule| rules.contains(&rule)),
-                "{failure:?}, not {rules:?}"
-            );
+            assert!(rules.contains(&rule), "{failure:?}, not {rules:?}");
             let chunk_end = cuts.iter().copied().find(|cut| cut >= after).unwrap_or(bytes.len());
             assert_eq!(seen.failed_after, Some(chunk_end), "seen too early or too late");
         }
@@ -498,7 +553,7 @@ pub fn agrees_with_model(role: Role, bytes: &[u8], cuts: &[usize]) {
         "the model says {:?}",
         reading.verdict
     );
-    let sent = model::receive(role.peer(), &seen.output, generate::MAX_LEN);
+    let sent = model::receive(role.peer(), &seen.output, &generate::BOUNDS);
     assert!(
         matches!(sent.verdict, Verdict::Complete | Verdict::Closed { .. }),
         "sends what is not legal: {:?}",

@@ -103,17 +103,28 @@ pub fn chunking_invariance(role: Role, limits: &Limits, bytes: &[u8], splits: &[
             assert_eq!(seen.failure, expected.failure, "{level:?}, failure, {split:?}");
             assert_eq!(seen.output, expected.output, "{level:?}, output, {split:?}");
             assert_eq!(seen.messages(), whole_messages, "{level:?}, messages, {split:?}");
-            assert_eq!(seen.failed_after, streamed.failed_after, "{level:?}, {split:?}");
+            if level == Level::Whole && seen.failure == Some(Violation::TextNotUtf8.into()) {
+                // What is left in the input has been judged by nobody.
+                assert!(seen.failed_after >= streamed.failed_after, "{split:?}");
+            } else {
+                assert_eq!(seen.failed_after, streamed.failed_after, "{level:?}, {split:?}");
+            }
         }
     }
 }
 
-/// The machine and the model, under a split.
+/// The machine and the model, under a split; with the default limits, and with some that are soon met.
 pub fn differential(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let (Ok(role), Ok(split)) = (Role::arbitrary(&mut u), Split::arbitrary(&mut u)) else {
         return;
     };
     let bytes: Vec<u8> = u.take_rest().to_vec();
-    agrees_with_model(role, &bytes, &split.cuts(role, &bytes, 0));
+    let tight = Limits::default()
+        .with_max_frame_len(60)
+        .with_max_message_len(100)
+        .with_fragment_budget(3);
+    for limits in [Limits::default(), tight] {
+        agrees_with_model(role, &limits, &bytes, &split.cuts(role, &bytes, 0));
+    }
 }

@@ -125,7 +125,7 @@ pub fn structured_session(data: &[u8]) {
         "the crate refuses what the crate sends: {commands:?}"
     );
     assert_eq!(seen.events, sent, "{commands:?}");
-    agrees_with_model(role, &wire, &cuts);
+    agrees_with_model(role, &Limits::default(), &wire, &cuts);
 }
 
 /// The bytes that were sent, and the events that the peer has to see.

@@ -6,5 +6,8 @@ pub mod integration {}
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
 #[doc = include_str!("deviations.md")]
 pub mod deviations {}

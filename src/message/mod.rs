@@ -2,8 +2,9 @@
 //!
 //! A message that lies whole in the input in one frame is handed out in place, with no copy and no allocation. One that
 //! comes in pieces is copied once, into an assembly buffer that is reused; or not at all, where the caller reads
-//! straight into that buffer ([`MessageConnection::space`]). The buffer grows with the bytes that really arrive, never
-//! with a length that was only declared.
+//! straight into that buffer ([`MessageConnection::space`]) or reads the rest behind what it has
+//! ([`MessageConnection::receive_whole`]). The buffer grows with the bytes that really arrive, never with a length that
+//! was only declared.
 
 mod assembly;
 

@@ -7,7 +7,7 @@ use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{MAX_LEN, Role, model};
+use super::{BOUNDS, Role, model};
 
 /// A way to cut bytes into chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Split {
     /// Where it cuts `bytes`, of which the first `head_len` are the head of a handshake to an endpoint in this role.
     #[must_use]
     pub fn cuts(&self, role: Role, bytes: &[u8], head_len: usize) -> Vec<usize> {
-        let reading = || model::receive(role, bytes.get(head_len..).unwrap_or_default(), MAX_LEN);
+        let reading = || model::receive(role, bytes.get(head_len..).unwrap_or_default(), &BOUNDS);
         let mut cuts = match self {
             Self::Whole => Vec::new(),
             Self::EachByte => (1..bytes.len()).collect(),

@@ -7,8 +7,8 @@ use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::frames::{Form, Frame, Item, close_code, items, key, ping_or_pong, text};
-use super::{Case, Role, Rule, Session};
+use super::frames::{Form, Frame, Item, close_code, items, key, legal, ping_or_pong, text};
+use super::{BOUNDS, Bounds, Case, Role, Rule, Session, Topic};
 
 /// What breaks a rule.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ fn invalid_code() -> BoxedStrategy<u16> {
 }
 
 #[allow(clippy::too_many_lines, reason = "one arm for each rule")]
-fn fault(rule: Rule) -> BoxedStrategy<Fault> {
+fn fault(rule: Rule, bounds: Bounds) -> BoxedStrategy<Fault> {
     match rule {
         Rule::ReservedBits => (select(&[0x1_u8, 0x2, 0x9, 0xa][..]), 1_u8..=7, text(0..6))
             .prop_map(|(opcode, reserved, payload)| {
@@ -132,6 +132,7 @@ fn fault(rule: Rule) -> BoxedStrategy<Fault> {
                 Fault::in_header(frame, 2 + 8 - bit as usize / 8)
             })
             .boxed(),
+        Rule::TooManyFragments => too_many_fragments(bounds.fragments),
         Rule::UnmaskedFrame | Rule::MaskedFrame => (select(&[0x1_u8, 0x2, 0x8, 0x9, 0xa][..]), text(2..6))
             .prop_map(|(opcode, payload)| {
                 let payload = if opcode == 0x8 {
@@ -210,8 +211,49 @@ fn fault(rule: Rule) -> BoxedStrategy<Fault> {
     }
 }
 
-pub(super) fn broken(role: Role, rule: Rule) -> BoxedStrategy<Session> {
-    (items(), fault(rule), items(), any::<u32>())
+/// A message that overdraws its budget of fragments with the last of these frames.
+fn too_many_fragments(budget: u64) -> BoxedStrategy<Fault> {
+    // The smaller the budget, the more may be given back to it on the way: on average less than is taken.
+    let giving = if budget < 256 { 24 } else { 2 };
+    let start = vec_of(prop_oneof![0_usize..=2, 30_usize..=100], 0..4);
+    let lens = (start, vec_of(0_usize..=giving, 1..5));
+    (
+        lens,
+        data_opcode(),
+        vec_of(ping_or_pong(), 0..3),
+        any::<bool>(),
+        text(0..6),
+    )
+        .prop_map(move |((start, more), opcode, between, fin, payload)| {
+            let mut lens = start.into_iter().chain(more.into_iter().cycle());
+            let mut controls = between.into_iter();
+            let mut frames = Vec::new();
+            // Its opcode is that of the message's first frame until there is one.
+            let (mut count, mut given, mut opcode) = (0, 0, opcode);
+            while count < budget + given / 32 {
+                let len = lens.next().unwrap_or_default();
+                frames.push(Frame::new(opcode, false, vec![b'x'; len]));
+                frames.extend(controls.next().map(|(opcode, body)| Frame::new(opcode, true, body)));
+                (count, given, opcode) = (count + 1, given + len as u64, 0x0);
+            }
+            frames.push(Frame::new(opcode, fin && opcode == 0x0, payload.into_bytes()));
+            Fault {
+                frames,
+                header: Some(1),
+                payload: 0,
+            }
+        })
+        .boxed()
+}
+
+pub(super) fn broken(role: Role, rule: Rule, bounds: Bounds) -> BoxedStrategy<Session> {
+    // Where the budget of fragments is small, messages before the fault are in one frame each.
+    let before = if bounds.fragments < BOUNDS.fragments {
+        legal(Topic::Messages)
+    } else {
+        items()
+    };
+    (before, fault(rule, bounds), items(), any::<u32>())
         .prop_map(move |(mut frames, fault, rest, seed)| {
             let first = frames.len();
             frames.extend(fault.frames.iter().cloned());
@@ -247,6 +289,7 @@ pub(super) fn broken(role: Role, rule: Rule) -> BoxedStrategy<Session> {
                 bytes,
                 head_len: 0,
                 after,
+                bounds,
             }
         })
         .boxed()

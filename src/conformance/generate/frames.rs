@@ -280,6 +280,24 @@ fn close_body() -> BoxedStrategy<Vec<u8>> {
     .boxed()
 }
 
+/// A message of up to so many fragments.
+pub(super) fn many_fragments(most: usize) -> BoxedStrategy<Vec<Frame>> {
+    let len = prop_oneof![3 => Just(0), 3 => 1_usize..8, 2 => 28_usize..36, 1 => 36_usize..200];
+    let fragment = (len, proptest::option::weighted(0.1, ping_or_pong()));
+    (vec_of(fragment, 1..most.max(2)), any::<bool>())
+        .prop_map(|(fragments, ends)| {
+            let mut frames = Vec::new();
+            let last = fragments.len() - 1;
+            for (number, (len, control)) in fragments.into_iter().enumerate() {
+                let opcode = if number == 0 { 0x2 } else { 0x0 };
+                frames.push(Frame::new(opcode, ends && number == last, vec![b'x'; len]));
+                frames.extend(control.map(|(opcode, body)| Frame::new(opcode, true, body)));
+            }
+            frames
+        })
+        .boxed()
+}
+
 /// Frames, a Close, and whatever.
 fn with_close(before: BoxedStrategy<Vec<Frame>>) -> BoxedStrategy<Vec<Frame>> {
     (before, close_body(), items())

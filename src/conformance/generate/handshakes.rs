@@ -10,7 +10,7 @@ use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{ACCEPT, Case, Role, Rule, Session, Topic, frames};
+use super::{ACCEPT, BOUNDS, Case, Role, Rule, Session, Topic, frames};
 
 /// A head: its first line and its fields.
 #[derive(Clone, Debug)]
@@ -215,6 +215,7 @@ pub(super) fn handshake(role: Role, rule: Option<Rule>) -> BoxedStrategy<Session
                 bytes: frames::encode(role, seed, &head, &frames),
                 head_len: head.len(),
                 after: rule.map(|_| head.len()),
+                bounds: BOUNDS,
             }
         })
         .boxed()

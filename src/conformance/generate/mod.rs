@@ -7,7 +7,7 @@ use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::model;
+use super::model::{self, Bounds};
 use super::rule::{Role, Rule};
 use cuts::cut_places;
 
@@ -67,11 +67,13 @@ pub enum Case {
 }
 
 impl Case {
-    /// Every case for an endpoint in this role.
+    /// Every case for an endpoint in this role, whoever has made it.
     #[must_use]
     pub fn all(role: Role) -> Vec<Self> {
         let legal = Topic::ALL.iter().map(|topic| Self::Legal(*topic));
-        let broken = Rule::ALL.iter().filter(|rule| rule.concerns(role));
+        let broken = Rule::ALL
+            .iter()
+            .filter(|rule| rule.concerns(role) && !rule.is_of_this_crate());
         legal.chain(broken.map(|rule| Self::Broken(*rule))).collect()
     }
 
@@ -132,6 +134,8 @@ pub struct Session {
     pub head_len: usize,
     /// After so many bytes a conforming endpoint can know that the rule is broken.
     pub after: Option<usize>,
+    /// What the endpoint takes.
+    pub bounds: Bounds,
 }
 
 /// Stands for the answer to the client's key; as long as one.
@@ -146,7 +150,7 @@ impl Session {
             Case::Broken(rule) if rule.is_of_handshake() => &[],
             Case::Legal(_) | Case::Broken(_) => self.bytes.get(self.head_len..).unwrap_or_default(),
         };
-        model::receive(self.role, frames, MAX_LEN)
+        model::receive(self.role, frames, &self.bounds)
     }
 
     /// The bytes, with the answer to this key.
@@ -171,8 +175,13 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The longest message that no session goes over, but for those that break [`Rule::TooBig`].
-pub const MAX_LEN: u64 = 1 << 24;
+/// What no session goes over, but for those that break [`Rule::TooBig`] or [`Rule::TooManyFragments`]: this crate's
+/// default limits.
+pub const BOUNDS: Bounds = Bounds {
+    frame_len: 1 << 24,
+    message_len: 1 << 24,
+    fragments: 4096,
+};
 
 /// Sessions about this case, for an endpoint in this role.
 ///
@@ -187,12 +196,29 @@ pub fn session(role: Role, case: Case) -> BoxedStrategy<Session> {
                 bytes: frames::encode(role, seed, &[], &frames),
                 head_len: 0,
                 after: None,
+                bounds: BOUNDS,
             })
             .boxed(),
         Case::Broken(rule) if !rule.concerns(role) => session(role.peer(), case),
         Case::Broken(rule) if rule.is_of_handshake() => handshakes::handshake(role, Some(rule)),
-        Case::Broken(rule) => faults::broken(role, rule),
+        Case::Broken(Rule::TooManyFragments) => too_many_fragments(role, BOUNDS.fragments as u32),
+        Case::Broken(rule) => faults::broken(role, rule, BOUNDS),
     }
+}
+
+/// Sessions with a message of more fragments than an endpoint takes that has this budget of them, and else the usual
+/// [`BOUNDS`].
+pub fn too_many_fragments(role: Role, budget: u32) -> BoxedStrategy<Session> {
+    let fragments = u64::from(budget);
+    faults::broken(role, Rule::TooManyFragments, Bounds { fragments, ..BOUNDS })
+}
+
+/// Sessions with one message of up to so many fragments, some of them empty and some large, and control frames between
+/// them. Whether they are legal depends on the budget.
+pub fn many_fragments(role: Role, most: usize) -> BoxedStrategy<Vec<u8>> {
+    (frames::many_fragments(most), any::<u32>())
+        .prop_map(move |(frames, seed)| frames::encode(role, seed, &[], &frames))
+        .boxed()
 }
 
 /// Sessions with frames that are all legal.
