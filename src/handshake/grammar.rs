@@ -61,6 +61,8 @@ const fn bit(set: bool, class: u8) -> u8 {
 }
 
 fn is(byte: u8, class: u8) -> bool {
+    #[cfg(test)]
+    tests::look();
     CLASSES
         .get(usize::from(byte))
         .is_some_and(|classes| classes & class != 0)
@@ -120,7 +122,9 @@ pub(crate) fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 }
 
 /// Optional white space (RFC 9110 section 5.6.3).
-const fn is_ows(byte: u8) -> bool {
+fn is_ows(byte: u8) -> bool {
+    #[cfg(test)]
+    tests::look();
     matches!(byte, b' ' | b'\t')
 }
 
@@ -166,6 +170,8 @@ impl<'a> Cursor<'a> {
     }
 
     fn eat(&mut self, byte: u8) -> bool {
+        #[cfg(test)]
+        tests::look();
         match self.0.split_first() {
             Some((&first, rest)) if first == byte => {
                 self.0 = rest;
@@ -399,13 +405,41 @@ impl fmt::Debug for ParamValue<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::string::{String, ToString};
     use std::vec::Vec;
+
+    std::thread_local! {
+        static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A byte was looked at.
+    pub(super) fn look() {
+        LOOKS.set(LOOKS.get() + 1);
+    }
 
     fn extensions(value: &str) -> Option<Vec<String>> {
         extension_list(value.as_bytes())
             .map(|extension| extension.map(|extension| extension.to_string()))
             .collect()
+    }
+
+    /// Law L4. A cursor goes forward only, and no rule looks further ahead than one byte: so each byte is looked at by the
+    /// few rules that end before it and by the one that passes it.
+    #[test]
+    fn work_is_linear() {
+        for start in ["", "a;b", "a;b=\"x"] {
+            for rest in [",", " ", "a , ", "; b = 1 ", "x", "\\x", "\";b=\"x", "\", a;b=\"\\x"] {
+                let value = [start, &rest.repeat(20_000)].concat();
+                LOOKS.set(0);
+                let params = extension_list(value.as_bytes())
+                    .flatten()
+                    .map(|one| one.params().count());
+                let params = params.sum::<usize>() + list(value.as_bytes()).count();
+                let (looks, most) = (LOOKS.get(), 4 * value.len());
+                assert!(looks <= most && params <= value.len(), "{looks} for {start} {rest}");
+            }
+        }
     }
 
     #[test]
