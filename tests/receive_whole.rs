@@ -202,7 +202,7 @@ fn the_receive_half_leaves_it_too<R: Role>(_role: fn() -> R) {
         Seen::Ping(b"ping".to_vec()),
     ];
     assert_eq!((seen, left), (expected.to_vec(), Vec::new()));
-    let mut bad = vec![0xc1];
+    let mut bad = [0xc1];
     assert_eq!(
         rx.receive_whole(&mut &mut bad[..], longest),
         Err(Violation::ReservedBits.into())
