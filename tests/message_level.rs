@@ -14,6 +14,7 @@ mod common;
 use common::{BIN, CLOSE, CONT, FIN, PING, TEXT, close_body, from_peer, from_us};
 use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, Event as Streamed, Sender, Server, StreamEnd, Transport};
+use sockless::frame::{CloseCode, MessageKind};
 use sockless::limits::Limits;
 use sockless::message::{Event, MessageConnection, MessageReceiver};
 use sockless::output::{Output, SliceOutput};
@@ -131,6 +132,24 @@ fn how_much_space_there_is() {
             "{missing} {at_least}"
         );
     }
+}
+
+/// Replies that had to wait and a Close are written by the connection of whole messages too.
+#[test]
+fn replies_and_a_close_are_written() {
+    let mut ws = MessageConnection::new(connection());
+    let mut out = Vec::new();
+    ws.sender().begin_frame(MessageKind::Binary, 1, true, &mut out).unwrap();
+    let mut ping = from_peer::<Server>(PING, b"p");
+    assert!(ws.receive(&mut &mut ping[..], &mut out).unwrap().is_some());
+    ws.sender().chunk(b"x", &mut out).unwrap();
+    out.clear();
+    ws.flush_replies(&mut out).unwrap();
+    assert_eq!(out, from_us::<Server>(FIN | common::PONG, b"p"));
+    out.clear();
+    ws.close(CloseCode::GOING_AWAY, "bye", &mut out).unwrap();
+    assert_eq!(out, from_us::<Server>(CLOSE, &close_body(1001, "bye")));
+    assert_eq!(ws.close_record().sent, Some(CloseCode::GOING_AWAY));
 }
 
 /// What is shown where things are logged holds nothing of what was sent.

@@ -14,8 +14,9 @@ mod common;
 use common::*;
 use sockless::connection::{Connection, Role};
 use sockless::error::{Failure, LimitExceeded, ReceiveError, Violation};
+use sockless::frame::MessageKind;
 use sockless::limits::Limits;
-use sockless::message::MessageConnection;
+use sockless::message::{MessageConnection, MessageReceiver};
 
 fn open<R: Role>(role: fn() -> R) -> MessageConnection<R> {
     MessageConnection::new(Connection::new(role(), &Limits::default()))
@@ -165,6 +166,66 @@ fn missing_bytes<R: Role>(role: fn() -> R) {
     }
 }
 
+/// The receive half alone leaves the same in its input.
+fn the_receive_half_leaves_it_too<R: Role>(_role: fn() -> R) {
+    let bytes = [
+        from_peer::<R>(FIN | TEXT, b"left until it is whole"),
+        from_peer::<R>(FIN | BIN, b"too long to be left in the input"),
+        from_peer::<R>(PING, b"ping"),
+    ]
+    .concat();
+    let longest = from_peer::<R>(FIN | TEXT, b"left until it is whole").len();
+    let mut rx = MessageReceiver::<R>::new(&Limits::default());
+    let (mut left, mut seen) = (Vec::new(), Vec::new());
+    for (at, byte) in bytes.iter().enumerate() {
+        left.push(*byte);
+        let missing = rx.missing(&left);
+        let expected = match at + 1 {
+            there @ 2.. if there < longest => Some(if R::IS_CLIENT || there >= 6 { longest - there } else { 1 }),
+            1 => Some(1),
+            there if there == longest => None,
+            _ => missing,
+        };
+        assert_eq!(missing, expected, "{at}");
+        let mut input = &mut left[..];
+        while let Some(event) = rx.receive_whole(&mut input, longest).unwrap() {
+            seen.push(event.seen());
+        }
+        if at + 1 < longest {
+            assert_eq!(input.len(), at + 1);
+        }
+        left = input.to_vec();
+    }
+    let expected = [
+        Seen::text("left until it is whole"),
+        Seen::binary(b"too long to be left in the input"),
+        Seen::Ping(b"ping".to_vec()),
+    ];
+    assert_eq!((seen, left), (expected.to_vec(), Vec::new()));
+    let mut bad = [0xc1];
+    assert_eq!(
+        rx.receive_whole(&mut &mut bad[..], longest),
+        Err(Violation::ReservedBits.into())
+    );
+}
+
+/// A Pong that is owed goes out as soon as it may, whatever is left in the input.
+fn owed_pongs_do_not_wait<R: Role>(role: fn() -> R) {
+    let mut ws = open(role);
+    let mut out = Vec::new();
+    ws.sender().begin_frame(MessageKind::Binary, 1, true, &mut out).unwrap();
+    let mut ping = from_peer::<R>(PING, b"p");
+    assert!(ws.receive_whole(&mut &mut ping[..], 100, &mut out).unwrap().is_some());
+    let mut bytes = from_peer::<R>(FIN | TEXT, b"text");
+    bytes.pop();
+    assert_eq!(ws.missing(&bytes), None);
+    ws.sender().chunk(b"x", &mut out).unwrap();
+    out.clear();
+    let mut input = &mut bytes[..];
+    assert!(ws.receive_whole(&mut input, 100, &mut out).unwrap().is_none());
+    assert_eq!(out, from_us::<R>(PONG, b"p"));
+}
+
 /// What a header makes illegal is refused from the header, however much the caller would wait for.
 fn headers_are_judged_early<R: Role>(role: fn() -> R) {
     let mut limits = Limits::default();
@@ -207,6 +268,8 @@ both_roles!(
     any_portions,
     nothing_is_copied,
     missing_bytes,
+    the_receive_half_leaves_it_too,
+    owed_pongs_do_not_wait,
     headers_are_judged_early,
     bad_text,
 );

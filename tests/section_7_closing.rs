@@ -129,6 +129,8 @@ fn reasons_received<R: Role>(role: fn() -> R) {
 
 /// Reasons up to 123 bytes are sent; longer ones, and ones without a code, are not.
 fn reasons_sent<R: Role>(role: fn() -> R) {
+    // Section 5.5: a control frame holds 125 bytes, of which the code takes two.
+    assert_eq!(MAX_CLOSE_REASON_LEN, 123);
     for len in 0..=MAX_CLOSE_REASON_LEN {
         let reason = Numbers(len as u64).text(len);
         let mut out = Vec::new();
