@@ -14,7 +14,7 @@
 
 mod kit;
 
-use sockless::conformance::{Checker, Report, Role, Verdict, Wire};
+use sockless::conformance::{Case, Checker, Report, Role, Verdict, Wire};
 
 /// What is broken, what the kit must say, and in which section at least.
 const DEFECTS: &[(Defect, Verdict, &str)] = &[
@@ -447,6 +447,128 @@ fn a_failure_may_be_told_by_its_code() {
         for role in Role::ALL {
             let report = check(defect, role, Checker::new());
             assert_eq!(report.verdict(), Verdict::Pass, "{report}");
+        }
+    }
+}
+
+/// What an endpoint does with an opening that breaks a rule.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refusal {
+    /// Fields of the response, and what follows its head.
+    fields: &'static str,
+    then: &'static [u8],
+    /// Frames, which are not to be sent on a connection that is not open.
+    frames: bool,
+    message: bool,
+    piece: bool,
+    close: bool,
+}
+
+impl Refusal {
+    fn run(self, wire: &mut Wire) {
+        let client = wire.role() == Role::Client;
+        if client {
+            wire.sent(
+                b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            );
+        }
+        let mut head = Vec::new();
+        while let Some(chunk) = wire.next() {
+            head.extend(chunk);
+        }
+        if !client {
+            let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+            let mut lines = head.lines().map(|line| line.replace([' ', '\t'], ""));
+            let version = lines.find(|line| line.starts_with("sec-websocket-version:"));
+            let status = match version.as_deref() {
+                None | Some("sec-websocket-version:13") => "400 Bad Request",
+                Some(_) => "426 Upgrade Required\r\nSec-WebSocket-Version: 13",
+            };
+            wire.sent(format!("HTTP/1.1 {status}\r\n{}\r\n", self.fields).as_bytes());
+            wire.sent(self.then);
+        }
+        if self.frames {
+            let frame: &[u8] = if client { b"\x82\x82\0\0\0\0hi" } else { b"\x82\x02hi" };
+            wire.sent(frame);
+        }
+        if self.message {
+            wire.text("hi", true);
+        }
+        if self.piece {
+            wire.text("hi", false);
+        }
+        if self.close {
+            wire.close(Some(1000), "made up");
+        }
+        wire.failed("refused");
+    }
+
+    fn verdicts(self) -> Vec<(Role, Case, Verdict)> {
+        let mut verdicts = Vec::new();
+        for role in Role::ALL {
+            for section in ["4.1", "4.2.1", "4.4"] {
+                let mut run = |wire: &mut Wire| self.run(wire);
+                let report = Checker::new().cases(4).section(section).check("x", role, &mut run);
+                verdicts.extend(report.findings.iter().map(|one| (role, one.case, one.verdict)));
+            }
+        }
+        verdicts
+    }
+}
+
+#[test]
+fn what_refuses_an_opening_passes() {
+    let chunked = b"b\r\nBad Request\r\n0\r\n\r\n";
+    for (fields, then) in [
+        ("", &b""[..]),
+        ("", b"Bad Request"),
+        ("Content-Length: 0\r\n", b""),
+        ("content-length:11\r\n", b"Bad Request"),
+        // As the answer to HEAD.
+        ("Content-Length: 11\r\n", b""),
+        ("Transfer-Encoding: chunked\r\n", chunked),
+    ] {
+        let refusal = Refusal {
+            fields,
+            then,
+            ..Refusal::default()
+        };
+        for (role, case, verdict) in refusal.verdicts() {
+            assert_eq!(verdict, Verdict::Pass, "{role} {case} {refusal:?}");
+        }
+    }
+}
+
+/// To say that it has failed is not enough.
+#[test]
+fn what_opens_all_the_same_is_caught() {
+    let none = Refusal::default();
+    for refusal in [
+        Refusal { frames: true, ..none },
+        Refusal { message: true, ..none },
+        Refusal { piece: true, ..none },
+        Refusal { close: true, ..none },
+        Refusal {
+            frames: true,
+            fields: "Content-Length: 0\r\n",
+            ..none
+        },
+        Refusal {
+            frames: true,
+            fields: "Content-Length: 11\r\n",
+            then: b"Bad Request",
+            ..none
+        },
+        Refusal {
+            frames: true,
+            fields: "Transfer-Encoding: chunked\r\n",
+            then: b"0\r\n\r\n",
+            ..none
+        },
+    ] {
+        for (role, case, verdict) in refusal.verdicts() {
+            assert_eq!(verdict, Verdict::Fail, "{role} {case} {refusal:?}");
         }
     }
 }

@@ -244,17 +244,13 @@ fn verdict(wire: &Wire) -> Judged {
         let head = end.and_then(|end| wire.sent.get(..end)).unwrap_or_default();
         match (session.role, session.case) {
             (Role::Server, Case::Legal(_)) => legal_response(wire, head)?,
-            (Role::Server, Case::Broken(rule)) => return refusal(wire, rule),
+            (Role::Server, Case::Broken(rule)) => return refusal(wire, rule, end),
             (Role::Client, case) => {
                 if !matches!(model::request(head), Opening::Accepted { .. }) {
                     return fail("its request is not legal");
                 }
                 if let Case::Broken(_) = case {
-                    return if wire.messages.is_empty() && wire.failed.is_some() {
-                        Ok(())
-                    } else {
-                        fail("opens the connection")
-                    };
+                    return given_up(wire, end.unwrap_or(0));
                 }
             }
         }
@@ -517,8 +513,74 @@ fn legal_response(wire: &Wire, head: &[u8]) -> Judged {
     }
 }
 
+/// Whether nothing came of a handshake that breaks a rule.
+fn nothing_delivered(wire: &Wire) -> Judged {
+    if !wire.messages.is_empty() || wire.part.is_some() {
+        return fail("delivers a message over a connection that is not open");
+    }
+    let nothing = model::receive(wire.session.role, &[], &wire.session.bounds);
+    close_told(wire, &nothing, None)
+}
+
+/// How a client that has sent its request, of so many bytes, took a response that breaks a rule.
+fn given_up(wire: &Wire, request_len: usize) -> Judged {
+    nothing_delivered(wire)?;
+    if wire.failed.is_none() {
+        return fail("opens the connection");
+    }
+    if wire.sent.len() > request_len {
+        return fail("sends something over a connection that is not open");
+    }
+    Ok(())
+}
+
 /// How a server answered a request that breaks a rule.
-fn refusal(wire: &Wire, rule: Rule) -> Judged {
+fn refusal(wire: &Wire, rule: Rule, head_len: Option<usize>) -> Judged {
+    worst([
+        nothing_delivered(wire),
+        behind_refusal(wire, head_len),
+        refusal_status(wire, rule),
+    ])
+}
+
+/// What a server sent behind the head of its response: nothing but the content.
+fn behind_refusal(wire: &Wire, head_len: Option<usize>) -> Judged {
+    let is_response = status_of(&wire.sent).is_some();
+    let (head, rest) = match head_len.filter(|_| is_response) {
+        Some(head_len) => wire.sent.split_at_checked(head_len).unwrap_or_default(),
+        None if is_response => return fail("sends half a response"),
+        None => (&[][..], &wire.sent[..]),
+    };
+    if rest.is_empty() {
+        return Ok(()); // Content need not follow: the request may be a HEAD.
+    }
+    let field = |name: &str| {
+        let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+        let found = fields.find(|field| field.0 == name);
+        found.map(|field| String::from(field.1.trim()))
+    };
+    if field("transfer-encoding").is_some_and(|codings| codings.ends_with("chunked")) {
+        // The last chunk and the trailers end in an empty line.
+        if !rest.ends_with(b"\r\n\r\n") {
+            return fail("sends something else than the content behind its response");
+        }
+    } else if let Some(len) = field("content-length").and_then(|len| len.parse::<usize>().ok()) {
+        if rest.len() > len {
+            return fail("sends something behind its response");
+        }
+        return Ok(());
+    }
+    // Content up to the end of the stream: no text starts as a frame does.
+    let frames = model::receive(wire.session.role.peer(), rest, &generate::BOUNDS);
+    match frames.verdict {
+        model::Verdict::Broken { after: 1, .. } => Ok(()),
+        _ => fail("sends a frame over a connection that is not open"),
+    }
+}
+
+/// With which status a server answered a request that breaks a rule.
+fn refusal_status(wire: &Wire, rule: Rule) -> Judged {
     match (status_of(&wire.sent), rule.answer()) {
         (Some(101), _) => fail("opens the connection"),
         (Some(status), Answer::Status(426)) if status != 426 => not_strict(format!("answers {status} instead of 426")),
