@@ -13,8 +13,9 @@ mod kit;
 
 use kit::this_crate::{buffered, this_crate};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sockless::conformance::model::{self, Opening};
+use sockless::conformance::model::{self, Event, Opening};
 use sockless::conformance::{Case, Checker, Role, Rule, Session, Split, Topic, Verdict, Wire, generate};
 
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/conformance.txt");
@@ -119,6 +120,42 @@ fn a_report_is_the_same_each_time() {
             .to_string()
     };
     assert_eq!(report(), report());
+}
+
+/// A limit that is as good as none, and a message that gives back some of it.
+#[test]
+fn the_model_takes_any_budget_of_fragments() {
+    let bounds = model::Bounds {
+        frame_len: u64::MAX,
+        message_len: u64::MAX,
+        fragments: u64::MAX,
+    };
+    let mut bytes = vec![0x02, 64];
+    bytes.extend([b'x'; 64]);
+    bytes.extend([0x80, 0]);
+    let reading = model::receive(Role::Client, &bytes, &bounds);
+    assert_eq!(reading.verdict, model::Verdict::Complete);
+}
+
+/// From one fragment up to as many as are asked for, these included.
+#[test]
+fn many_fragments_are_up_to_so_many() {
+    for most in [1, 2, 5] {
+        let mut runner = TestRunner::deterministic();
+        let strategy = generate::many_fragments(Role::Client, most);
+        let counts = (0..200).map(|_| {
+            let bytes = strategy.new_tree(&mut runner).unwrap().current();
+            let reading = model::receive(Role::Client, &bytes, &generate::BOUNDS);
+            let frames = reading
+                .events
+                .iter()
+                .filter(|event| matches!(event, Event::Data { .. }));
+            frames.count()
+        });
+        let counts: Vec<_> = counts.collect();
+        let ends = (counts.iter().copied().min(), counts.iter().copied().max());
+        assert_eq!(ends, (Some(1), Some(most)));
+    }
 }
 
 proptest! {

@@ -14,7 +14,7 @@
 
 mod kit;
 
-use sockless::conformance::{Checker, Report, Role, Verdict, Wire};
+use sockless::conformance::{Case, Checker, Report, Role, Verdict, Wire};
 
 /// What is broken, what the kit must say, and in which section at least.
 const DEFECTS: &[(Defect, Verdict, &str)] = &[
@@ -42,6 +42,14 @@ const DEFECTS: &[(Defect, Verdict, &str)] = &[
     (Defect::BadTextClosesWith1002, Verdict::NotStrict, "8.1"),
     (Defect::TextIsValidatedAtTheEnd, Verdict::NotStrict, "8.1"),
     (Defect::FailureSendsNoClose, Verdict::NotStrict, "5.2"),
+    (Defect::LaterPiecesAreBinary, Verdict::Fail, "8.1"),
+    (Defect::CloseIsMadeUpAtTheEnd, Verdict::Fail, "5.6"),
+    (Defect::CloseIsMadeUpAfterAFailure, Verdict::Fail, "5.4"),
+    (Defect::BrokenCloseIsTold, Verdict::NotStrict, "5.5.1"),
+    (Defect::LongLengthsAreTaken, Verdict::NotStrict, "5.2"),
+    (Defect::LongLengthsGiveGarbage, Verdict::Fail, "5.2"),
+    (Defect::LongLengthsGiveNothing, Verdict::Fail, "5.2"),
+    (Defect::LongLengthsGiveAPieceMore, Verdict::Fail, "5.2"),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +79,20 @@ enum Defect {
     BadTextClosesWith1002,
     TextIsValidatedAtTheEnd,
     FailureSendsNoClose,
+    /// The first piece of a text is text, the next one binary.
+    LaterPiecesAreBinary,
+    CloseIsMadeUpAtTheEnd,
+    CloseIsMadeUpAfterAFailure,
+    /// A Close that fails the connection is delivered.
+    BrokenCloseIsTold,
+    LongLengthsAreTaken,
+    LongLengthsGiveGarbage,
+    LongLengthsGiveNothing,
+    LongLengthsGiveAPieceMore,
+    /// No defect: the application learns of a failure by the code that the Close says.
+    FailureIsToldAsItsCode,
+    /// No defect: the application learns of a failure by the code of an abnormal end.
+    FailureIsToldAs1006,
 }
 
 /// An endpoint, byte by byte.
@@ -84,6 +106,9 @@ struct Double {
     /// The bytes of payload since the chunk began, for the first defect.
     phase: usize,
     message: Option<(bool, Vec<u8>)>,
+    /// Whether a length was not in its shortest form.
+    long_length: bool,
+    closed: bool,
     over: bool,
 }
 
@@ -104,6 +129,8 @@ impl Double {
             payload: Vec::new(),
             phase: 0,
             message: None,
+            long_length: false,
+            closed: false,
             over: false,
         };
         while let Some(chunk) = wire.next() {
@@ -121,10 +148,35 @@ impl Double {
                     if !double.broken(Defect::FailureSendsNoClose) {
                         double.send(0x8, &u16::to_be_bytes(code), wire);
                     }
+                    match defect {
+                        Defect::CloseIsMadeUpAfterAFailure => wire.close(Some(1000), "made up"),
+                        Defect::BrokenCloseIsTold if double.frame.is_some_and(|frame| frame.0 & 0xf == 8) => {
+                            wire.close(Some(1000), "");
+                        }
+                        Defect::FailureIsToldAsItsCode => wire.close(Some(code), "a rule is broken"),
+                        Defect::FailureIsToldAs1006 => wire.close(Some(1006), ""),
+                        _ => {}
+                    }
                     return wire.failed(code);
                 }
             }
         }
+        if double.broken(Defect::CloseIsMadeUpAtTheEnd) && !double.closed {
+            wire.close(Some(1000), "made up");
+        }
+        if double.broken(Defect::LongLengthsGiveAPieceMore) && double.long_length {
+            wire.binary(b"more", false);
+        }
+    }
+
+    fn takes_long_lengths(&self) -> bool {
+        matches!(
+            self.defect,
+            Defect::LongLengthsAreTaken
+                | Defect::LongLengthsGiveGarbage
+                | Defect::LongLengthsGiveNothing
+                | Defect::LongLengthsGiveAPieceMore
+        )
     }
 
     fn send(&self, opcode: u8, payload: &[u8], wire: &mut Wire) {
@@ -196,7 +248,7 @@ impl Double {
         if size == 8 && field.iter().take(5).any(|byte| *byte & 0x7f != 0) && !self.broken(Defect::TopBitIsIgnored) {
             return Err(1009);
         }
-        if size == 8 && field.len() == 6 && field.iter().all(|byte| *byte == 0) {
+        if size == 8 && field.len() == 6 && field.iter().all(|byte| *byte == 0) && !self.takes_long_lengths() {
             return Err(1002);
         }
         if field.len() < size {
@@ -207,7 +259,7 @@ impl Double {
             .fold(u64::from(if size == 0 { seven } else { 0 }), |length, byte| {
                 length << 8 | u64::from(*byte)
             });
-        if size == 2 && length <= 125 {
+        if size == 2 && length <= 125 && !self.takes_long_lengths() {
             return Err(1002);
         }
         if size == 2 && self.broken(Defect::LengthOf16BitsIsLittleEndian) {
@@ -223,6 +275,7 @@ impl Double {
             };
             key.copy_from_slice(bytes);
         }
+        self.long_length |= size == 2 && length <= 125 || size == 8 && length <= 65535;
         self.header.clear();
         self.payload.clear();
         self.phase = 0;
@@ -314,6 +367,7 @@ impl Double {
                 if !self.broken(Defect::CloseIsNotAnswered) {
                     self.send(8, &code, wire);
                 }
+                self.closed = true;
                 self.over = !self.broken(Defect::FramesAfterCloseAreTaken);
             }
             9 => {
@@ -333,9 +387,20 @@ impl Double {
                 all.extend_from_slice(&payload);
                 if !fin {
                     self.message = Some((text, all));
+                } else if self.broken(Defect::LongLengthsGiveGarbage) && self.long_length {
+                    wire.binary(b"garbage", true);
+                } else if self.broken(Defect::LongLengthsGiveNothing) && self.long_length {
+                    self.long_length = false;
                 } else if text {
                     self.judge_text(&all, &[], true)?;
-                    wire.text(&String::from_utf8_lossy(&all), true);
+                    let text = String::from_utf8_lossy(&all);
+                    let first = text.chars().next().map_or(0, char::len_utf8);
+                    if self.broken(Defect::LaterPiecesAreBinary) && first < text.len() {
+                        wire.text(&text[..first], false);
+                        wire.binary(&text.as_bytes()[first..], true);
+                    } else {
+                        wire.text(&text, true);
+                    }
                 } else {
                     wire.binary(&all, true);
                 }
@@ -371,6 +436,139 @@ fn every_defect_is_caught() {
             }
             let report = check(*defect, role, Checker::new().section(section));
             assert_eq!(report.verdict(), *verdict, "{report}");
+        }
+    }
+}
+
+/// To tell the application of a failure by a code is not to make up a Close.
+#[test]
+fn a_failure_may_be_told_by_its_code() {
+    for defect in [Defect::FailureIsToldAsItsCode, Defect::FailureIsToldAs1006] {
+        for role in Role::ALL {
+            let report = check(defect, role, Checker::new());
+            assert_eq!(report.verdict(), Verdict::Pass, "{report}");
+        }
+    }
+}
+
+/// What an endpoint does with an opening that breaks a rule.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refusal {
+    /// Fields of the response, and what follows its head.
+    fields: &'static str,
+    then: &'static [u8],
+    /// Frames, which are not to be sent on a connection that is not open.
+    frames: bool,
+    message: bool,
+    piece: bool,
+    close: bool,
+}
+
+impl Refusal {
+    fn run(self, wire: &mut Wire) {
+        let client = wire.role() == Role::Client;
+        if client {
+            wire.sent(
+                b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            );
+        }
+        let mut head = Vec::new();
+        while let Some(chunk) = wire.next() {
+            head.extend(chunk);
+        }
+        if !client {
+            let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+            let mut lines = head.lines().map(|line| line.replace([' ', '\t'], ""));
+            let version = lines.find(|line| line.starts_with("sec-websocket-version:"));
+            let status = match version.as_deref() {
+                None | Some("sec-websocket-version:13") => "400 Bad Request",
+                Some(_) => "426 Upgrade Required\r\nSec-WebSocket-Version: 13",
+            };
+            wire.sent(format!("HTTP/1.1 {status}\r\n{}\r\n", self.fields).as_bytes());
+            wire.sent(self.then);
+        }
+        if self.frames {
+            let frame: &[u8] = if client { b"\x82\x82\0\0\0\0hi" } else { b"\x82\x02hi" };
+            wire.sent(frame);
+        }
+        if self.message {
+            wire.text("hi", true);
+        }
+        if self.piece {
+            wire.text("hi", false);
+        }
+        if self.close {
+            wire.close(Some(1000), "made up");
+        }
+        wire.failed("refused");
+    }
+
+    fn verdicts(self) -> Vec<(Role, Case, Verdict)> {
+        let mut verdicts = Vec::new();
+        for role in Role::ALL {
+            for section in ["4.1", "4.2.1", "4.4"] {
+                let mut run = |wire: &mut Wire| self.run(wire);
+                let report = Checker::new().cases(4).section(section).check("x", role, &mut run);
+                verdicts.extend(report.findings.iter().map(|one| (role, one.case, one.verdict)));
+            }
+        }
+        verdicts
+    }
+}
+
+#[test]
+fn what_refuses_an_opening_passes() {
+    let chunked = b"b\r\nBad Request\r\n0\r\n\r\n";
+    for (fields, then) in [
+        ("", &b""[..]),
+        ("", b"Bad Request"),
+        ("Content-Length: 0\r\n", b""),
+        ("content-length:11\r\n", b"Bad Request"),
+        // As the answer to HEAD.
+        ("Content-Length: 11\r\n", b""),
+        ("Transfer-Encoding: chunked\r\n", chunked),
+    ] {
+        let refusal = Refusal {
+            fields,
+            then,
+            ..Refusal::default()
+        };
+        for (role, case, verdict) in refusal.verdicts() {
+            assert_eq!(verdict, Verdict::Pass, "{role} {case} {refusal:?}");
+        }
+    }
+}
+
+/// To say that it has failed is not enough.
+#[test]
+fn what_opens_all_the_same_is_caught() {
+    let none = Refusal::default();
+    for refusal in [
+        Refusal { frames: true, ..none },
+        Refusal { message: true, ..none },
+        Refusal { piece: true, ..none },
+        Refusal { close: true, ..none },
+        Refusal {
+            frames: true,
+            fields: "Content-Length: 0\r\n",
+            ..none
+        },
+        Refusal {
+            frames: true,
+            fields: "Content-Length: 11\r\n",
+            then: b"Bad Request",
+            ..none
+        },
+        Refusal {
+            frames: true,
+            fields: "Transfer-Encoding: chunked\r\n",
+            then: b"0\r\n\r\n",
+            ..none
+        },
+    ] {
+        for (role, case, verdict) in refusal.verdicts() {
+            assert_eq!(verdict, Verdict::Fail, "{role} {case} {refusal:?}");
         }
     }
 }

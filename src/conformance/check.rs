@@ -41,6 +41,8 @@ pub struct Wire {
     skipped: bool,
     messages: Vec<(bool, Vec<u8>)>,
     part: Option<(bool, Vec<u8>)>,
+    /// Whether a piece was of another kind than the message's first.
+    kind_changed: bool,
     close: Option<(Option<u16>, String)>,
     failed: Option<(usize, String)>,
     sent: Vec<u8>,
@@ -59,6 +61,7 @@ impl Wire {
             skipped: false,
             messages: Vec::new(),
             part: None,
+            kind_changed: false,
             close: None,
             failed: None,
             sent: Vec::new(),
@@ -123,14 +126,19 @@ impl Wire {
     }
 
     fn piece(&mut self, text: bool, data: &[u8], fin: bool) {
-        let (_, message) = self.part.get_or_insert((text, Vec::new()));
+        let (kind, message) = self.part.get_or_insert((text, Vec::new()));
         message.extend_from_slice(data);
+        self.kind_changed |= *kind != text;
         if fin {
             self.messages.extend(self.part.take());
         }
     }
 
-    /// The peer's Close was delivered. To tell is optional.
+    /// The Close that the peer has sent was delivered, with its code, if it has one, and its reason. To tell is optional.
+    ///
+    /// It is wrong to tell of a Close that was not sent. What an implementation tells its application of a failure that
+    /// it has found itself is none, and belongs to [`failed`](Self::failed); where the peer breaks a rule it may be told
+    /// here all the same, with the code that was sent, or with one that stands for a failure: 1002 to 1011, or 1015.
     pub fn close(&mut self, code: Option<u16>, reason: &str) {
         self.close.get_or_insert((code, reason.to_string()));
     }
@@ -223,6 +231,9 @@ fn worst(judged: impl IntoIterator<Item = Judged>) -> Judged {
 
 fn verdict(wire: &Wire) -> Judged {
     let session = &wire.session;
+    if wire.kind_changed {
+        return fail("delivers pieces of one message as text and as binary");
+    }
     let mut frames_at = 0;
     if wire.has_handshake() {
         let end = wire
@@ -233,17 +244,13 @@ fn verdict(wire: &Wire) -> Judged {
         let head = end.and_then(|end| wire.sent.get(..end)).unwrap_or_default();
         match (session.role, session.case) {
             (Role::Server, Case::Legal(_)) => legal_response(wire, head)?,
-            (Role::Server, Case::Broken(rule)) => return refusal(wire, rule),
+            (Role::Server, Case::Broken(rule)) => return refusal(wire, rule, end),
             (Role::Client, case) => {
                 if !matches!(model::request(head), Opening::Accepted { .. }) {
                     return fail("its request is not legal");
                 }
                 if let Case::Broken(_) = case {
-                    return if wire.messages.is_empty() && wire.failed.is_some() {
-                        Ok(())
-                    } else {
-                        fail("opens the connection")
-                    };
+                    return given_up(wire, end.unwrap_or(0));
                 }
             }
         }
@@ -269,10 +276,18 @@ fn verdict(wire: &Wire) -> Judged {
         model::Verdict::Complete => None,
     };
     if session.case == Case::Broken(Rule::LengthNotMinimal) && wire.failed.is_none() && closed.is_none() {
-        return not_strict("accepts it, which the RFC does not forbid the receiver");
+        let reading =
+            in_shortest_form(session).map_or(reading, |frames| model::receive(session.role, &frames, &session.bounds));
+        return worst([
+            data(wire, &reading, true),
+            pongs(&reading, &sent_reading),
+            close_told(wire, &reading, None),
+            not_strict("accepts it, which the RFC does not forbid the receiver"),
+        ]);
     }
     worst([
-        data(wire, &reading),
+        data(wire, &reading, matches!(session.case, Case::Legal(_))),
+        close_told(wire, &reading, closed.map(|closed| closed.0)),
         pongs(&reading, &sent_reading),
         match session.case {
             Case::Legal(_) => legal_end(wire, &reading, closed),
@@ -281,13 +296,34 @@ fn verdict(wire: &Wire) -> Judged {
     ])
 }
 
-/// What was delivered.
-fn data(wire: &Wire, reading: &model::Reading) -> Judged {
+/// The frames of a session, with the length that is not in its shortest form put into that.
+fn in_shortest_form(session: &Session) -> Option<Vec<u8>> {
+    let frames = session.bytes.get(session.head_len..)?;
+    // The rule shows in the last byte of a 16-bit length, or in the sixth zero of a 64-bit one.
+    let (before, rest) = frames.split_at_checked(session.after?.checked_sub(session.head_len)?)?;
+    let (([before @ .., first, second, 0, 0, 0, 0, 0, 0], [high, low, rest @ ..])
+    | ([before @ .., first, second, high, low], rest)) = (before, rest)
+    else {
+        return None;
+    };
+    let length = u16::from_be_bytes([*high, *low]);
+    let mut shortest = before.to_vec();
+    match u8::try_from(length) {
+        Ok(length @ 0..=125) => shortest.extend([*first, second & 0x80 | length]),
+        _ => shortest.extend([*first, second & 0x80 | 126, *high, *low]),
+    }
+    shortest.extend_from_slice(rest);
+    Some(shortest)
+}
+
+/// What was delivered; all of it, if the session is `legal`.
+fn data(wire: &Wire, reading: &model::Reading, legal: bool) -> Judged {
     let expected = reading.messages();
     if wire.messages.len() > expected.len() {
-        return fail(match wire.session.case {
-            Case::Legal(_) => "delivers a message that was not sent, or after a Close",
-            Case::Broken(_) => "delivers a message after the broken rule, or the broken one",
+        return fail(if legal {
+            "delivers a message that was not sent, or after a Close"
+        } else {
+            "delivers a message after the broken rule, or the broken one"
         });
     }
     if wire
@@ -299,10 +335,10 @@ fn data(wire: &Wire, reading: &model::Reading) -> Judged {
         return fail("delivers another message than was sent");
     }
     let missing = wire.messages.len() < expected.len();
-    match wire.session.case {
-        Case::Legal(_) if missing || wire.part.is_some() => fail("does not deliver a message"),
-        Case::Legal(_) => Ok(()),
-        Case::Broken(_) => {
+    match legal {
+        true if missing || wire.part.is_some() => fail("does not deliver a message"),
+        true => Ok(()),
+        false => {
             if let Some((text, part)) = &wire.part {
                 let mut under_way = Vec::new();
                 for event in &reading.events {
@@ -357,10 +393,45 @@ fn pongs(reading: &model::Reading, sent: &model::Reading) -> Judged {
     not_strict("does not answer each Ping")
 }
 
+/// Whether the Close that was delivered, if one was, was sent. `own` is the code of the Close that it sent itself.
+fn close_told(wire: &Wire, reading: &model::Reading, own: Option<Option<u16>>) -> Judged {
+    let Some((seen_code, seen_reason)) = &wire.close else {
+        return Ok(());
+    };
+    let sent = reading.events.iter().find_map(|event| match event {
+        Event::Close(code, reason) => Some((code, reason)),
+        Event::Data { .. } | Event::Ping(_) | Event::Pong(_) => None,
+    });
+    match (sent, wire.session.case) {
+        (Some(sent), _) if sent == (seen_code, seen_reason) => Ok(()),
+        (Some(_), _) => fail("reports another close code or reason than was sent"),
+        // What it says of its own failure.
+        (None, Case::Broken(_)) if own == Some(*seen_code) || matches!(seen_code, Some(1002..=1011 | 1015)) => Ok(()),
+        (None, Case::Broken(rule)) if breaks_a_close(&wire.session, rule) => {
+            not_strict("reports a Close that breaks a rule")
+        }
+        (None, _) => fail("reports a Close that was not sent"),
+    }
+}
+
+/// Whether the frame that breaks the rule is a Close.
+fn breaks_a_close(session: &Session, rule: Rule) -> bool {
+    // How many bytes of the frame show it.
+    let shows = match rule {
+        Rule::InvalidCloseCode | Rule::CloseReasonNotUtf8 => return true,
+        Rule::FragmentedControl => 1,
+        Rule::UnmaskedFrame | Rule::MaskedFrame | Rule::ControlTooLong | Rule::CloseBodyOneByte => 2,
+        _ => return false,
+    };
+    let start = session.after.and_then(|after| after.checked_sub(shows));
+    let first = start.and_then(|start| session.bytes.get(start));
+    first.is_some_and(|first| first & 0b1111 == 0x8)
+}
+
 /// How a legal session ended.
 fn legal_end(wire: &Wire, reading: &model::Reading, closed: Option<(Option<u16>, usize)>) -> Judged {
     let peer = reading.events.iter().find_map(|event| match event {
-        Event::Close(code, reason) => Some((*code, reason)),
+        Event::Close(code, _) => Some(*code),
         Event::Data { .. } | Event::Ping(_) | Event::Pong(_) => None,
     });
     if let Some((given, error)) = &wire.failed {
@@ -375,17 +446,10 @@ fn legal_end(wire: &Wire, reading: &model::Reading, closed: Option<(Option<u16>,
         (None, None) => Ok(()),
         (None, Some(_)) => fail("closes though nothing is wrong"),
         (Some(_), None) => fail("does not answer a Close"),
-        (Some((code, reason)), Some((answer, _))) => {
-            if let Some((seen_code, seen_reason)) = &wire.close
-                && (*seen_code != code || seen_reason != reason)
-            {
-                return fail("reports another close code or reason than was sent");
-            }
-            if answer != code {
-                return not_strict(format!("answers a Close {} with {}", shown(code), shown(answer)));
-            }
-            Ok(())
+        (Some(code), Some((answer, _))) if answer != code => {
+            not_strict(format!("answers a Close {} with {}", shown(code), shown(answer)))
         }
+        (Some(_), Some(_)) => Ok(()),
     }
 }
 
@@ -449,8 +513,74 @@ fn legal_response(wire: &Wire, head: &[u8]) -> Judged {
     }
 }
 
+/// Whether nothing came of a handshake that breaks a rule.
+fn nothing_delivered(wire: &Wire) -> Judged {
+    if !wire.messages.is_empty() || wire.part.is_some() {
+        return fail("delivers a message over a connection that is not open");
+    }
+    let nothing = model::receive(wire.session.role, &[], &wire.session.bounds);
+    close_told(wire, &nothing, None)
+}
+
+/// How a client that has sent its request, of so many bytes, took a response that breaks a rule.
+fn given_up(wire: &Wire, request_len: usize) -> Judged {
+    nothing_delivered(wire)?;
+    if wire.failed.is_none() {
+        return fail("opens the connection");
+    }
+    if wire.sent.len() > request_len {
+        return fail("sends something over a connection that is not open");
+    }
+    Ok(())
+}
+
 /// How a server answered a request that breaks a rule.
-fn refusal(wire: &Wire, rule: Rule) -> Judged {
+fn refusal(wire: &Wire, rule: Rule, head_len: Option<usize>) -> Judged {
+    worst([
+        nothing_delivered(wire),
+        behind_refusal(wire, head_len),
+        refusal_status(wire, rule),
+    ])
+}
+
+/// What a server sent behind the head of its response: nothing but the content.
+fn behind_refusal(wire: &Wire, head_len: Option<usize>) -> Judged {
+    let is_response = status_of(&wire.sent).is_some();
+    let (head, rest) = match head_len.filter(|_| is_response) {
+        Some(head_len) => wire.sent.split_at_checked(head_len).unwrap_or_default(),
+        None if is_response => return fail("sends half a response"),
+        None => (&[][..], &wire.sent[..]),
+    };
+    if rest.is_empty() {
+        return Ok(()); // Content need not follow: the request may be a HEAD.
+    }
+    let field = |name: &str| {
+        let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+        let found = fields.find(|field| field.0 == name);
+        found.map(|field| String::from(field.1.trim()))
+    };
+    if field("transfer-encoding").is_some_and(|codings| codings.ends_with("chunked")) {
+        // The last chunk and the trailers end in an empty line.
+        if !rest.ends_with(b"\r\n\r\n") {
+            return fail("sends something else than the content behind its response");
+        }
+    } else if let Some(len) = field("content-length").and_then(|len| len.parse::<usize>().ok()) {
+        if rest.len() > len {
+            return fail("sends something behind its response");
+        }
+        return Ok(());
+    }
+    // Content up to the end of the stream: no text starts as a frame does.
+    let frames = model::receive(wire.session.role.peer(), rest, &generate::BOUNDS);
+    match frames.verdict {
+        model::Verdict::Broken { after: 1, .. } => Ok(()),
+        _ => fail("sends a frame over a connection that is not open"),
+    }
+}
+
+/// With which status a server answered a request that breaks a rule.
+fn refusal_status(wire: &Wire, rule: Rule) -> Judged {
     match (status_of(&wire.sent), rule.answer()) {
         (Some(101), _) => fail("opens the connection"),
         (Some(status), Answer::Status(426)) if status != 426 => not_strict(format!("answers {status} instead of 426")),

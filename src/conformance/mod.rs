@@ -10,6 +10,13 @@
 //!
 //! All of it is sans-I/O: no sockets, no threads, no clock. What is generated depends on the seed only.
 //!
+//! # What is not in the RFC
+//!
+//! [`Rule::TooManyFragments`] is a limit of this crate, not of RFC 6455: [`Rule::is_of_this_crate`] says so. The
+//! [`Checker`] leaves it out, and so does [`Case::all`]; [`Rule::ALL`] and
+//! [`generate::one_rule_broken`] have it, which says how to filter. A length with the top bit set
+//! ([`Rule::LengthTopBit`]) is necessarily too big as well ([`Rule::TooBig`]): either code is right for it.
+//!
 //! # How to test an implementation
 //!
 //! Say how it is fed and what comes out of it; the same lines test any other. Here it is this crate:

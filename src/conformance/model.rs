@@ -227,7 +227,7 @@ fn frame(
     let frames_before = message.as_ref().map_or(0, |message| message.frames);
     let next_of_message = opcode == 0x0 && message.is_some();
     let first_of_several = matches!(opcode, 0x1 | 0x2) && message.is_none() && !fin;
-    if (next_of_message || first_of_several) && frames_before + 1 > bounds.fragments + before / 32 {
+    if (next_of_message || first_of_several) && frames_before + 1 > bounds.fragments.saturating_add(before / 32) {
         broken.push((start + 1, Rule::TooManyFragments));
     }
 

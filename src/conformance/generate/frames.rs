@@ -280,11 +280,11 @@ fn close_body() -> BoxedStrategy<Vec<u8>> {
     .boxed()
 }
 
-/// A message of up to so many fragments.
+/// A message of up to so many fragments, and of one at least.
 pub(super) fn many_fragments(most: usize) -> BoxedStrategy<Vec<Frame>> {
     let len = prop_oneof![3 => Just(0), 3 => 1_usize..8, 2 => 28_usize..36, 1 => 36_usize..200];
     let fragment = (len, proptest::option::weighted(0.1, ping_or_pong()));
-    (vec_of(fragment, 1..most.max(2)), any::<bool>())
+    (vec_of(fragment, 1..=most.max(1)), any::<bool>())
         .prop_map(|(fragments, ends)| {
             let mut frames = Vec::new();
             let last = fragments.len() - 1;

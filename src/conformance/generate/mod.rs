@@ -213,8 +213,8 @@ pub fn too_many_fragments(role: Role, budget: u32) -> BoxedStrategy<Session> {
     faults::broken(role, Rule::TooManyFragments, Bounds { fragments, ..BOUNDS })
 }
 
-/// Sessions with one message of up to so many fragments, some of them empty and some large, and control frames between
-/// them. Whether they are legal depends on the budget.
+/// Sessions with one message of up to so many fragments and one at least, some of them empty and some large, and control
+/// frames between them. Whether they are legal depends on the budget.
 pub fn many_fragments(role: Role, most: usize) -> BoxedStrategy<Vec<u8>> {
     (frames::many_fragments(most), any::<u32>())
         .prop_map(move |(frames, seed)| frames::encode(role, seed, &[], &frames))
@@ -234,6 +234,21 @@ pub fn legal(role: Role) -> BoxedStrategy<Session> {
 }
 
 /// Sessions with exactly one rule about frames broken.
+///
+/// Among them are those that break [`Rule::TooManyFragments`], a limit of this crate that RFC 6455 does not have. Another
+/// implementation is not to be held to it; [`Rule::is_of_this_crate`] leaves it out:
+///
+/// ```
+/// use proptest::strategy::Strategy;
+/// use sockless::conformance::{Case, Role, generate};
+///
+/// let sessions = generate::one_rule_broken(Role::Server).prop_filter("a limit of RFC 6455", |session| {
+///     !matches!(session.case, Case::Broken(rule) if rule.is_of_this_crate())
+/// });
+/// ```
+///
+/// One rule is not always one fault: a length with the top bit set is over every limit too. Sessions that break
+/// [`Rule::LengthTopBit`] therefore break [`Rule::TooBig`] with the same byte, and the model names both.
 pub fn one_rule_broken(role: Role) -> BoxedStrategy<Session> {
     let rules: Vec<Rule> = Rule::ALL
         .iter()
