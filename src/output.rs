@@ -206,7 +206,7 @@ fn put_head(out: &mut alloc::vec::Vec<u8>, header: &Header, block: [u8; Mask::BL
 #[cfg(feature = "alloc")]
 #[inline(never)]
 fn put_long_masked(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], mask: &mut Mask) {
-    for block in bytes.chunks(6 << 10) {
+    for block in bytes.chunks(5 << 10) {
         put_block_masked(out, block, mask);
     }
 }

@@ -8,6 +8,7 @@
 mod fast;
 mod pipe;
 #[path = "../../tests/kit/this_crate.rs"]
+#[allow(dead_code, reason = "its shell with buffers is tested by the crate itself")]
 mod this;
 mod tokio_ws;
 mod tung;
