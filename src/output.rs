@@ -6,9 +6,9 @@
 
 use core::fmt;
 
-use crate::frame::{Header, Mask};
+use crate::frame::{Header, Mask, with_bytes};
 #[cfg(feature = "alloc")]
-use crate::frame::{MAX_CONTROL_LEN, MAX_HEADER_LEN, short_block, with_bytes};
+use crate::frame::{MAX_CONTROL_LEN, MAX_HEADER_LEN, short_block};
 
 /// A place for outbound bytes.
 ///
@@ -65,15 +65,16 @@ pub trait Output {
     /// The default puts one after the other; implement it where both at once are cheaper.
     #[inline]
     fn put_frame(&mut self, header: Header, payload: &[u8]) {
-        put_parts(self, header, payload);
+        put_parts(self, header.first_byte(), header.payload_len, header.mask_key, payload);
     }
 }
 
-#[inline(always)]
-fn put_parts<O: Output + ?Sized>(out: &mut O, header: Header, payload: &[u8]) {
-    header.with_bytes(|bytes| out.put(bytes));
-    match header.mask() {
-        Some(mut mask) => out.put_masked(payload, &mut mask),
+/// A frame's header, then its payload. It takes no [`Header`], so that callers need not put one into memory.
+#[inline(never)]
+fn put_parts<O: Output + ?Sized>(out: &mut O, first: u8, payload_len: u64, key: Option<[u8; 4]>, payload: &[u8]) {
+    with_bytes(first, payload_len, key, |bytes| out.put(bytes));
+    match key {
+        Some(key) => out.put_masked(payload, &mut Mask::new(key)),
         None => out.put(payload),
     }
 }
@@ -154,7 +155,7 @@ impl Output for alloc::vec::Vec<u8> {
             return;
         }
         if !is_short || self.capacity() - self.len() < MAX_HEADER_LEN + Mask::BLOCK {
-            return put_long(self, header.first_byte(), header.payload_len, header.mask_key, payload);
+            return put_parts(self, header.first_byte(), header.payload_len, header.mask_key, payload);
         }
         match payload.split_first_chunk() {
             Some((block, rest)) => {
@@ -171,17 +172,6 @@ impl Output for alloc::vec::Vec<u8> {
                 self.truncate(self.len() - too_much);
             }
         }
-    }
-}
-
-/// What is not short, or finds the last room. It takes no [`Header`], so that callers need not put one into memory.
-#[cfg(feature = "alloc")]
-#[inline(never)]
-fn put_long(out: &mut alloc::vec::Vec<u8>, first: u8, payload_len: u64, key: Option<[u8; 4]>, payload: &[u8]) {
-    with_bytes(first, payload_len, key, |bytes| out.put(bytes));
-    match key {
-        Some(key) => out.put_masked(payload, &mut Mask::new(key)),
-        None => out.put(payload),
     }
 }
 

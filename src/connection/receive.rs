@@ -260,17 +260,9 @@ impl<R: Role> Receiver<R> {
     /// half changes, unless text is bad.
     #[inline(always)]
     pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
-        // A Pong that is owed goes out first, as it would if the frame came in pieces.
-        if self.phase != Phase::Start || self.pong_owed {
-            return None;
-        }
         let key_len = if R::IS_CLIENT { 0 } else { 4 };
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
-        // Anything but FIN with text or binary, and no reserved bit, is not common.
-        let is_text = first == 0x81;
-        if !is_text && first != 0x82 {
-            return None;
-        }
+        let kind = self.starts_whole(first)?;
         // With the wrong mask bit this is 128 or more.
         let len_7 = if R::IS_CLIENT { second } else { second ^ 0x80 };
         let (header_len, payload_len) = match len_7 {
@@ -289,24 +281,34 @@ impl<R: Role> Receiver<R> {
         if !R::IS_CLIENT {
             Mask::new(*header.last_chunk::<4>()?).apply_once(payload);
         }
-        Some(if is_text {
-            match utf8::validate(payload) {
+        Some(match kind {
+            MessageKind::Text => match utf8::validate(payload) {
                 Ok(text) => Whole::Text(text),
                 Err(_) => return self.bad_whole_text(payload),
-            }
-        } else {
-            Whole::Binary(payload)
+            },
+            MessageKind::Binary => Whole::Binary(payload),
         })
+    }
+
+    /// What a message is whose first frame starts with this byte, if that frame is all of it and nothing is wrong or has to
+    /// come first: a Pong that is owed goes out before it, as it would if the frame came in pieces.
+    #[inline(always)]
+    fn starts_whole(&self, first: u8) -> Option<MessageKind> {
+        if self.phase != Phase::Start || self.pong_owed {
+            return None;
+        }
+        match first {
+            0x81 => Some(MessageKind::Text),
+            0x82 => Some(MessageKind::Binary),
+            _ => None,
+        }
     }
 
     /// How many bytes have to be read behind `input`, at least, until [`whole_message`](Self::whole_message) finds a
     /// message there. `None` where something else comes, or something is wrong, or nothing is missing.
     #[cfg(feature = "alloc")]
     pub(crate) fn missing(&self, input: &[u8]) -> Option<usize> {
-        let first = *input.first()?;
-        if self.phase != Phase::Start || self.pong_owed || (first != 0x81 && first != 0x82) {
-            return None;
-        }
+        self.starts_whole(*input.first()?)?;
         let Some(judged) = self.judge(input).ok()? else {
             return Some(1);
         };

@@ -10,10 +10,8 @@ mod mask;
 mod opcode;
 
 pub use close::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN};
-#[cfg(feature = "alloc")]
-pub(crate) use header::with_bytes;
 pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, MAX_HEADER_LEN};
-pub(crate) use header::{FirstByte, Length, SecondByte};
+pub(crate) use header::{FirstByte, Length, SecondByte, with_bytes};
 pub use mask::Mask;
 #[cfg(feature = "alloc")]
 pub(crate) use mask::short_block;

@@ -107,11 +107,20 @@ impl<R: Role> MessageConnection<R> {
         input: &mut &'i mut [u8],
         out: &mut O,
     ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
-        match self.connection.whole_message(input) {
-            Some(Whole::Text(text)) => Ok(Some((Event::Text(text), self.connection.sender()))),
-            Some(Whole::Binary(data)) => Ok(Some((Event::Binary(data), self.connection.sender()))),
+        match self.whole_message(input) {
+            Some(event) => Ok(Some((event, self.connection.sender()))),
+            None => self.receive_pieces(input, out),
+        }
+    }
+
+    /// The common case: what lies whole in the input.
+    #[inline(always)]
+    fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        match self.connection.whole_message(input)? {
+            Whole::Text(text) => Some(Event::Text(text)),
+            Whole::Binary(data) => Some(Event::Binary(data)),
             // What is good of a bad text is no message.
-            Some(Whole::BadText(_)) | None => self.receive_pieces(input, out),
+            Whole::BadText(_) => None,
         }
     }
 
@@ -178,11 +187,10 @@ impl<R: Role> MessageConnection<R> {
         longest: usize,
         out: &mut O,
     ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
-        match self.connection.whole_message(input) {
-            Some(Whole::Text(text)) => Ok(Some((Event::Text(text), self.connection.sender()))),
-            Some(Whole::Binary(data)) => Ok(Some((Event::Binary(data), self.connection.sender()))),
+        match self.whole_message(input) {
+            Some(event) => Ok(Some((event, self.connection.sender()))),
             None if self.connection.receiver().leaves(input, longest) => Ok(None),
-            Some(Whole::BadText(_)) | None => self.receive_pieces(input, out),
+            None => self.receive_pieces(input, out),
         }
     }
 

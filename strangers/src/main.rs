@@ -8,7 +8,6 @@
 mod fast;
 mod pipe;
 #[path = "../../tests/kit/this_crate.rs"]
-#[allow(dead_code, reason = "its shell with buffers is tested by the crate itself")]
 mod this;
 mod tokio_ws;
 mod tung;
@@ -24,8 +23,9 @@ fn main() {
         .unwrap_or(24);
     // A panic is a finding, which the table shows.
     std::panic::set_hook(Box::new(|_| {}));
-    let implementations: [(&str, fn(&mut Wire)); 4] = [
+    let implementations: [(&str, fn(&mut Wire)); 5] = [
         ("sockless", this::this_crate),
+        ("sockless, buffered", this::buffered),
         ("tungstenite", tung::run),
         ("fastwebsockets", fast::run),
         ("tokio-websockets", tokio_ws::run),
