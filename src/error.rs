@@ -1,8 +1,9 @@
 //! What can go wrong on an open connection, told apart by who is to blame.
 //!
-//! - [`Violation`]: the peer broke a rule of the RFC. The Close frame with the right code is already queued.
-//! - [`LimitExceeded`]: the peer stayed within the RFC but went over a limit set here. Close is queued as well.
-//! - [`Blocked`]: nobody is to blame; the machine cannot go on before the caller has done something. Not sticky.
+//! - [`Violation`]: the peer violated the RFC. The Close frame with the right code is already queued.
+//! - [`LimitExceeded`]: the peer stayed within the RFC but exceeded a limit set here. The Close is queued as well.
+//! - [`OutOfMemory`]: there was no memory for what the peer sent. The Close is queued as well.
+//! - [`Blocked`]: nobody is to blame; the connection cannot go on before the caller has done something. Not sticky.
 //! - [`SendError`]: the caller asked for what the protocol does not allow. Nothing was written.
 //!
 //! A normal close is not an error but an event. Errors of the opening handshake are in
@@ -10,88 +11,11 @@
 
 use core::fmt;
 
+use crate::buffer::OutputFull;
 use crate::frame::CloseCode;
-use crate::output::OutputFull;
+pub use crate::frame::Violation;
 
-/// The rules that a peer can break: one row for each, with its section of RFC 6455, the close code, and the text.
-macro_rules! violations {
-    ($($(#[$doc:meta])+ $name:ident: $section:literal, $code:ident, $text:literal;)+) => {
-        /// A rule of RFC 6455 that the peer broke.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Violation {
-            $($(#[$doc])+ $name,)+
-        }
-
-        impl Violation {
-            /// Every rule.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The section of RFC 6455 that holds the rule.
-            #[must_use]
-            pub const fn section(self) -> &'static str {
-                match self {
-                    $(Self::$name => $section,)+
-                }
-            }
-
-            /// The code of the Close frame that answers it (section 7.4.1).
-            #[must_use]
-            pub const fn close_code(self) -> CloseCode {
-                match self {
-                    $(Self::$name => CloseCode::$code,)+
-                }
-            }
-
-            const fn text(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)+
-                }
-            }
-        }
-    };
-}
-
-violations! {
-    /// RSV1, RSV2 or RSV3 is set and no agreed extension gives it a meaning.
-    ReservedBits: "5.2", PROTOCOL_ERROR, "a reserved bit is set that no extension gives a meaning";
-    /// An opcode of 0x3 to 0x7 or 0xB to 0xF.
-    ReservedOpcode: "5.2", PROTOCOL_ERROR, "a reserved opcode";
-    /// A Close, Ping or Pong without FIN.
-    FragmentedControl: "5.5", PROTOCOL_ERROR, "a fragmented control frame";
-    /// A continuation while no message is under way.
-    UnexpectedContinuation: "5.4", PROTOCOL_ERROR, "a continuation frame with no message to continue";
-    /// A new message before the last one has ended.
-    ExpectedContinuation: "5.4", PROTOCOL_ERROR, "a new message inside a fragmented one";
-    /// A client's frame that is not masked.
-    UnmaskedFrame: "5.1", PROTOCOL_ERROR, "a client sent a frame that is not masked";
-    /// A server's frame that is masked.
-    MaskedFrame: "5.1", PROTOCOL_ERROR, "a server sent a masked frame";
-    /// A control frame with more than 125 bytes of payload.
-    ControlTooLong: "5.5", PROTOCOL_ERROR, "a control frame longer than 125 bytes";
-    /// A length that is not in its shortest form.
-    LengthNotMinimal: "5.2", PROTOCOL_ERROR, "a payload length that is not in its shortest form";
-    /// A 64-bit length with the top bit set.
-    LengthTopBit: "5.2", PROTOCOL_ERROR, "a payload length with the top bit set";
-    /// A Close frame with a body of one byte, which holds no code.
-    CloseBodyOneByte: "5.5.1", PROTOCOL_ERROR, "a Close frame with a body of one byte";
-    /// A Close frame with a code that must not be sent.
-    InvalidCloseCode: "7.4", PROTOCOL_ERROR, "a close code that must not be sent";
-    /// A Close frame whose reason is not UTF-8.
-    CloseReasonNotUtf8: "5.5.1", INVALID_PAYLOAD, "a close reason that is not UTF-8";
-    /// A text message that is not UTF-8.
-    TextNotUtf8: "8.1", INVALID_PAYLOAD, "a text message that is not UTF-8";
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the peer broke RFC 6455 section {}: {}", self.section(), self.text())
-    }
-}
-
-impl core::error::Error for Violation {}
-
-/// A limit that the peer went over: see [`Limits`](crate::limits::Limits).
+/// A limit that the peer exceeded: see [`Limits`](crate::limits::Limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitExceeded {
@@ -118,8 +42,8 @@ impl LimitExceeded {
 impl fmt::Display for LimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::FrameTooLong => "the peer sent a frame over the limit",
-            Self::MessageTooLong => "the peer sent a message over the limit",
+            Self::FrameTooLong => "the peer sent a frame longer than the limit",
+            Self::MessageTooLong => "the peer sent a message longer than the limit",
             Self::TooManyFragments => "the peer sent a message in too many small fragments",
         })
     }
@@ -127,13 +51,28 @@ impl fmt::Display for LimitExceeded {
 
 impl core::error::Error for LimitExceeded {}
 
+/// There was no memory for what the peer sent, or for what is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OutOfMemory;
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
+
 /// Why a connection has failed, for good (RFC 6455 section 7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Failure {
-    /// The peer broke the RFC.
+    /// The peer violated the RFC.
     Violation(Violation),
-    /// The peer went over a limit.
+    /// The peer exceeded a limit.
     Limit(LimitExceeded),
+    /// There was no memory for what the peer sent.
+    OutOfMemory(OutOfMemory),
 }
 
 impl Failure {
@@ -143,6 +82,8 @@ impl Failure {
         match self {
             Self::Violation(violation) => violation.close_code(),
             Self::Limit(limit) => limit.close_code(),
+            // "a server is terminating the connection because it encountered an unexpected condition" (section 7.4.1).
+            Self::OutOfMemory(OutOfMemory) => CloseCode::INTERNAL_ERROR,
         }
     }
 }
@@ -150,6 +91,12 @@ impl Failure {
 impl From<Violation> for Failure {
     fn from(violation: Violation) -> Self {
         Self::Violation(violation)
+    }
+}
+
+impl From<OutOfMemory> for Failure {
+    fn from(error: OutOfMemory) -> Self {
+        Self::OutOfMemory(error)
     }
 }
 
@@ -164,19 +111,22 @@ impl fmt::Display for Failure {
         match self {
             Self::Violation(violation) => violation.fmt(f),
             Self::Limit(limit) => limit.fmt(f),
+            Self::OutOfMemory(error) => error.fmt(f),
         }
     }
 }
 
 impl core::error::Error for Failure {}
 
-/// What the machine waits for before it can take in more. Nothing is lost: do it, and call again with what is left of
-/// the input.
+/// What the connection waits for before it can take in more. Nothing is lost: do it, and call again with the rest of the
+/// input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Blocked {
-    /// A reply does not fit the output, or too many replies wait in it: drain it.
+    /// A reply does not fit the output, or the output holds too many Pongs: drain it.
     OutputFull(OutputFull),
-    /// A reply is due, another control frame arrives in pieces, and a frame is being sent in chunks: finish that frame.
+    /// A Pong waits until the frame that is being sent in chunks is finished, and another control frame arrives in
+    /// pieces: finish that frame.
     FrameInProgress,
 }
 
@@ -199,15 +149,16 @@ impl core::error::Error for Blocked {}
 
 /// Why `receive` did not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReceiveError {
-    /// The connection has failed. This is sticky: the same error comes again, and no event does.
+    /// The connection has failed. This is sticky: every later call returns the same error.
     Failed(Failure),
-    /// The machine waits for the caller. This is not sticky.
+    /// The connection waits for the caller. This is not sticky.
     Blocked(Blocked),
 }
 
 impl ReceiveError {
-    /// The failure, unless the machine only waits for the caller.
+    /// The failure, if the connection has failed.
     #[must_use]
     pub const fn failure(&self) -> Option<Failure> {
         match self {
@@ -268,6 +219,8 @@ pub enum SendError {
     ReasonWithoutCode,
     /// A text payload that is not UTF-8 (section 5.6).
     TextNotUtf8,
+    /// A compressed message, although no extension for it was agreed (RFC 7692 section 6).
+    NotNegotiated,
 }
 
 impl From<OutputFull> for SendError {
@@ -291,6 +244,7 @@ impl fmt::Display for SendError {
             Self::InvalidCloseCode => "this close code must not be sent",
             Self::ReasonWithoutCode => "a close reason needs a code",
             Self::TextNotUtf8 => "a text payload must be UTF-8",
+            Self::NotNegotiated => "compression was not agreed in the opening handshake",
         })
     }
 }

@@ -103,7 +103,7 @@ pub(crate) struct Carry {
 
 /// What one more byte made of a cut character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Carried {
+pub(crate) enum SplitChar {
     /// Still good, still not whole.
     Unfinished,
     /// Whole: see [`Carry::character`].
@@ -124,12 +124,6 @@ impl Carry {
         self.len != 0
     }
 
-    /// The bytes of the cut character.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn unfinished(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-
     /// Keeps a cut character: the one to three bytes of [`Rest::Unfinished`].
     pub(crate) fn keep(&mut self, tail: &[u8]) {
         self.len = 0;
@@ -140,7 +134,7 @@ impl Carry {
     }
 
     /// Adds the next byte.
-    pub(crate) fn push(&mut self, byte: u8) -> Carried {
+    pub(crate) fn push(&mut self, byte: u8) -> SplitChar {
         if let Some(to) = self.bytes.get_mut(usize::from(self.len)) {
             *to = byte;
             self.len += 1;
@@ -149,15 +143,36 @@ impl Carry {
         if core::str::from_utf8(so_far).is_ok() {
             // The bytes stay to be read; the next cut character overwrites them.
             self.len = 0;
-            Carried::Whole
+            SplitChar::Whole
         } else if starts_character(so_far) {
-            Carried::Unfinished
+            SplitChar::Unfinished
         } else {
-            Carried::Invalid
+            SplitChar::Invalid
         }
     }
 
-    /// The character that [`push`](Self::push) has just made whole.
+    /// Goes on with more text, which may end inside a character again. Whether all of it is good so far.
+    pub(crate) fn check(&mut self, mut bytes: &[u8]) -> bool {
+        while self.is_unfinished() {
+            let Some((&byte, rest)) = bytes.split_first() else {
+                return true;
+            };
+            if self.push(byte) == SplitChar::Invalid {
+                return false;
+            }
+            bytes = rest;
+        }
+        match split(bytes).1 {
+            Rest::Nothing => true,
+            Rest::Unfinished(tail) => {
+                self.keep(tail);
+                true
+            }
+            Rest::Invalid => false,
+        }
+    }
+
+    /// The character that [`push`](Self::push) has just completed.
     pub(crate) fn character(&self) -> &str {
         let len = character_len(self.bytes[0]);
         self.bytes
@@ -198,12 +213,12 @@ mod tests {
         let mut end = Some(true);
         for &byte in bytes {
             match carry.push(byte) {
-                Carried::Unfinished => end = Some(false),
-                Carried::Whole => {
+                SplitChar::Unfinished => end = Some(false),
+                SplitChar::Whole => {
                     text.extend_from_slice(carry.character().as_bytes());
                     end = Some(true);
                 }
-                Carried::Invalid => {
+                SplitChar::Invalid => {
                     end = None;
                     break;
                 }

@@ -1,40 +1,40 @@
-//! What comes out of a connection.
+//! What comes out of a connection at the streaming level.
 
-use super::{CloseRecord, Reply};
-use crate::frame::CloseFrame;
+use super::Reply;
+use crate::frame::{CloseFrame, MessageKind};
 
 /// Something that the peer sent, at the streaming level.
-///
-/// `C` is what a Close carries: the peer's [`CloseFrame`] where the receive half is driven alone, the whole
-/// [`CloseRecord`] where a [`Connection`](super::Connection) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event<'a, C = CloseRecord<'a>> {
-    /// A piece of a text message: whole characters, at most as many as arrived.
+#[non_exhaustive]
+pub enum ChunkEvent<'a> {
+    /// A chunk of a text message: whole characters, at most as many as arrived.
     Text(Chunk<'a, str>),
-    /// A piece of a binary message.
+    /// A chunk of a binary message.
     Binary(Chunk<'a, [u8]>),
-    /// A Ping, whole. A [`Connection`](super::Connection) has already queued the Pong.
+    /// A chunk of a compressed message, still compressed. Only with [`Extensions::compression`](super::Extensions).
+    Compressed(MessageKind, Chunk<'a, [u8]>),
+    /// A Ping. A [`Connection`](super::Connection) has already queued the Pong.
     Ping(&'a [u8]),
-    /// A Pong, whole, whether asked for or not.
+    /// A Pong, whether asked for or not.
     Pong(&'a [u8]),
     /// The peer's Close. A [`Connection`](super::Connection) has already queued the answer, if one was due.
-    Close(C),
+    Close(CloseFrame<'a>),
 }
 
-impl Event<'_, CloseFrame<'_>> {
-    /// What the send half owes the peer for this event. For those who drive the two halves apart; a
-    /// [`Connection`](super::Connection) does it by itself.
+impl ChunkEvent<'_> {
+    /// What the send half owes the peer for this event: a Pong for a Ping, a Close for a Close. Only for halves that are
+    /// driven apart; a [`Connection`](super::Connection) has sent it already.
     #[must_use]
     pub fn reply(&self) -> Option<Reply> {
         match self {
             Self::Ping(payload) => Some(Reply::pong(payload)),
-            Self::Close(frame) => Some(Reply::close(frame)),
-            Self::Text(_) | Self::Binary(_) | Self::Pong(_) => None,
+            Self::Close(frame) => Some(Reply::close_answer(frame)),
+            Self::Text(_) | Self::Binary(_) | Self::Compressed(..) | Self::Pong(_) => None,
         }
     }
 }
 
-/// A piece of a message, as much of it as lay in the input.
+/// A chunk of a message: as much of a frame as lay in the input.
 ///
 /// An empty frame is an empty chunk, so that every frame and every message has its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Chunk<'a, T: ?Sized> {
     pub message_start: bool,
     /// Whether a frame ends with this chunk.
     pub frame_end: bool,
-    /// Whether the message ends with this chunk; then a frame does too.
+    /// Whether the message ends with this chunk. A frame ends with it, too.
     pub message_end: bool,
 }
 

@@ -1,44 +1,63 @@
-//! The streaming level: an open connection as a state machine, without an allocator and without a buffer of its own.
+//! An open connection as a state machine, without an allocator and without a buffer of its own.
 //!
-//! [`Connection`] joins the receive half and the send half, answers Pings and Close frames, and keeps the record of how
-//! it ended. The halves can be taken apart ([`Connection::split`]) and driven by two tasks or threads. Whole messages
-//! are the business of [`message`](crate::message), which is a shell over this.
+//! A [`Connection`] joins the receive half and the send half, answers Pings and Close frames, and keeps the record of how
+//! it ended. There are two ways to receive:
+//!
+//! - [`receive`](Connection::receive) hands out whole messages from a [`ReadBuffer`](crate::buffer::ReadBuffer): see
+//!   [`message`](crate::message).
+//! - [`receive_chunk`](Connection::receive_chunk) hands out chunks of messages as they arrive, from any slice. Nothing is
+//!   kept but a header, a character or a control frame that the input has cut.
+//!
+//! All sending goes through a [`Tx`]. The halves can be taken apart ([`Connection::split`]) and driven by two tasks or
+//! threads.
 
-mod close;
+mod backlog;
+mod check;
+mod chunks;
 mod event;
-mod receive;
+mod extensions;
+mod payload;
+mod receiver;
+mod record;
 mod reply;
 mod role;
-mod send;
-mod step;
+mod sender;
+mod tx;
 
-pub use close::{CloseRecord, Initiator, StreamEnd, Transport};
-pub use event::{Chunk, Event};
-pub use receive::Receiver;
-pub use reply::Reply;
-pub use role::{Client, Role, Server};
-pub use send::{Payload, PreparedMessage, Sender};
+pub(crate) use check::CheckedHeader;
+pub(crate) use chunks::{Step, failed};
+pub use event::{Chunk, ChunkEvent};
+pub use extensions::Extensions;
+pub use payload::Payload;
 #[cfg(feature = "alloc")]
-pub(crate) use step::failed;
-pub(crate) use step::{Ends, Step, Whole};
+pub use payload::PreparedMessage;
+pub use receiver::Receiver;
+pub(crate) use receiver::{Phase, Stream};
+pub use record::CloseRecord;
+pub use reply::{Reply, ReplySlot};
+pub use role::{Client, Role, Server};
+pub use sender::Sender;
+pub use tx::Tx;
 
-use crate::error::{ReceiveError, SendError};
+pub use crate::state::{Initiator, StreamEnd, TransportAction};
+
+use crate::buffer::{Output, OutputFull};
+use crate::error::{Failure, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
-use crate::output::{Output, OutputFull};
-use crate::state::Control;
-use send::CloseReply;
+use crate::state::{Control, SentClose};
+use backlog::Backlog;
 
-/// An open connection at the streaming level.
+/// An open connection.
 ///
 /// It comes out of an opening handshake ([`handshake`](crate::handshake)), or is made by [`new`](Self::new) after
 /// somebody else's upgrade.
 ///
 /// ```
-/// use sockless::connection::{Connection, Event, Server};
+/// use sockless::connection::{ChunkEvent, Connection, Server};
 /// use sockless::limits::Limits;
 ///
-/// let mut connection = Connection::new(Server, &Limits::default());
+/// let mut ws = Connection::new(Server, &Limits::default());
 /// let mut out = Vec::new();
 ///
 /// // RFC 6455 section 5.7: a masked text message, here cut in the middle.
@@ -46,11 +65,11 @@ use send::CloseReply;
 /// let (first, second) = bytes.split_at_mut(8);
 /// let mut text = String::new();
 /// for mut input in [first, second] {
-///     while let Some((event, tx)) = connection.receive(&mut input, &mut out)? {
-///         if let Event::Text(chunk) = event {
+///     while let Some((event, mut tx)) = ws.receive_chunk(&mut input, &mut out)? {
+///         if let ChunkEvent::Text(chunk) = event {
 ///             text.push_str(chunk.data);
 ///             if chunk.message_end {
-///                 tx.text(&text, &mut out)?;
+///                 tx.text(&text)?;
 ///             }
 ///         }
 ///     }
@@ -59,13 +78,9 @@ use send::CloseReply;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Connection<R> {
-    receiver: Receiver<R>,
-    sender: Sender<R>,
-    /// The bytes of Pongs that were put since the output was last seen to have been drained; at most as many wait.
-    reply_backlog: u32,
-    max_reply_backlog: u32,
-    /// Whether the close record has been handed out.
-    recorded: bool,
+    pub(crate) receiver: Receiver<R>,
+    pub(crate) sender: Sender<R>,
+    backlog: Backlog,
 }
 
 impl<R: Role> Connection<R> {
@@ -75,202 +90,198 @@ impl<R: Role> Connection<R> {
         Self {
             receiver: Receiver::new(limits),
             sender: Sender::new(role),
-            reply_backlog: 0,
-            max_reply_backlog: limits.max_reply_backlog,
-            recorded: false,
+            backlog: Backlog::new(limits.max_reply_backlog),
         }
     }
 
-    /// Takes in bytes from the front of `input`, up to the next event, and moves `input` past them. `None` means that
-    /// all of it was taken in and more is needed. Beside the event comes the send half, so that an answer can be
-    /// written while the payload is still borrowed.
+    /// The same with extensions that were agreed in the opening handshake.
+    #[must_use]
+    pub fn with_extensions(self, extensions: Extensions) -> Self {
+        Self {
+            receiver: self.receiver.with_extensions(extensions),
+            sender: self.sender.with_extensions(extensions),
+            backlog: self.backlog,
+        }
+    }
+
+    /// Consumes bytes from the front of `input`, up to the next event, and moves `input` past them. `None` means that
+    /// all of it was consumed and more is needed. Beside the event comes the output handle, so that an answer can be
+    /// sent while the payload is still borrowed.
     ///
-    /// Pongs and the answer to a Close are put into `out`, before the event is handed out.
+    /// Pongs and the answer to a Close are put into `out` before the event is handed out.
     ///
     /// # Errors
-    /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
-    /// in `out` by then, or comes with the last chunk of a frame that is being sent in chunks.
-    /// [`ReceiveError::Blocked`] says what to do before going on with what is left of `input`: drain `out`, or finish
-    /// that frame.
+    /// [`ReceiveError::Failed`], on this and every later call, once the peer has violated the protocol or exceeded a
+    /// limit. The Close is in `out` by then, or comes with the last chunk of a frame that is being sent in chunks. All
+    /// input is discarded.
+    ///
+    /// [`ReceiveError::Blocked`] says what to do before going on with the rest of `input`: drain `out`, or finish that
+    /// frame.
     #[inline(always)] // what is not common is not inlined
-    pub fn receive<'e, 'i: 'e, O: Output + ?Sized>(
+    pub fn receive_chunk<'e, 'i: 'e, O: Output + ?Sized>(
         &'e mut self,
         input: &mut &'i mut [u8],
-        out: &mut O,
-    ) -> Result<Option<(Event<'e>, &'e mut Sender<R>)>, ReceiveError> {
+        out: &'e mut O,
+    ) -> Result<Option<(ChunkEvent<'e>, Tx<'e, R, O>)>, ReceiveError> {
         let step = match self.receiver.whole_message(input) {
-            Some(Whole::Text(text)) => return Ok(Some((Event::Text(Ends::WHOLE.chunk(text)), &mut self.sender))),
-            Some(Whole::Binary(data)) => return Ok(Some((Event::Binary(Ends::WHOLE.chunk(data)), &mut self.sender))),
-            Some(bad @ Whole::BadText(_)) => bad.into(),
-            None => self.any_step(input, out)?,
+            Some(step) => step,
+            None => self.step(input, out)?,
         };
         let Self { receiver, sender, .. } = self;
-        let event = step.event(receiver, || CloseRecord::of(receiver, sender));
-        Ok(event.map(|event| (event, sender)))
+        let control = receiver.control_payload();
+        Ok(step.event(receiver).map(|event| (event, Tx { sender, out, control })))
     }
 
-    /// Takes in the end of the stream of input, and hands out the close record unless an [`Event::Close`] has
-    /// already.
-    ///
-    /// Where no Close came, [`CloseRecord::code`] is 1006. From then on nothing can be sent, and all input is
-    /// discarded.
-    pub fn end_of_stream(&mut self) -> Option<CloseRecord<'_>> {
-        self.receiver.end_of_stream();
-        self.sender.end_of_stream();
-        let recorded = core::mem::replace(&mut self.recorded, true);
-        (!recorded).then(|| self.close_record())
-    }
-
-    /// Writes the replies that had to wait while a frame was sent in chunks. [`receive`](Self::receive) does so too.
-    ///
-    /// # Errors
-    /// [`OutputFull`]: drain the output and call again.
-    pub fn flush_replies<O: Output + ?Sized>(&mut self, out: &mut O) -> Result<(), OutputFull> {
-        if self.receiver.is_pong_owed() && !self.sender.is_in_frame() {
-            if !self.sender.is_closed() {
-                self.write_pong(None, out)?;
-            }
-            self.receiver.pong_paid();
-        }
-        Ok(())
-    }
-
-    /// The send half.
+    /// The output handle.
     #[inline]
-    pub const fn sender(&mut self) -> &mut Sender<R> {
-        &mut self.sender
+    pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O) -> Tx<'a, R, O> {
+        Tx {
+            sender: &mut self.sender,
+            out,
+            control: self.receiver.control_payload(),
+        }
     }
 
-    /// What to do with the transport, now. Ask after each event, error, and end of stream.
+    /// The stream of input has ended: a read returned no bytes, and all events were received. Returns the record of how
+    /// the connection ended, with code 1006 if no Close was received.
+    ///
+    /// From then on nothing can be sent, and all input is discarded. Input that is left in a
+    /// [`ReadBuffer`](crate::buffer::ReadBuffer) is the start of a frame whose end will not come.
+    pub fn end_of_stream(&mut self) -> CloseRecord<'_> {
+        self.receiver.end_of_stream();
+        self.sender.sending_shut_down();
+        self.close_record()
+    }
+
+    /// What to do with the transport now. Ask after each event, error, and end of stream.
     #[must_use]
-    pub fn transport(&self) -> Transport {
-        Transport::of(&self.receiver, &self.sender)
+    pub fn transport(&self) -> TransportAction {
+        TransportAction::of(&self.receiver, &self.sender)
     }
 
-    /// How the connection has ended so far. It is complete once [`Event::Close`] or
-    /// [`end_of_stream`](Self::end_of_stream) has handed it out.
+    /// The sending direction of the transport was shut down, as [`TransportAction::ShutDownSend`] asked. Nothing can be
+    /// sent any more.
+    pub const fn sending_shut_down(&mut self) {
+        self.sender.sending_shut_down();
+    }
+
+    /// Gives up: a deadline has passed, or the transport has failed. From then on [`transport`](Self::transport) returns
+    /// [`TransportAction::Abort`], nothing can be sent, and all input is discarded.
+    pub fn abort(&mut self) {
+        self.receiver.abort();
+        self.sender.abort();
+    }
+
+    /// How the connection has ended so far.
     #[must_use]
     pub fn close_record(&self) -> CloseRecord<'_> {
         CloseRecord::of(&self.receiver, &self.sender)
     }
 
-    /// Sends a Close frame: [`Sender::close`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn close<O: Output + ?Sized>(
-        &mut self,
-        code: impl Into<Option<CloseCode>>,
-        reason: &str,
-        out: &mut O,
-    ) -> Result<(), SendError> {
-        self.sender.close(code, reason, out)
+    /// Why the connection has failed, if it has.
+    #[must_use]
+    pub const fn failure(&self) -> Option<Failure> {
+        self.receiver.failure()
     }
 
-    /// Takes the two halves apart. From then on replies are the caller's to carry: [`Event::reply`]. Finish the frame
-    /// that is being sent in chunks before, and [flush](Self::flush_replies) the reply that waited for its end.
+    /// How many payload bytes of the message under way have been consumed. `None` between two messages.
+    #[must_use]
+    pub const fn message_progress(&self) -> Option<u64> {
+        self.receiver.message_progress()
+    }
+
+    /// Whether the connection is between two messages in both directions, with nothing owed and no Close sent or
+    /// received. If the input and the output are empty too, it behaves as a fresh connection.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.receiver.phase == Phase::Start && self.sender.is_at_rest()
+    }
+
+    /// Takes the two halves apart. From then on replies are the caller's to carry: see [`Reply`].
     ///
     /// # Errors
-    /// The connection itself, if a frame is being sent in chunks or a reply waits.
+    /// The connection itself, if a frame is being sent in chunks. Finish it first.
     #[allow(clippy::result_large_err, reason = "the error is the connection, handed back")]
     pub fn split(self) -> Result<(Receiver<R>, Sender<R>), Self> {
-        if self.receiver.is_pong_owed() || self.sender.is_in_frame() {
+        if self.sender.is_in_frame() {
             return Err(self);
         }
         Ok((self.receiver, self.sender))
     }
 
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn receiver(&self) -> &Receiver<R> {
-        &self.receiver
-    }
-
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn halves(&mut self) -> (&Receiver<R>, &mut Sender<R>) {
-        (&self.receiver, &mut self.sender)
-    }
-
-    /// A whole message that lies whole in the input, if that is what comes.
-    #[cfg(feature = "alloc")]
-    #[inline(always)]
-    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
-        self.receiver.whole_message(input)
-    }
-
     /// One step that need not be a whole message, with the replies that it calls for.
-    pub(crate) fn any_step<'i, O: Output + ?Sized>(
+    #[inline(never)]
+    pub(crate) fn step<'i, O: Output + ?Sized>(
         &mut self,
         input: &mut &'i mut [u8],
         out: &mut O,
     ) -> Result<Step<'i>, ReceiveError> {
-        self.flush_replies(out).map_err(crate::error::Blocked::from)?;
-        match self.receiver.any_step(input) {
-            Ok(Step::Control(control, payload)) => self.reply(control, payload, out),
+        match self.receiver.step_slow(input, self.sender.pong_deferred) {
+            Ok(Step::Control(control, payload)) => {
+                if let Err(full) = self.reply(control, payload, out) {
+                    self.receiver.hold(control, payload);
+                    return Err(ReceiveError::Blocked(full.into()));
+                }
+                Ok(Step::Control(control, payload))
+            }
             Ok(step) => Ok(step),
             Err(error) => Err(self.answer_failure(error, out)),
         }
     }
 
-    /// Answers a control frame (sections 5.5.1 and 5.5.2), before its event is handed out.
+    /// Answers a control frame before its event is handed out. Without a payload here, it is the one that is kept.
     #[cold]
-    fn reply<'i, O: Output + ?Sized>(
+    pub(crate) fn reply<O: Output + ?Sized>(
         &mut self,
         control: Control,
-        payload: Option<&'i [u8]>,
+        payload: Option<&[u8]>,
         out: &mut O,
-    ) -> Result<Step<'i>, ReceiveError> {
-        let written = match control {
+    ) -> Result<(), OutputFull> {
+        match control {
             Control::Pong => Ok(()),
-            Control::Ping if self.sender.is_closed() => Ok(()),
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
+            // Close frame" (section 5.5.2): having sent one is no excuse.
+            Control::Ping if !self.sender.is_writable() => Ok(()),
             Control::Ping if self.sender.is_in_frame() => {
-                self.receiver.owe_pong(payload);
+                if let Some(payload) = payload {
+                    self.receiver.set_control(payload);
+                }
+                self.sender.pong_deferred = true;
                 Ok(())
             }
-            Control::Ping => self.write_pong(payload, out),
-            Control::Close => {
-                let frame = self.receiver.close_frame().unwrap_or_default();
-                self.sender.close_for_peer(CloseReply { frame, answers: true }, out)
+            Control::Ping => {
+                let payload = payload.unwrap_or(self.receiver.control_payload());
+                let frame_len = payload.len() + if R::IS_CLIENT { 6 } else { 2 };
+                if !self.backlog.admits(self.sender.put, out.len(), frame_len) {
+                    return Err(OutputFull { needed: frame_len });
+                }
+                self.sender.write_pong(payload, out)?;
+                self.backlog.add(frame_len);
+                Ok(())
             }
-        };
-        if let Err(full) = written {
-            self.receiver.hold(control, payload);
-            return Err(ReceiveError::Blocked(full.into()));
+            // "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
+            // Close frame in response" (section 5.5.1).
+            Control::Close => {
+                let body = payload.unwrap_or(self.receiver.control_payload());
+                let code = CloseFrame::decode(body).ok().and_then(|frame| frame.code);
+                let close = SentClose {
+                    code: code.unwrap_or(CloseCode::NO_STATUS),
+                    answers: true,
+                };
+                self.sender.close_automatically(close, body, out)
+            }
         }
-        if control == Control::Close {
-            self.recorded = true;
-        }
-        Ok(Step::Control(control, payload))
-    }
-
-    /// Writes a Pong, unless too many wait already.
-    fn write_pong<O: Output + ?Sized>(&mut self, payload: Option<&[u8]>, out: &mut O) -> Result<(), OutputFull> {
-        let payload = payload.unwrap_or(self.receiver.control_payload());
-        let before = out.len();
-        // What was drained does not wait any more.
-        let waiting = u32::try_from(before).map_or(self.reply_backlog, |len| self.reply_backlog.min(len));
-        // Two to six bytes of header, and at most 125 of payload.
-        let frame_len = payload.len() + if R::IS_CLIENT { 6 } else { 2 };
-        let backlog = waiting.saturating_add(u32::try_from(frame_len).unwrap_or(u32::MAX));
-        if waiting > 0 && backlog > self.max_reply_backlog {
-            return Err(OutputFull { needed: frame_len });
-        }
-        self.sender.write_pong(payload, out)?;
-        self.reply_backlog = backlog;
-        Ok(())
     }
 
     /// Sends the Close that a failure calls for (section 7.1.7), before the error is handed out.
     #[cold]
-    fn answer_failure<O: Output + ?Sized>(&mut self, error: ReceiveError, out: &mut O) -> ReceiveError {
+    pub(crate) fn answer_failure<O: Output + ?Sized>(&mut self, error: ReceiveError, out: &mut O) -> ReceiveError {
         let ReceiveError::Failed(failure) = error else {
             return error;
         };
-        let frame = CloseFrame {
-            code: Some(failure.close_code()),
-            reason: "",
-        };
-        let close = CloseReply { frame, answers: false };
-        match self.sender.close_for_peer(close, out) {
+        let code = failure.close_code();
+        let body = code.0.to_be_bytes();
+        match self.sender.close_automatically(SentClose::failure(code), &body, out) {
             Ok(()) => error,
             Err(full) => ReceiveError::Blocked(full.into()),
         }
@@ -280,6 +291,7 @@ impl<R: Role> Connection<R> {
 impl<R> core::fmt::Debug for Connection<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Connection")
+            .field("receiver", &self.receiver)
             .field("sender", &self.sender)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::MAX_CONTROL_LEN;
-use crate::error::Violation;
+use super::Violation;
 use crate::utf8;
 
 /// The longest reason in a Close frame, in bytes of UTF-8: what a control frame holds beside the code.
@@ -150,8 +150,8 @@ impl<'a> CloseFrame<'a> {
             .chain(reason.bytes())
     }
 
-    /// Judges the start of a body of which more is to come, so that what is wrong is said at the byte that makes it so.
-    pub(crate) fn judge_part(part: &[u8]) -> Result<(), Violation> {
+    /// Checks the start of a body of which more is to come, so that an error comes from the first byte that shows it.
+    pub(crate) fn check_part(part: &[u8]) -> Result<(), Violation> {
         let Some((code, reason)) = part.split_first_chunk::<2>() else {
             return Ok(());
         };

@@ -69,11 +69,13 @@ impl Mask {
     #[inline(always)]
     fn apply_words<const MOST: usize>(self, bytes: &mut [u8]) {
         let word = self.word();
-        let (words, rest) = bytes.as_chunks_mut::<8>();
-        for chunk in words.iter_mut().take(MOST) {
-            *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+        let mut words = bytes.chunks_exact_mut(8);
+        for chunk in words.by_ref().take(MOST) {
+            if let Ok(chunk) = <&mut [u8; 8]>::try_from(chunk) {
+                *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+            }
         }
-        for (byte, key) in rest.iter_mut().zip(word.to_ne_bytes()) {
+        for (byte, key) in words.into_remainder().iter_mut().zip(word.to_ne_bytes()) {
             *byte ^= key;
         }
     }
@@ -88,12 +90,15 @@ impl Mask {
             target.get_mut(..len).unwrap_or_default(),
         );
         let word = self.word();
-        let (from_words, from_rest) = source.as_chunks::<8>();
-        let (to_words, to_rest) = target.as_chunks_mut::<8>();
-        for (to, from) in to_words.iter_mut().zip(from_words) {
-            *to = (u64::from_ne_bytes(*from) ^ word).to_ne_bytes();
+        let mut from_words = source.chunks_exact(8);
+        let mut to_words = target.chunks_exact_mut(8);
+        for (to, from) in to_words.by_ref().zip(from_words.by_ref()) {
+            if let (Ok(to), Ok(from)) = (<&mut [u8; 8]>::try_from(to), <[u8; 8]>::try_from(from)) {
+                *to = (u64::from_ne_bytes(from) ^ word).to_ne_bytes();
+            }
         }
-        for ((to, from), key) in to_rest.iter_mut().zip(from_rest).zip(word.to_ne_bytes()) {
+        let rest = to_words.into_remainder().iter_mut().zip(from_words.remainder());
+        for ((to, from), key) in rest.zip(word.to_ne_bytes()) {
             *to = from ^ key;
         }
         self.advance(len);
@@ -108,6 +113,16 @@ impl Mask {
         (u128::from_le_bytes(block) ^ (word << 64 | word)).to_le_bytes()
     }
 
+    /// The key, over and over.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn pattern(self) -> [u8; 256] {
+        let mut pattern = [0; 256];
+        for (to, from) in pattern.iter_mut().zip(self.key.iter().cycle()) {
+            *to = *from;
+        }
+        pattern
+    }
+
     /// The key twice.
     #[inline]
     fn word(self) -> u64 {
@@ -117,7 +132,7 @@ impl Mask {
 
     /// Rotates the key by `len` bytes of payload.
     #[inline]
-    fn advance(&mut self, len: usize) {
+    pub(crate) fn advance(&mut self, len: usize) {
         // The low two bits of the length are all that counts.
         let bits = [0, 8, 16, 24].get(len % 4).copied().unwrap_or(0);
         self.key = u32::from_le_bytes(self.key).rotate_right(bits).to_le_bytes();

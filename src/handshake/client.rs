@@ -7,10 +7,10 @@ use super::key::Key;
 use super::negotiate::{Answer, Proposal, Summary, first_value};
 use super::uri::WebSocketUri;
 use super::write::{FieldValue, write_whole};
+use crate::buffer::Output;
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
-use crate::output::Output;
 
 /// A client that has sent its request and waits for the head of the response.
 ///

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::output::OutputFull;
+use crate::buffer::OutputFull;
 
 /// Makes an error enum from its table, so that the name, the section and the text of a rule stand in one place.
 macro_rules! rules {

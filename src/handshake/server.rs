@@ -6,9 +6,9 @@ use super::head::{Headers, HttpVersion, Kind, RequestLine, Scanner, split};
 use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary, first_value};
 use super::uri::ResourceName;
 use super::write::{HttpResponse, status_line, write_error, write_whole};
+use crate::buffer::Output;
 use crate::connection::{Connection, Server};
 use crate::limits::Limits;
-use crate::output::Output;
 
 /// A server that waits for the head of a request.
 ///

@@ -4,7 +4,7 @@ use core::fmt::{self, Write as _};
 
 use super::error::{HandshakeError, Misuse, WriteError};
 use super::grammar::{is_token, is_value};
-use crate::output::{Output, OutputFull, SliceOutput};
+use crate::buffer::{Output, OutputFull, SliceOutput};
 
 /// Where the pieces of a head go.
 pub(crate) struct Sink<'a>(&'a mut dyn FnMut(&[u8]));

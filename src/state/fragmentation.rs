@@ -1,7 +1,6 @@
-//! Pure transition tables: no bytes, no role, no buffers.
-//!
+//! Fragmentation (RFC 6455 section 5.4): what a frame is, seen from where a half was.
 //! ```text
-//! Fragmentation (RFC 6455 section 5.4), receiving and sending alike:
+//! Receiving and sending alike:
 //!
 //!            text / binary without FIN
 //!   Between ---------------------------> Within(kind) --+
@@ -14,8 +13,7 @@
 //! Control frames may come anywhere and change nothing here.
 //! ```
 
-use crate::error::Violation;
-use crate::frame::{MessageKind, Opcode};
+use crate::frame::{MessageKind, Opcode, Violation};
 
 /// Where a half is between messages: `None` between two, or inside one of this kind.
 pub(crate) type Fragmentation = Option<MessageKind>;

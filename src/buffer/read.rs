@@ -1,0 +1,602 @@
+//! The read buffer: room to read into, and what was read and has not been consumed.
+//!
+//! ```text
+//!      joined_start  joined_end      start             end         memory.len()
+//!   ...|   fragments   |... consumed ...|    unread     |    room    |
+//!      |  of a message |                | a frame, or a |  to read   |
+//!      |  under way    |                | part of one   |  into      |
+//! ```
+//!
+//! A message in one frame is handed out where it lies. The fragments of a message are moved together as each of them is
+//! complete, so that every payload byte moves once, by the length of the headers before it.
+
+#[cfg(feature = "alloc")]
+use alloc::{string::String, vec::Vec};
+
+use crate::frame::MAX_CONTROL_FRAME_LEN;
+
+#[cfg(feature = "alloc")]
+use crate::error::OutOfMemory;
+
+/// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
+/// the buffer and this one is not moved. That costs a read now and then, which below this length costs more than moving.
+const LARGE: usize = 16 << 10;
+
+/// How much a buffer of a connection's own reads at rest, in bytes.
+#[cfg(feature = "alloc")]
+const LEAST_READ: usize = 4 << 10;
+
+/// How much it reads at most, in bytes, once reads have filled all room they were given.
+#[cfg(feature = "alloc")]
+const MOST_READ: usize = 256 << 10;
+
+/// The memory of a [`ReadBuffer`]: a `Vec<u8>`, which grows, or a fixed `&mut [u8]` or `[u8; N]`.
+pub trait Storage: sealed::Storage {}
+
+#[cfg(feature = "alloc")]
+type DefaultStorage = Vec<u8>;
+#[cfg(not(feature = "alloc"))]
+type DefaultStorage = [u8; 0];
+
+/// Input for whole messages ([`Connection::receive`](crate::connection::Connection::receive)) and for the opening
+/// handshake.
+///
+/// Read into [`space`](Self::space), say how many bytes came with [`advance`](Self::advance), then receive until nothing
+/// more comes out. There is nothing else to know about it to use one buffer for each connection:
+///
+/// ```
+/// use sockless::buffer::ReadBuffer;
+/// # use std::io::Read;
+/// # let mut stream: &[u8] = b"bytes";
+///
+/// let mut input = ReadBuffer::new();
+/// let n = stream.read(input.space())?;
+/// input.advance(n);
+/// assert_eq!(input.unread(), b"bytes");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Memory
+/// A growing buffer ([`new`](Self::new), [`with_capacity`](Self::with_capacity)) grows with the bytes that arrive, never
+/// with a length that was only declared, and to at most twice the longest message with a read on top. [`new`](Self::new)
+/// reads 4 KiB at rest and more while reads fill the space, up to 256 KiB, and shrinks again. It holds no memory before
+/// the first [`space`](Self::space) and after [`release`](Self::release).
+///
+/// Over a fixed slice or array ([`fixed`](Self::fixed)), the longest message is [`FIXED_OVERHEAD`](Self::FIXED_OVERHEAD)
+/// bytes shorter than the memory, wherever reads cut it. A longer one is refused from its header with close code 1009.
+///
+/// # One buffer for many connections
+/// An event loop needs one large buffer (64 to 256 KiB) for each thread. A connection keeps a buffer of its own only for
+/// what has arrived of an incomplete message, and that one is empty, without memory, while it is idle:
+///
+/// ```
+/// use sockless::buffer::ReadBuffer;
+/// use sockless::connection::{Connection, Server};
+/// # use sockless::message::Event;
+/// # use std::io::Read;
+///
+/// struct Client<S> { stream: S, ws: Connection<Server>, held: ReadBuffer, out: Vec<u8> }
+///
+/// fn on_readable<S: Read>(
+///     client: &mut Client<S>,
+///     shared: &mut ReadBuffer,    // ReadBuffer::with_capacity(256 << 10)
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     let input = shared.input_for(&mut client.held);
+///     let n = client.stream.read(input.space())?;
+///     input.advance(n);
+///     while let Some((event, mut tx)) = client.ws.receive(input, &mut client.out)? {
+///         # let _ = (event, &mut tx);
+///     }
+///     shared.keep_rest(&mut client.held)?;
+///     Ok(())
+/// }
+/// ```
+pub struct ReadBuffer<S = DefaultStorage> {
+    pub(crate) memory: S,
+    pub(crate) at: Cursor,
+    sizing: Sizing,
+}
+
+/// Positions in the memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    /// The fragments of the message under way that are complete, unmasked.
+    pub(crate) joined_start: usize,
+    pub(crate) joined_end: usize,
+    /// What was read and has not been consumed.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// How many bytes the frame under way lacks; 0 if none is, or if its header is incomplete.
+    pub(crate) wanted: usize,
+    /// Where the message lies that was handed out last. It ends before it starts once anything else has happened.
+    delivered_start: usize,
+    delivered_end: usize,
+}
+
+/// How much to read at once.
+#[derive(Clone, Copy, Debug)]
+struct Sizing {
+    /// How much to read next, at rest, in bytes.
+    read_len: usize,
+    least: usize,
+    most: usize,
+    /// The length of the space that was handed out last.
+    offered: usize,
+    /// The end of what was read since the buffer was last empty.
+    peak: usize,
+    /// Whether there was no memory for more space.
+    exhausted: bool,
+}
+
+impl Sizing {
+    const fn new(least: usize, most: usize) -> Self {
+        Self {
+            read_len: least,
+            least,
+            most,
+            offered: 0,
+            peak: 0,
+            exhausted: false,
+        }
+    }
+
+    /// A read brought `len` bytes into a space of `read_len`.
+    fn adapt(&mut self, len: usize) {
+        if len >= self.read_len {
+            self.read_len = self.read_len.saturating_mul(2).min(self.most);
+        } else if len < self.read_len / 4 {
+            self.read_len = (self.read_len / 2).max(self.least);
+        }
+    }
+
+    /// Memory for a read, and behind it for what a frame may lack after it.
+    const fn target(&self) -> usize {
+        let quarter = self.read_len / 4;
+        self.read_len
+            .saturating_add(if quarter < LARGE { quarter } else { LARGE })
+    }
+}
+
+impl Cursor {
+    const START: Self = Self {
+        joined_start: 0,
+        joined_end: 0,
+        start: 0,
+        end: 0,
+        wanted: 0,
+        delivered_start: 1,
+        delivered_end: 0,
+    };
+
+    pub(crate) const fn joined_len(&self) -> usize {
+        self.joined_end - self.joined_start
+    }
+
+    const fn is_at_rest(&self) -> bool {
+        self.start == self.end && self.joined_start == self.joined_end
+    }
+
+    /// The first `len` unread bytes are not needed any more.
+    #[inline]
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start = self.start.saturating_add(len).min(self.end);
+        self.forget_delivered();
+    }
+
+    /// The message between these places is handed out.
+    #[inline(always)]
+    pub(crate) const fn deliver(&mut self, start: usize, end: usize) {
+        self.delivered_start = start;
+        self.delivered_end = end;
+    }
+
+    pub(crate) const fn forget_delivered(&mut self) {
+        self.deliver(1, 0);
+    }
+
+    /// Forgets all input: nothing of it will be read.
+    pub(crate) const fn discard(&mut self) {
+        *self = Self::START;
+    }
+
+    /// Forgets the fragments of the last message.
+    pub(crate) const fn clear_joined(&mut self) {
+        self.joined_start = self.start;
+        self.joined_end = self.start;
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl ReadBuffer {
+    /// An empty buffer for one connection. It allocates with the first [`space`](Self::space).
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::sized(LEAST_READ, MOST_READ)
+    }
+
+    /// An empty buffer that always reads up to `bytes` at once: the one of a thread, with 64 to 256 KiB.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        let bytes = bytes.max(1);
+        Self::sized(bytes, bytes)
+    }
+
+    const fn sized(least: usize, most: usize) -> Self {
+        Self {
+            memory: Vec::new(),
+            at: Cursor::START,
+            sizing: Sizing::new(least, most),
+        }
+    }
+
+    /// The buffer to read into for a connection that holds `held`: that one if it holds the start of a message, else this
+    /// one.
+    pub const fn input_for<'b>(&'b mut self, held: &'b mut Self) -> &'b mut Self {
+        if held.is_at_rest() { self } else { held }
+    }
+
+    /// Moves what is left of an incomplete message into `held`, so that this buffer is empty for the next connection.
+    /// Nothing is allocated if nothing is left; memory of a `held` that is empty is given back.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: nothing was moved. The connection that the input belongs to cannot go on.
+    pub fn keep_rest(&mut self, held: &mut Self) -> Result<(), OutOfMemory> {
+        if held.is_at_rest() {
+            held.release();
+        }
+        if self.is_at_rest() {
+            return Ok(());
+        }
+        held.join(self.joined())?;
+        held.extend(self.unread())?;
+        held.at.wanted = self.at.wanted;
+        self.at.discard();
+        Ok(())
+    }
+
+    /// Appends bytes that came in another way than through [`space`](Self::space).
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: nothing was appended.
+    pub fn extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        if self.is_at_rest() {
+            self.at = Cursor::START;
+        }
+        let end = self.at.end.checked_add(bytes.len()).ok_or(OutOfMemory)?;
+        if end > self.memory.len() {
+            let len = end.max(self.memory.len().saturating_mul(2).min(end.saturating_add(MOST_READ)));
+            grow(&mut self.memory, len)?;
+        }
+        if let Some(room) = self.memory.get_mut(self.at.end..end) {
+            room.copy_from_slice(bytes);
+        }
+        self.at.end = end;
+        self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
+        self.at.forget_delivered();
+        self.sizing.peak = self.sizing.peak.max(end);
+        Ok(())
+    }
+
+    /// The fragments of a message under way, in an empty buffer.
+    fn join(&mut self, fragments: &[u8]) -> Result<(), OutOfMemory> {
+        self.extend(fragments)?;
+        self.at.joined_start = 0;
+        self.at.joined_end = self.at.end;
+        self.at.start = self.at.end;
+        Ok(())
+    }
+
+    /// Gives back all memory, if nothing is unread and no message is under way. The next [`space`](Self::space) allocates.
+    pub fn release(&mut self) {
+        if self.is_at_rest() {
+            self.memory = Vec::new();
+            self.at = Cursor::START;
+            self.sizing.read_len = self.sizing.least;
+            self.sizing.peak = 0;
+        }
+    }
+
+    /// The memory that is held, in bytes.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.memory.capacity()
+    }
+
+    /// The binary message, or the text as bytes, that was received last, by value. Call it after
+    /// [`receive`](crate::connection::Connection::receive) has returned the message, before anything else is done with
+    /// the buffer; it returns `None` at any other time, after a message was taken, and without memory.
+    ///
+    /// A long message is not copied where the buffer holds nothing else: it leaves with the buffer's memory.
+    pub fn take_binary(&mut self) -> Option<Vec<u8>> {
+        let (start, end) = (self.at.delivered_start, self.at.delivered_end);
+        self.at.forget_delivered();
+        let len = end.checked_sub(start)?;
+        if start == 0 && self.is_at_rest() && len >= LEAST_READ.max(self.memory.len() / 2) {
+            let mut message = core::mem::take(&mut self.memory);
+            message.truncate(end);
+            self.at = Cursor::START;
+            return Some(message);
+        }
+        let message = self.memory.get(start..end)?;
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(message.len()).ok()?;
+        copy.extend_from_slice(message);
+        Some(copy)
+    }
+
+    /// The text message that was received last, by value: see [`take_binary`](Self::take_binary).
+    pub fn take_text(&mut self) -> Option<String> {
+        String::from_utf8(self.take_binary()?).ok()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Default for ReadBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Storage> ReadBuffer<S> {
+    /// How many bytes longer than a message fixed memory has to be: the longest control frame, which may come between two
+    /// fragments.
+    pub const FIXED_OVERHEAD: usize = MAX_CONTROL_FRAME_LEN;
+
+    /// An empty buffer over fixed memory, which needs no allocator.
+    ///
+    /// ```
+    /// use sockless::buffer::ReadBuffer;
+    ///
+    /// let mut memory = [0; 1024];
+    /// let mut input = ReadBuffer::fixed(&mut memory[..]); // for messages of up to 893 bytes
+    /// assert_eq!(input.space().len(), 1024);
+    /// ```
+    pub fn fixed(memory: S) -> Self {
+        let len = memory.bytes().len();
+        Self {
+            memory,
+            at: Cursor::START,
+            sizing: Sizing::new(len, len),
+        }
+    }
+
+    /// Room to read into. Then say how much was read with [`advance`](Self::advance).
+    ///
+    /// Receive all messages first: what is consumed makes room. It is empty only if there is no memory for more, and then
+    /// the next [`receive`](crate::connection::Connection::receive) fails the connection.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.at.forget_delivered();
+        let room = self.make_room();
+        self.sizing.offered = room;
+        self.sizing.exhausted = room == 0;
+        let Self { memory, at, .. } = self;
+        memory
+            .bytes_mut()
+            .get_mut(at.end..)
+            .and_then(|space| space.get_mut(..room))
+            .unwrap_or_default()
+    }
+
+    /// `len` bytes were read into [`space`](Self::space). At most its length counts.
+    pub fn advance(&mut self, len: usize) {
+        let len = len.min(self.sizing.offered);
+        if self.sizing.offered == self.sizing.read_len {
+            self.sizing.adapt(len);
+        }
+        self.sizing.offered = 0;
+        self.at.end += len;
+        self.at.wanted = self.at.wanted.saturating_sub(len);
+        self.sizing.peak = self.sizing.peak.max(self.at.end);
+    }
+
+    /// What was read and has not been consumed: after an opening handshake that was not one, the start of the body.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()
+    }
+
+    /// Discards the first `len` unread bytes, or all that there are.
+    pub fn consume(&mut self, len: usize) {
+        self.at.consume(len);
+    }
+
+    /// Whether nothing is unread and no message is under way. Then the buffer can serve another connection.
+    #[must_use]
+    pub const fn is_at_rest(&self) -> bool {
+        self.at.is_at_rest()
+    }
+
+    /// The longest message for which there can be room.
+    #[inline(always)]
+    pub(crate) fn longest(&self) -> u64 {
+        if S::GROWS {
+            u64::MAX
+        } else {
+            // Lossless: a usize has at most 64 bits.
+            self.memory.bytes().len().saturating_sub(Self::FIXED_OVERHEAD) as u64
+        }
+    }
+
+    /// Whether the last [`space`](Self::space) was empty.
+    pub(crate) const fn is_exhausted(&self) -> bool {
+        self.sizing.exhausted
+    }
+
+    #[cfg(feature = "alloc")]
+    fn joined(&self) -> &[u8] {
+        self.memory
+            .bytes()
+            .get(self.at.joined_start..self.at.joined_end)
+            .unwrap_or_default()
+    }
+
+    /// Starts from the front if nothing is held, and takes the memory that the last reads suggest.
+    fn rest(&mut self) {
+        if !self.at.is_at_rest() {
+            return;
+        }
+        self.at = Cursor::START;
+        let (target, len) = (self.sizing.target(), self.memory.bytes().len());
+        let wasted = len / 4 >= target && len / 4 >= self.sizing.peak;
+        if S::GROWS && (len < target || wasted) {
+            self.memory.renew(target);
+        }
+        self.sizing.peak = 0;
+    }
+
+    /// Makes room behind what is there. Returns how many bytes to read.
+    fn make_room(&mut self) -> usize {
+        self.rest();
+        let Cursor { start, end, wanted, .. } = self.at;
+        if start == end && self.at.joined_len() == 0 {
+            return self.room().min(self.sizing.read_len);
+        }
+        let large = wanted.saturating_add(end - start) >= LARGE;
+        let needed = wanted.max(1);
+        let too_short = self.room() < needed || (!large && self.room() < self.sizing.read_len / 4);
+        if too_short {
+            self.move_unread();
+        }
+        if self.room() < needed {
+            self.grow_or_move(needed);
+        }
+        let most = if large { wanted } else { self.sizing.read_len };
+        self.room().min(most)
+    }
+
+    const fn len_before_unread(&self) -> usize {
+        if self.at.joined_len() > 0 {
+            self.at.joined_end
+        } else {
+            0
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.memory.bytes().len().saturating_sub(self.at.end)
+    }
+
+    /// Moves what is unread to the front, or up to the fragments that are joined. A frame moves so at most once.
+    fn move_unread(&mut self) {
+        let to = self.len_before_unread();
+        let Cursor { start, end, .. } = self.at;
+        if start > to && end <= self.memory.bytes().len() {
+            self.memory.bytes_mut().copy_within(start..end, to);
+            self.at.start = to;
+            self.at.end = to + (end - start);
+        }
+        if self.at.joined_len() == 0 {
+            self.at.clear_joined();
+        }
+    }
+
+    /// Grows in proportion to what has arrived, so that the work stays linear; fixed memory is made use of from its front.
+    fn grow_or_move(&mut self, needed: usize) {
+        let joined_start = self.at.joined_start;
+        if self.at.joined_len() > 0 && joined_start > 0 && (!S::GROWS || self.at.joined_len() <= joined_start) {
+            self.memory.bytes_mut().copy_within(joined_start..self.at.end, 0);
+            self.at.joined_start = 0;
+            self.at.joined_end -= joined_start;
+            self.at.start -= joined_start;
+            self.at.end -= joined_start;
+        }
+        if S::GROWS && self.room() < needed {
+            let end = self.at.end;
+            let most = end.saturating_add(end.max(self.sizing.read_len));
+            let enough = end
+                .saturating_add(needed)
+                .saturating_add(self.sizing.target() - self.sizing.read_len);
+            self.memory.grow(most.min(enough));
+        }
+    }
+}
+
+impl<S> core::fmt::Debug for ReadBuffer<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ReadBuffer")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a vector longer, by exactly as much as is needed.
+#[cfg(feature = "alloc")]
+fn grow(memory: &mut Vec<u8>, len: usize) -> Result<(), OutOfMemory> {
+    memory
+        .try_reserve_exact(len.saturating_sub(memory.len()))
+        .map_err(|_| OutOfMemory)?;
+    memory.resize(len.max(memory.len()), 0);
+    Ok(())
+}
+
+mod sealed {
+    #[allow(unreachable_pub, reason = "a public bound that nobody outside can name")]
+    pub trait Storage {
+        /// Whether more memory can be had.
+        const GROWS: bool;
+
+        fn bytes(&self) -> &[u8];
+        fn bytes_mut(&mut self) -> &mut [u8];
+
+        /// Makes the memory `len` bytes long, if there is memory, and keeps what is in it.
+        fn grow(&mut self, _len: usize) {}
+
+        /// Replaces the memory with `len` bytes, if there is memory.
+        fn renew(&mut self, _len: usize) {}
+    }
+
+    #[cfg(feature = "alloc")]
+    impl Storage for alloc::vec::Vec<u8> {
+        const GROWS: bool = true;
+
+        #[inline(always)]
+        fn bytes(&self) -> &[u8] {
+            self
+        }
+
+        #[inline(always)]
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            self
+        }
+
+        fn grow(&mut self, len: usize) {
+            // Without memory there is no room, which is noticed.
+            let _ = super::grow(self, len);
+        }
+
+        fn renew(&mut self, len: usize) {
+            *self = Self::new();
+            self.grow(len);
+        }
+    }
+
+    impl Storage for &mut [u8] {
+        const GROWS: bool = false;
+
+        #[inline(always)]
+        fn bytes(&self) -> &[u8] {
+            self
+        }
+
+        #[inline(always)]
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            self
+        }
+    }
+
+    impl<const N: usize> Storage for [u8; N] {
+        const GROWS: bool = false;
+
+        #[inline(always)]
+        fn bytes(&self) -> &[u8] {
+            self
+        }
+
+        #[inline(always)]
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            self
+        }
+    }
+}
+
+impl<S: sealed::Storage> Storage for S {}

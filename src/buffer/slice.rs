@@ -1,0 +1,88 @@
+//! A fixed slice as output.
+
+use super::{Output, OutputFull};
+use crate::frame::Mask;
+
+/// A fixed slice as output.
+///
+/// ```
+/// use sockless::buffer::{Output, SliceOutput};
+///
+/// let mut memory = [0; 4];
+/// let mut out = SliceOutput::new(&mut memory);
+/// out.reserve(3)?;
+/// out.put(b"abc");
+/// assert_eq!(out.as_bytes(), b"abc");
+/// assert!(out.reserve(2).is_err());
+/// # Ok::<(), sockless::buffer::OutputFull>(())
+/// ```
+#[derive(Debug)]
+pub struct SliceOutput<'a> {
+    memory: &'a mut [u8],
+    len: usize,
+}
+
+impl<'a> SliceOutput<'a> {
+    /// An empty output over `memory`.
+    pub const fn new(memory: &'a mut [u8]) -> Self {
+        Self { memory, len: 0 }
+    }
+
+    /// What has been written since the start or the last [`clear`](Self::clear).
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.memory.get(..self.len).unwrap_or_default()
+    }
+
+    /// Forgets what was written, once the transport has taken it.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Takes the first `len` bytes away: the transport has written a part.
+    pub fn consume(&mut self, len: usize) {
+        let len = len.min(self.len);
+        self.memory.copy_within(len..self.len, 0);
+        self.len -= len;
+    }
+
+    /// How many more bytes fit.
+    #[must_use]
+    pub const fn remaining(&self) -> usize {
+        self.memory.len().saturating_sub(self.len)
+    }
+
+    /// The next `len` free bytes, which then count as written.
+    fn claim(&mut self, len: usize) -> &mut [u8] {
+        let start = self.len;
+        let free = self.memory.get_mut(start..).unwrap_or_default();
+        let len = len.min(free.len());
+        self.len = start.saturating_add(len);
+        free.get_mut(..len).unwrap_or_default()
+    }
+}
+
+impl Output for SliceOutput<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
+        if self.memory.len().saturating_sub(self.len) < additional {
+            return Err(OutputFull { needed: additional });
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let free = self.claim(bytes.len());
+        if let Some(bytes) = bytes.get(..free.len()) {
+            free.copy_from_slice(bytes);
+        }
+    }
+
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        let free = self.claim(bytes.len());
+        mask.apply_copy(bytes, free);
+    }
+}

@@ -1,0 +1,260 @@
+//! A growing output with a cursor.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Output, OutputFull};
+use crate::frame::{Header, Mask};
+
+/// Bytes below this length are copied rather than kept by reference.
+const SHORT: usize = 1 << 10;
+
+/// Memory that is kept although little of it was used, in bytes.
+const KEPT: usize = 16 << 10;
+
+/// Bytes that several owners share: a payload that is sent without a copy, to one peer or to many.
+///
+/// A clone shares the same bytes.
+#[derive(Clone)]
+pub struct SharedBytes(Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl SharedBytes {
+    /// Shares a `Vec<u8>`, a `String`, an `Arc<[u8]>`, a `&'static [u8]` or whatever else gives the same bytes each time.
+    pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+impl core::fmt::Debug for SharedBytes {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SharedBytes")
+            .field("len", &self.as_ref().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An [`Output`] that grows and remembers how much of it was written to the transport.
+///
+/// ```
+/// use sockless::buffer::{SharedBytes, WriteBuffer};
+/// use sockless::connection::{Sender, Server};
+/// use sockless::frame::MessageKind;
+///
+/// let mut out = WriteBuffer::new();
+/// let mut sender = Sender::new(Server);
+/// sender.tx(&mut out).text("Hello")?;
+/// assert_eq!(out.unwritten(), b"\x81\x05Hello");
+/// out.written(5);    // the transport took a part
+/// assert_eq!(out.unwritten(), b"lo");
+///
+/// // A long payload is kept by reference: for vectored writes, there are several slices.
+/// let long = SharedBytes::new(vec![b'x'; 4096]);
+/// sender.tx(&mut out).shared(MessageKind::Binary, &long)?;
+/// let slices: Vec<&[u8]> = out.slices().collect();
+/// assert_eq!(slices.concat().len(), out.len());
+/// assert_eq!(slices.last(), Some(&long.as_ref()));
+/// # use sockless::buffer::Output;
+/// # Ok::<(), sockless::error::SendError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct WriteBuffer {
+    memory: Vec<u8>,
+    /// How much at the front of `memory` was written.
+    written: usize,
+    /// What is kept by reference, between bytes of `memory`.
+    shared: VecDeque<Kept>,
+    /// The bytes of `shared` that are still to be written.
+    shared_len: usize,
+    /// The most that `memory` held since it was last empty.
+    peak: usize,
+    watermark: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    bytes: SharedBytes,
+    written: usize,
+    /// Where in `memory` they belong.
+    at: usize,
+}
+
+impl Kept {
+    fn unwritten(&self) -> &[u8] {
+        self.bytes.as_ref().get(self.written..).unwrap_or_default()
+    }
+}
+
+impl WriteBuffer {
+    /// An empty buffer. It allocates when something is put.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            memory: Vec::new(),
+            written: 0,
+            shared: VecDeque::new(),
+            shared_len: 0,
+            peak: 0,
+            watermark: 64 << 10,
+        }
+    }
+
+    /// Sets how many bytes may wait before [`is_over_watermark`](Self::is_over_watermark) says so. Default: 64 KiB.
+    pub const fn set_watermark(&mut self, bytes: usize) {
+        self.watermark = bytes;
+    }
+
+    /// Whether more bytes wait than the watermark. Nothing is refused then: the application should stop sending, or
+    /// drop the peer, until the transport has taken some.
+    #[must_use]
+    pub fn is_over_watermark(&self) -> bool {
+        self.len() > self.watermark
+    }
+
+    /// The next bytes to write, up to the next ones that are kept by reference. Empty only if nothing is unwritten.
+    #[inline]
+    #[must_use]
+    pub fn unwritten(&self) -> &[u8] {
+        match self.shared.front() {
+            Some(kept) if kept.at == self.written => kept.unwritten(),
+            Some(kept) => self.memory.get(self.written..kept.at).unwrap_or_default(),
+            None => self.memory.get(self.written..).unwrap_or_default(),
+        }
+    }
+
+    /// All bytes to write, in order, for a vectored write.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.shared.iter().map(|kept| kept.at).chain([self.memory.len()]);
+        let starts = [self.written].into_iter().chain(self.shared.iter().map(|kept| kept.at));
+        let own = starts
+            .zip(ends)
+            .map(|(start, end)| self.memory.get(start..end).unwrap_or_default());
+        let shared = self.shared.iter().map(Kept::unwritten).chain([&[][..]]);
+        own.zip(shared)
+            .flat_map(|(own, shared)| [own, shared])
+            .filter(|slice| !slice.is_empty())
+    }
+
+    /// The transport has taken `len` bytes: of [`unwritten`](Self::unwritten), or of the [slices](Self::slices) in their
+    /// order.
+    pub fn written(&mut self, mut len: usize) {
+        while let Some(kept) = self.shared.front_mut() {
+            let own = kept.at - self.written;
+            if len < own {
+                break;
+            }
+            len -= own;
+            self.written = kept.at;
+            let taken = kept.unwritten().len().min(len);
+            kept.written += taken;
+            self.shared_len -= taken;
+            if !kept.unwritten().is_empty() {
+                return;
+            }
+            len -= taken;
+            self.shared.pop_front();
+        }
+        self.written = self.written.saturating_add(len).min(self.memory.len());
+        if self.written == self.memory.len() && self.shared.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Everything is written. Memory that was not needed lately is given back.
+    fn clear(&mut self) {
+        self.peak = self.peak.max(self.memory.len());
+        self.memory.clear();
+        self.written = 0;
+        if self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {
+            self.memory.shrink_to(self.peak);
+            self.shared.shrink_to(0);
+        }
+        self.peak = 0;
+    }
+
+    /// Gives back all memory, if nothing is unwritten.
+    pub fn release(&mut self) {
+        if self.len() == 0 {
+            self.memory = Vec::new();
+            self.written = 0;
+            self.shared = VecDeque::new();
+        }
+    }
+
+    /// The memory that is held, in bytes, with what is kept by reference.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.memory.capacity() + self.shared.capacity() * size_of::<Kept>() + self.shared_len
+    }
+
+    /// Moves what is unwritten to the front where at least as much was written, so that the work stays linear.
+    fn make_room(&mut self) {
+        let unwritten = self.memory.len() - self.written;
+        if self.written > 0 && self.written >= unwritten {
+            self.peak = self.peak.max(self.memory.len());
+            self.memory.drain(..self.written);
+            for kept in &mut self.shared {
+                kept.at -= self.written;
+            }
+            self.written = 0;
+        }
+    }
+}
+
+impl Output for WriteBuffer {
+    #[inline]
+    fn len(&self) -> usize {
+        self.memory.len() - self.written + self.shared_len
+    }
+
+    #[inline(always)]
+    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
+        if self.memory.capacity() - self.memory.len() >= additional {
+            return Ok(());
+        }
+        self.make_room();
+        Output::reserve(&mut self.memory, additional)
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.memory.put(bytes);
+    }
+
+    #[inline(always)]
+    fn put_masked(&mut self, bytes: &[u8], mask: &mut Mask) {
+        self.memory.put_masked(bytes, mask);
+    }
+
+    #[inline(always)]
+    fn put_frame(&mut self, header: Header, payload: &[u8]) {
+        self.memory.put_frame(header, payload);
+    }
+
+    fn put_shared(&mut self, header: &[u8], bytes: &SharedBytes) -> Result<(), OutputFull> {
+        let len = bytes.as_ref().len();
+        let copied = if len < SHORT { len } else { 0 };
+        let needed = header.len().saturating_add(copied);
+        Output::reserve(self, needed)?;
+        if len < SHORT {
+            self.put(header);
+            self.put(bytes.as_ref());
+            return Ok(());
+        }
+        self.shared.try_reserve(1).map_err(|_| OutputFull { needed })?;
+        self.put(header);
+        self.shared.push_back(Kept {
+            bytes: bytes.clone(),
+            written: 0,
+            at: self.memory.len(),
+        });
+        self.shared_len += len;
+        Ok(())
+    }
+}

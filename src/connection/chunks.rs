@@ -1,0 +1,412 @@
+//! Receiving at the streaming level: bytes -> header -> unmask -> UTF-8 -> chunk.
+
+use core::mem;
+
+use super::event::{Chunk, ChunkEvent};
+use super::receiver::Phase;
+use super::{Receiver, Role};
+use crate::error::{Blocked, Failure, ReceiveError};
+use crate::frame::{CloseFrame, MAX_HEADER_LEN, Mask, MessageKind, Violation, WholeMessage};
+use crate::state::{self, Control};
+use crate::utf8;
+
+/// The result of one step of the receive half, before conversion to an event. It borrows only from the input.
+pub(crate) enum Step<'i> {
+    NeedInput,
+    Text(&'i str, Boundaries),
+    /// The character in [`Receiver::carry`].
+    SplitChar(Boundaries),
+    Binary(&'i [u8], Boundaries),
+    Compressed(MessageKind, &'i [u8], Boundaries),
+    /// A whole control frame; without a payload here it is in [`Receiver::control_payload`].
+    Control(Control, Option<&'i [u8]>),
+}
+
+impl<'i> Step<'i> {
+    /// The event for a step of `receiver`, if it is one.
+    #[inline]
+    pub(super) fn event<'e, R: Role>(self, receiver: &'e Receiver<R>) -> Option<ChunkEvent<'e>>
+    where
+        'i: 'e,
+    {
+        let kept = |payload: Option<&'i [u8]>| payload.unwrap_or(receiver.control_payload());
+        Some(match self {
+            Self::NeedInput => return None,
+            Self::Text(text, boundaries) => ChunkEvent::Text(boundaries.chunk(text)),
+            Self::SplitChar(boundaries) => ChunkEvent::Text(boundaries.chunk(receiver.carry.character())),
+            Self::Binary(data, boundaries) => ChunkEvent::Binary(boundaries.chunk(data)),
+            Self::Compressed(kind, data, boundaries) => ChunkEvent::Compressed(kind, boundaries.chunk(data)),
+            Self::Control(Control::Ping, payload) => ChunkEvent::Ping(kept(payload)),
+            Self::Control(Control::Pong, payload) => ChunkEvent::Pong(kept(payload)),
+            Self::Control(Control::Close, _) => ChunkEvent::Close(receiver.close_frame().unwrap_or_default()),
+        })
+    }
+}
+
+/// What starts and ends with a chunk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Boundaries {
+    message_start: bool,
+    frame_end: bool,
+    message_end: bool,
+}
+
+impl Boundaries {
+    /// A whole message.
+    pub(super) const WHOLE: Self = Self {
+        message_start: true,
+        frame_end: true,
+        message_end: true,
+    };
+
+    pub(super) const fn chunk<T: ?Sized>(self, data: &T) -> Chunk<'_, T> {
+        let Self {
+            message_start,
+            frame_end,
+            message_end,
+        } = self;
+        Chunk {
+            data,
+            message_start,
+            frame_end,
+            message_end,
+        }
+    }
+}
+
+/// The result of a step of a receive half that is driven alone. It never waits: only a
+/// [`Connection`](super::Connection) can have a Pong deferred.
+#[inline]
+pub(crate) fn failed(result: Result<Step<'_>, ReceiveError>) -> Result<Step<'_>, Failure> {
+    match result {
+        Ok(step) => Ok(step),
+        Err(ReceiveError::Failed(failure)) => Err(failure),
+        Err(ReceiveError::Blocked(_)) => Ok(Step::NeedInput),
+    }
+}
+
+/// Takes the first `len` bytes off the input, or none if there are fewer.
+#[inline]
+fn take<'i>(input: &mut &'i mut [u8], len: usize) -> &'i mut [u8] {
+    match mem::take(input).split_at_mut_checked(len) {
+        Some((taken, rest)) => {
+            *input = rest;
+            taken
+        }
+        // Not reached: callers ask for at most what there is.
+        None => &mut [],
+    }
+}
+
+impl<R: Role> Receiver<R> {
+    /// One step: up to the next thing to hand out. `control_in_use` says that the control payload that is kept is still
+    /// needed.
+    #[inline]
+    pub(crate) fn step<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        control_in_use: bool,
+    ) -> Result<Step<'i>, ReceiveError> {
+        match self.whole_message(input) {
+            Some(step) => Ok(step),
+            None => self.step_slow(input, control_in_use),
+        }
+    }
+
+    /// The common case: a whole message in one frame, all of it in the input. Everything else is left to
+    /// [`step_slow`](Self::step_slow).
+    #[inline(always)]
+    pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Step<'i>> {
+        let WholeMessage {
+            kind,
+            header_len,
+            payload_len,
+        } = self.starts_whole_message(input, u64::MAX)?;
+        let (header, payload) = take(input, header_len + payload_len).split_at_mut_checked(header_len)?;
+        if !R::IS_CLIENT {
+            Mask::new(*header.last_chunk::<4>()?).apply_once(payload);
+        }
+        Some(match kind {
+            MessageKind::Text => match utf8::validate(payload) {
+                Ok(text) => Step::Text(text, Boundaries::WHOLE),
+                Err(_) => return self.bad_whole_text(payload),
+            },
+            MessageKind::Binary => Step::Binary(payload, Boundaries::WHOLE),
+        })
+    }
+
+    /// The message at the start of `bytes`, if it is the common case, within the limits and within `longest`.
+    #[inline(always)]
+    pub(crate) fn starts_whole_message(&self, bytes: &[u8], longest: u64) -> Option<WholeMessage> {
+        if self.phase != Phase::Start {
+            return None;
+        }
+        let message = WholeMessage::decode(bytes, !R::IS_CLIENT)?;
+        let limit = self.max_frame_len.min(self.max_message_len).min(longest);
+        (message.payload_len as u64 <= limit).then_some(message)
+    }
+
+    /// Hands out what is text of a message that is not; the failure comes next.
+    #[cold]
+    fn bad_whole_text<'i>(&mut self, payload: &'i [u8]) -> Option<Step<'i>> {
+        let (text, _) = utf8::split(payload);
+        self.phase = Phase::Failing(Violation::TextNotUtf8);
+        if text.is_empty() {
+            return None;
+        }
+        Some(Step::Text(
+            text,
+            Boundaries {
+                message_start: true,
+                frame_end: false,
+                message_end: false,
+            },
+        ))
+    }
+
+    /// Everything but the common case.
+    pub(super) fn step_slow<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        control_in_use: bool,
+    ) -> Result<Step<'i>, ReceiveError> {
+        loop {
+            match self.phase {
+                Phase::Start | Phase::Between | Phase::Header => {
+                    if !self.take_header(input)? {
+                        return Ok(Step::NeedInput);
+                    }
+                }
+                Phase::Data { kind, fin } if self.compressed => return Ok(self.take_compressed(input, kind, fin)),
+                Phase::Data {
+                    kind: MessageKind::Text,
+                    fin,
+                } => return self.take_text(input, fin),
+                Phase::Data {
+                    kind: MessageKind::Binary,
+                    fin,
+                } => return Ok(self.take_binary(input, fin)),
+                Phase::Control { control, begun } => return self.take_control(input, control, begun, control_in_use),
+                Phase::Held(control) => {
+                    self.phase = self.after_control(control);
+                    return Ok(Step::Control(control, None));
+                }
+                Phase::Closed | Phase::Ended => {
+                    *input = &mut [];
+                    return Ok(Step::NeedInput);
+                }
+                Phase::Failing(violation) => {
+                    *input = &mut [];
+                    return Err(self.fail(violation).into());
+                }
+                Phase::Failed(failure) => {
+                    *input = &mut [];
+                    return Err(failure.into());
+                }
+            }
+        }
+    }
+
+    /// Takes a header off the input, or as much of it as there is. Whether it was all there.
+    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<bool, ReceiveError> {
+        let kept = usize::from(self.header_len);
+        // The start that was kept, and what of the input may belong to the header.
+        let mut bytes = [0; MAX_HEADER_LEN];
+        let mut known = 0;
+        let start = self.header.iter().take(kept);
+        for (to, from) in bytes.iter_mut().zip(start.chain(input.iter())) {
+            *to = *from;
+            known += 1;
+        }
+        match self.check_header(bytes.get(..known).unwrap_or_default(), u64::MAX) {
+            Ok(Some(checked)) => {
+                take(input, checked.header_len.saturating_sub(kept));
+                self.header_len = 0;
+                self.enter(&checked);
+                Ok(true)
+            }
+            Ok(None) => {
+                *input = &mut [];
+                if known > 0 {
+                    // At most 13: fourteen bytes are always a whole header.
+                    let [start @ .., _] = bytes;
+                    self.header = start;
+                    self.header_len = u8::try_from(known).unwrap_or(0);
+                    self.phase = Phase::Header;
+                }
+                Ok(false)
+            }
+            Err(failure) => {
+                *input = &mut [];
+                Err(self.fail(failure).into())
+            }
+        }
+    }
+
+    /// Takes as much of the frame's payload off the input as there is, but at most `at_most` bytes, and unmasks it.
+    #[inline]
+    fn take_payload<'i>(&mut self, input: &mut &'i mut [u8], at_most: usize) -> &'i [u8] {
+        let available = at_most.min(input.len());
+        let len = usize::try_from(self.remaining).map_or(available, |remaining| remaining.min(available));
+        let payload = take(input, len);
+        if !R::IS_CLIENT {
+            self.mask.apply(payload);
+        }
+        // Lossless: a usize has at most 64 bits.
+        self.remaining = self.remaining.saturating_sub(payload.len() as u64);
+        payload
+    }
+
+    /// What starts and ends with the chunk that is about to be handed out, after its bytes were taken.
+    #[inline]
+    fn boundaries(&mut self, kind: MessageKind, fin: bool) -> Boundaries {
+        let frame_end = self.remaining == 0;
+        if frame_end {
+            self.within = state::after(kind, fin);
+            self.phase = self.frame_start();
+        }
+        Boundaries {
+            message_start: mem::take(&mut self.message_start),
+            frame_end,
+            message_end: frame_end && fin,
+        }
+    }
+
+    #[inline]
+    fn take_binary<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Step<'i> {
+        if input.is_empty() && self.remaining > 0 {
+            return Step::NeedInput;
+        }
+        let payload = self.take_payload(input, usize::MAX);
+        Step::Binary(payload, self.boundaries(MessageKind::Binary, fin))
+    }
+
+    fn take_compressed<'i>(&mut self, input: &mut &'i mut [u8], kind: MessageKind, fin: bool) -> Step<'i> {
+        if input.is_empty() && self.remaining > 0 {
+            return Step::NeedInput;
+        }
+        let payload = self.take_payload(input, usize::MAX);
+        Step::Compressed(kind, payload, self.boundaries(kind, fin))
+    }
+
+    fn take_text<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Result<Step<'i>, ReceiveError> {
+        if self.carry.is_unfinished() {
+            return self.finish_character(input, fin);
+        }
+        let (text, rest) = utf8::split(self.take_payload(input, usize::MAX));
+        let good = match rest {
+            utf8::Rest::Nothing => true,
+            utf8::Rest::Unfinished(tail) => {
+                self.carry.keep(tail);
+                // A message cannot end inside a character.
+                !(fin && self.remaining == 0)
+            }
+            utf8::Rest::Invalid => false,
+        };
+        if good {
+            if text.is_empty() && self.remaining > 0 {
+                return Ok(Step::NeedInput);
+            }
+            return Ok(Step::Text(text, self.boundaries(MessageKind::Text, fin)));
+        }
+        if text.is_empty() {
+            return Err(self.not_utf8(input));
+        }
+        // The text before the bad byte is handed out first, as it would have been byte by byte.
+        self.phase = Phase::Failing(Violation::TextNotUtf8);
+        let message_start = mem::take(&mut self.message_start);
+        Ok(Step::Text(
+            text,
+            Boundaries {
+                message_start,
+                frame_end: false,
+                message_end: false,
+            },
+        ))
+    }
+
+    #[cold]
+    fn not_utf8(&mut self, input: &mut &mut [u8]) -> ReceiveError {
+        *input = &mut [];
+        self.fail(Violation::TextNotUtf8).into()
+    }
+
+    /// Goes on with a character that was cut.
+    #[cold]
+    fn finish_character<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Result<Step<'i>, ReceiveError> {
+        while let Some(&byte) = self.take_payload(input, 1).first() {
+            match self.carry.push(byte) {
+                utf8::SplitChar::Unfinished => {}
+                utf8::SplitChar::Whole => return Ok(Step::SplitChar(self.boundaries(MessageKind::Text, fin))),
+                utf8::SplitChar::Invalid => return Err(self.not_utf8(input)),
+            }
+        }
+        // The frame or the input has come to its end inside the character.
+        if self.remaining > 0 {
+            return Ok(Step::NeedInput);
+        }
+        if fin {
+            return Err(self.not_utf8(input));
+        }
+        Ok(Step::Text("", self.boundaries(MessageKind::Text, fin)))
+    }
+
+    fn take_control<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        control: Control,
+        begun: bool,
+        control_in_use: bool,
+    ) -> Result<Step<'i>, ReceiveError> {
+        if input.is_empty() && self.remaining > 0 {
+            return Ok(Step::NeedInput);
+        }
+        let all_here = self.remaining <= input.len() as u64;
+        if control_in_use && !all_here {
+            return Err(Blocked::FrameInProgress.into());
+        }
+        if !begun {
+            if control != Control::Close && all_here {
+                let payload = self.take_payload(input, usize::MAX);
+                self.phase = self.after_control(control);
+                return Ok(Step::Control(control, Some(payload)));
+            }
+            // Behind the peer's Close no Pong is due (section 5.5.2): one that is deferred makes way for it.
+            self.set_control(&[]);
+            self.phase = Phase::Control { control, begun: true };
+        }
+        let payload = self.take_payload(input, usize::MAX);
+        self.keep_control(payload);
+        if control == Control::Close {
+            let checked = self.check_close();
+            if let Err(violation) = checked {
+                *input = &mut [];
+                return Err(self.fail(violation).into());
+            }
+        }
+        if self.remaining > 0 {
+            return Ok(Step::NeedInput);
+        }
+        self.phase = self.after_control(control);
+        Ok(Step::Control(control, None))
+    }
+
+    /// Checks the body of a Close as far as it has arrived.
+    fn check_close(&self) -> Result<(), Violation> {
+        let body = self.control_payload();
+        if self.remaining > 0 {
+            CloseFrame::check_part(body)
+        } else {
+            CloseFrame::decode(body).map(|_| ())
+        }
+    }
+
+    /// Makes a control frame that was just taken come again: its reply did not fit the output.
+    #[cold]
+    pub(super) fn hold(&mut self, control: Control, payload: Option<&[u8]>) {
+        if let Some(payload) = payload {
+            self.set_control(payload);
+        }
+        self.phase = Phase::Held(control);
+    }
+}

@@ -1,0 +1,140 @@
+//! What is sent as one message.
+
+use crate::frame::MessageKind;
+#[cfg(feature = "alloc")]
+use crate::{buffer::SharedBytes, error::OutOfMemory, frame::Header};
+
+/// The payload of a message: text or binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// UTF-8 text.
+    Text(&'a str),
+    /// Arbitrary bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Payload<'a> {
+    /// Text or binary.
+    #[inline]
+    #[must_use]
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// The bytes, as they are before masking.
+    #[inline]
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(data) => data,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Payload<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    fn from(data: &'a [u8]) -> Self {
+        Self::Binary(data)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
+    fn from(data: &'a [u8; N]) -> Self {
+        Self::Binary(data)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a alloc::string::String> for Payload<'a> {
+    fn from(text: &'a alloc::string::String) -> Self {
+        Self::Text(text)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a alloc::vec::Vec<u8>> for Payload<'a> {
+    fn from(data: &'a alloc::vec::Vec<u8>) -> Self {
+        Self::Binary(data)
+    }
+}
+
+/// A message for many receivers, encoded once.
+///
+/// A server's outputs share its bytes ([`Tx::prepared`](super::Tx::prepared)). A client masks each frame with a fresh
+/// key, and so sends a copy.
+///
+/// ```
+/// use sockless::buffer::WriteBuffer;
+/// use sockless::connection::{PreparedMessage, Sender, Server};
+///
+/// let news = PreparedMessage::new("news")?;
+/// let mut clients = [Sender::new(Server), Sender::new(Server)].map(|sender| (sender, WriteBuffer::new()));
+/// for (sender, out) in &mut clients {
+///     sender.tx(out).prepared(&news)?;
+///     assert_eq!(out.unwritten(), b"\x81\x04news");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub struct PreparedMessage {
+    frame: SharedBytes,
+    header_len: usize,
+    kind: MessageKind,
+}
+
+#[cfg(feature = "alloc")]
+impl PreparedMessage {
+    /// Encodes the message in one frame.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]
+    pub fn new<'p>(payload: impl Into<Payload<'p>>) -> Result<Self, OutOfMemory> {
+        let payload = payload.into();
+        let header = Header {
+            fin: true,
+            rsv: 0,
+            opcode: payload.kind().opcode(),
+            mask_key: None,
+            payload_len: payload.as_bytes().len() as u64,
+        }
+        .encode();
+        let mut frame = alloc::vec::Vec::new();
+        let len = header.as_bytes().len().saturating_add(payload.as_bytes().len());
+        frame.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+        frame.extend_from_slice(header.as_bytes());
+        frame.extend_from_slice(payload.as_bytes());
+        Ok(Self {
+            frame: SharedBytes::new(frame),
+            header_len: header.as_bytes().len(),
+            kind: payload.kind(),
+        })
+    }
+
+    /// The whole frame, as a server sends it.
+    #[must_use]
+    pub const fn frame(&self) -> &SharedBytes {
+        &self.frame
+    }
+
+    /// The payload alone.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.frame.as_ref().get(self.header_len..).unwrap_or_default()
+    }
+
+    /// Text or binary.
+    #[must_use]
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+}

@@ -1,0 +1,316 @@
+//! The send half: command -> legality -> header -> mask -> output.
+
+use super::check::RSV1;
+use super::{Extensions, Role, Tx};
+use crate::buffer::{Output, OutputFull};
+use crate::error::SendError;
+use crate::frame::{CloseCode, CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
+use crate::state::{self, Fragmentation, Sending, SentClose};
+
+/// The send half of a connection.
+///
+/// It sends through a [`Tx`], which joins it with an output:
+///
+/// ```
+/// use sockless::connection::{Sender, Server};
+/// use sockless::frame::CloseCode;
+///
+/// let mut sender = Sender::new(Server);
+/// let mut out = Vec::new();
+/// let mut tx = sender.tx(&mut out);
+/// tx.text("Hello")?;
+/// tx.close(CloseCode::NORMAL, "")?;
+/// assert_eq!(out, b"\x81\x05Hello\x88\x02\x03\xe8");
+/// # Ok::<(), sockless::error::SendError>(())
+/// ```
+pub struct Sender<R> {
+    role: R,
+    pub(super) phase: SendPhase,
+    pub(super) closing: Sending,
+    /// Whether the Pong for the last Ping waits until the frame that is being sent in chunks is finished.
+    pub(super) pong_deferred: bool,
+    extensions: Extensions,
+    /// How many bytes have been put into the output, modulo 2^32.
+    pub(super) put: u32,
+    /// The mask of the frame that is being sent in chunks, if this endpoint masks.
+    mask: Option<Mask>,
+    /// The bytes that the frame still lacks.
+    pub(super) remaining: u64,
+}
+
+/// What the send half is in the middle of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SendPhase {
+    /// Between messages.
+    Idle,
+    /// Between two frames of a message.
+    Within(MessageKind),
+    /// Inside a frame that is sent in chunks.
+    Frame { kind: MessageKind, fin: bool },
+    /// Nothing more may be sent but Pongs.
+    Closed,
+}
+
+impl<R: Role> Sender<R> {
+    /// A send half at the start of a connection.
+    #[must_use]
+    pub const fn new(role: R) -> Self {
+        Self {
+            role,
+            phase: SendPhase::Idle,
+            closing: Sending::Open,
+            pong_deferred: false,
+            extensions: Extensions::NONE,
+            put: 0,
+            mask: None,
+            remaining: 0,
+        }
+    }
+
+    /// The same with extensions that were agreed in the opening handshake.
+    #[must_use]
+    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+        self.extensions = extensions;
+        self
+    }
+
+    /// Joins this half with the output that it writes to.
+    #[inline]
+    pub const fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O) -> Tx<'a, R, O> {
+        Tx {
+            sender: self,
+            out,
+            control: &[],
+        }
+    }
+
+    /// The code of the Close that was sent: [`CloseCode::NO_STATUS`] if it had none; `None` if no Close was sent.
+    #[must_use]
+    pub fn sent_close(&self) -> Option<CloseCode> {
+        self.closing.sent_close().map(|close| close.code)
+    }
+
+    /// Whether no message can be sent any more: a Close was sent, or the transport takes nothing more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == SendPhase::Closed
+    }
+
+    /// The sending direction of the transport was shut down, or the stream has ended: nothing can be sent any more.
+    pub const fn sending_shut_down(&mut self) {
+        self.phase = SendPhase::Closed;
+        self.closing = self.closing.shut_down();
+    }
+
+    /// Gives up: nothing can be sent any more.
+    pub(super) const fn abort(&mut self) {
+        self.phase = SendPhase::Closed;
+        self.closing = Sending::Aborted(self.closing.sent_close());
+    }
+
+    /// Whether nothing is under way and nothing has been done towards closing.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.phase == SendPhase::Idle && self.closing == Sending::Open
+    }
+
+    /// Sends a Pong. The caller has seen to it that one may be sent.
+    pub(super) fn write_pong<O: Output + ?Sized>(&mut self, payload: &[u8], out: &mut O) -> Result<(), OutputFull> {
+        self.write_frame(Opcode::Pong, true, 0, payload, out)
+    }
+
+    pub(super) fn is_in_frame(&self) -> bool {
+        matches!(self.phase, SendPhase::Frame { .. })
+    }
+
+    /// Whether a frame may go out at all: not once the sending direction is shut down.
+    pub(super) const fn is_writable(&self) -> bool {
+        match self.closing {
+            Sending::Open | Sending::Due(_) | Sending::Sent(_) => true,
+            Sending::ShutDown(_) | Sending::Aborted(_) => false,
+        }
+    }
+
+    /// Sends an automatic Close, or defers it until the frame that is being sent in chunks is finished. `body` is that of
+    /// the Close.
+    pub(super) fn close_automatically<O: Output + ?Sized>(
+        &mut self,
+        close: SentClose,
+        body: &[u8],
+        out: &mut O,
+    ) -> Result<(), OutputFull> {
+        match self.phase {
+            SendPhase::Closed => Ok(()),
+            SendPhase::Frame { .. } => {
+                self.pong_deferred = false;
+                self.closing = Sending::Due(close);
+                Ok(())
+            }
+            SendPhase::Idle | SendPhase::Within(_) => self.write_close(close, body, out),
+        }
+    }
+
+    pub(super) fn write_close<O: Output + ?Sized>(
+        &mut self,
+        close: SentClose,
+        body: &[u8],
+        out: &mut O,
+    ) -> Result<(), OutputFull> {
+        self.write_frame(Opcode::Close, true, 0, body, out)?;
+        self.closing = Sending::Sent(close);
+        self.phase = SendPhase::Closed;
+        Ok(())
+    }
+
+    /// The reason why no message can be sent now.
+    #[cold]
+    pub(super) fn blocker(&self) -> SendError {
+        match self.phase {
+            SendPhase::Closed => SendError::Closed,
+            SendPhase::Frame { .. } => SendError::FrameInProgress,
+            SendPhase::Within(_) | SendPhase::Idle => SendError::MessageInProgress,
+        }
+    }
+
+    pub(super) fn check_control(&self) -> Result<(), SendError> {
+        match self.phase {
+            SendPhase::Idle | SendPhase::Within(_) => Ok(()),
+            SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
+        }
+    }
+
+    /// The opcode of the next frame of a message of this kind.
+    pub(super) fn next_opcode(&self, kind: MessageKind) -> Result<Opcode, SendError> {
+        match self.phase {
+            SendPhase::Idle => Ok(kind.opcode()),
+            SendPhase::Within(under_way) if under_way == kind => Ok(Opcode::Continuation),
+            SendPhase::Within(_) => Err(SendError::WrongKind),
+            SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
+        }
+    }
+
+    /// RSV1 for the first frame of a compressed message.
+    pub(super) fn compressed_rsv(&self) -> Result<u8, SendError> {
+        match (self.extensions.compression, self.phase) {
+            (false, _) => Err(SendError::NotNegotiated),
+            (true, SendPhase::Idle) => Ok(RSV1),
+            (true, SendPhase::Within(_) | SendPhase::Frame { .. } | SendPhase::Closed) => Ok(0),
+        }
+    }
+
+    pub(super) fn frame_under_way(&self) -> Result<(MessageKind, bool), SendError> {
+        match self.phase {
+            SendPhase::Frame { kind, fin } => Ok((kind, fin)),
+            SendPhase::Closed => Err(SendError::Closed),
+            SendPhase::Idle | SendPhase::Within(_) => Err(SendError::NoFrame),
+        }
+    }
+
+    /// Begins a frame that is sent in chunks.
+    pub(super) fn begin<O: Output + ?Sized>(
+        &mut self,
+        kind: MessageKind,
+        fin: bool,
+        payload_len: u64,
+        out: &mut O,
+    ) -> Result<(), SendError> {
+        let opcode = self.next_opcode(kind)?;
+        if payload_len >> 63 != 0 {
+            return Err(SendError::FrameTooLong);
+        }
+        let header_len = header_len::<R>(payload_len);
+        out.reserve(header_len)?;
+        let header = self.header(opcode, fin, 0, payload_len);
+        header.with_bytes(|bytes| out.put(bytes));
+        self.count(header_len);
+        self.phase = SendPhase::Frame { kind, fin };
+        self.remaining = header.payload_len;
+        self.mask = header.mask();
+        if self.remaining == 0 {
+            self.after_frame(kind, fin);
+        }
+        Ok(())
+    }
+
+    /// Puts a chunk of the frame under way, for which there is room.
+    pub(super) fn put_chunk<O: Output + ?Sized>(&mut self, bytes: &[u8], out: &mut O) {
+        match &mut self.mask {
+            Some(mask) => out.put_masked(bytes, mask),
+            None => out.put(bytes),
+        }
+        self.count(bytes.len());
+    }
+
+    pub(super) fn after_frame(&mut self, kind: MessageKind, fin: bool) {
+        let within: Fragmentation = state::after(kind, fin);
+        self.phase = within.map_or(SendPhase::Idle, SendPhase::Within);
+    }
+
+    /// The header of the next frame, with a fresh mask key.
+    #[inline(always)]
+    pub(super) fn header(&mut self, opcode: Opcode, fin: bool, rsv: u8, payload_len: u64) -> Header {
+        Header {
+            fin,
+            rsv,
+            opcode,
+            mask_key: self.role.next_mask_key(),
+            payload_len,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn write_frame<O: Output + ?Sized>(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        rsv: u8,
+        payload: &[u8],
+        out: &mut O,
+    ) -> Result<(), OutputFull> {
+        // Lossless: a usize has at most 64 bits.
+        let payload_len = payload.len() as u64;
+        let frame_len = header_len::<R>(payload_len).saturating_add(payload.len());
+        // Room first, so that no mask key is spent on a frame that does not fit.
+        out.reserve(frame_len)?;
+        let header = self.header(opcode, fin, rsv, payload_len);
+        out.put_frame(header, payload);
+        self.count(frame_len);
+        Ok(())
+    }
+
+    /// Bytes went into the output.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "counted modulo 2^32")]
+    pub(super) const fn count(&mut self, len: usize) {
+        self.put = self.put.wrapping_add(len as u32);
+    }
+}
+
+impl<R> core::fmt::Debug for Sender<R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Sender")
+            .field("closing", &self.closing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The length of a header, in bytes, before it is made.
+#[inline]
+pub(super) const fn header_len<R: Role>(payload_len: u64) -> usize {
+    let unmasked = match payload_len {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    };
+    if R::IS_CLIENT { unmasked + 4 } else { unmasked }
+}
+
+/// The body of a Close, in a block.
+pub(super) fn close_body(frame: &CloseFrame<'_>) -> ([u8; MAX_CONTROL_LEN], usize) {
+    let mut body = [0; MAX_CONTROL_LEN];
+    let mut len = 0;
+    for (to, from) in body.iter_mut().zip(frame.body()) {
+        *to = from;
+        len += 1;
+    }
+    (body, len)
+}

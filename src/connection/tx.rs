@@ -1,0 +1,334 @@
+//! The output handle: all that can be sent, at every level.
+
+#[cfg(feature = "alloc")]
+use super::PreparedMessage;
+use super::sender::SendPhase;
+use super::sender::{close_body, header_len};
+use super::{Payload, Reply, Role, Sender, Server};
+use crate::buffer::Output;
+#[cfg(feature = "alloc")]
+use crate::buffer::SharedBytes;
+use crate::error::SendError;
+use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, MessageKind, Opcode};
+use crate::state::{Sending, SentClose};
+use crate::utf8;
+
+/// A send half joined with the output that it writes to.
+///
+/// It comes beside each event, and from [`Connection::tx`](super::Connection::tx) or [`Sender::tx`] at any other time.
+/// Each call writes a whole frame or nothing. After [`SendError::OutputFull`] drain the output and call again.
+#[derive(Debug)]
+pub struct Tx<'a, R, O: ?Sized> {
+    pub(crate) sender: &'a mut Sender<R>,
+    pub(crate) out: &'a mut O,
+    /// The control payload that the receive half keeps: the Ping whose Pong is deferred, or the body of the peer's Close.
+    pub(crate) control: &'a [u8],
+}
+
+impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
+    /// Sends a whole text message.
+    ///
+    /// # Errors
+    /// See [`send`](Self::send).
+    #[inline(always)]
+    pub fn text(&mut self, text: &str) -> Result<(), SendError> {
+        self.whole(MessageKind::Text, text.as_bytes())
+    }
+
+    /// Sends a whole binary message.
+    ///
+    /// # Errors
+    /// See [`send`](Self::send).
+    #[inline(always)]
+    pub fn binary(&mut self, data: &[u8]) -> Result<(), SendError> {
+        self.whole(MessageKind::Binary, data)
+    }
+
+    /// Sends a whole message in one frame.
+    ///
+    /// # Errors
+    /// [`SendError::OutputFull`], [`SendError::Closed`], [`SendError::MessageInProgress`],
+    /// [`SendError::FrameInProgress`].
+    #[inline(always)]
+    pub fn send<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result<(), SendError> {
+        let payload = payload.into();
+        self.whole(payload.kind(), payload.as_bytes())
+    }
+
+    /// Whether a whole message can be sent now, if the output has room.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`].
+    pub fn ready(&self) -> Result<(), SendError> {
+        if self.sender.phase == SendPhase::Idle {
+            Ok(())
+        } else {
+            Err(self.sender.blocker())
+        }
+    }
+
+    /// Sends the next fragment of a message whose length need not be known (section 5.4). The first call starts the
+    /// message, the one with `fin` ends it. Control frames may be sent between the fragments.
+    ///
+    /// # Errors
+    /// [`SendError::OutputFull`], [`SendError::Closed`], [`SendError::FrameInProgress`], and
+    /// [`SendError::WrongKind`] if the message was started with the other kind.
+    pub fn part<'p>(&mut self, payload: impl Into<Payload<'p>>, fin: bool) -> Result<(), SendError> {
+        let payload = payload.into();
+        let kind = payload.kind();
+        let opcode = self.sender.next_opcode(kind)?;
+        self.sender.write_frame(opcode, fin, 0, payload.as_bytes(), self.out)?;
+        self.sender.after_frame(kind, fin);
+        Ok(())
+    }
+
+    /// Sends the next fragment of a compressed message (RFC 7692 section 6): `payload` is what the compressor produced for
+    /// it.
+    ///
+    /// # Errors
+    /// As [`part`](Self::part), and [`SendError::NotNegotiated`] without
+    /// [`Extensions::compression`](super::Extensions).
+    pub fn compressed_part(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), SendError> {
+        let opcode = self.sender.next_opcode(kind)?;
+        let rsv = self.sender.compressed_rsv()?;
+        self.sender.write_frame(opcode, fin, rsv, payload, self.out)?;
+        self.sender.after_frame(kind, fin);
+        Ok(())
+    }
+
+    /// Begins a frame of `payload_len` bytes whose payload is sent in chunks: only the header is written. Until the
+    /// last [`chunk`](Self::chunk) nothing else can be sent, and replies to the peer wait.
+    ///
+    /// # Errors
+    /// As [`part`](Self::part), and [`SendError::FrameTooLong`].
+    pub fn begin_frame(&mut self, kind: MessageKind, payload_len: u64, fin: bool) -> Result<(), SendError> {
+        self.sender.begin(kind, fin, payload_len, self.out)
+    }
+
+    /// Sends the next chunk of the frame that was begun. Behind the last byte of the frame come the Pong and the Close
+    /// that waited for it.
+    ///
+    /// # Errors
+    /// [`SendError::OutputFull`], [`SendError::NoFrame`], [`SendError::WrongKind`], [`SendError::ChunkTooLong`].
+    pub fn chunk<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result<(), SendError> {
+        let payload = payload.into();
+        let (kind, fin) = self.sender.frame_under_way()?;
+        if kind != payload.kind() {
+            return Err(SendError::WrongKind);
+        }
+        let bytes = payload.as_bytes();
+        let remaining = self
+            .sender
+            .remaining
+            .checked_sub(bytes.len() as u64)
+            .ok_or(SendError::ChunkTooLong)?;
+        if remaining > 0 {
+            self.out.reserve(bytes.len())?;
+            self.sender.put_chunk(bytes, self.out);
+            self.sender.remaining = remaining;
+            return Ok(());
+        }
+        // The frame and the replies behind it go out together or not at all.
+        let pong = self.sender.pong_deferred.then_some(self.control);
+        let close = match self.sender.closing {
+            Sending::Due(close) => Some(close),
+            Sending::Open | Sending::Sent(_) | Sending::ShutDown(_) | Sending::Aborted(_) => None,
+        };
+        let code = close.map(|close| close_body(&close_frame(close)));
+        let close_payload = match (&close, &code) {
+            // The peer's own body, with its reason.
+            (Some(close), _) if close.answers && !self.control.is_empty() => self.control,
+            (_, Some((body, len))) => body.get(..*len).unwrap_or_default(),
+            (_, None) => &[],
+        };
+        let control_len = |payload: &[u8]| header_len::<R>(0) + payload.len();
+        let replies = pong.map_or(0, control_len) + close.map_or(0, |_| control_len(close_payload));
+        self.out.reserve(bytes.len().saturating_add(replies))?;
+        self.sender.put_chunk(bytes, self.out);
+        self.sender.remaining = 0;
+        self.sender.after_frame(kind, fin);
+        // Room was reserved for both.
+        if let Some(pong) = pong {
+            self.sender.pong_deferred = false;
+            self.sender.write_frame(Opcode::Pong, true, 0, pong, self.out)?;
+        }
+        if let Some(close) = close {
+            self.sender.write_close(close, close_payload, self.out)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the header of a frame whose payload the caller writes itself, right behind what is in the output, for
+    /// vectored writes without a copy. A client's payload is masked in place. A server that cannot give a `&mut` slice uses
+    /// [`header_for`](Tx::header_for).
+    ///
+    /// # Errors
+    /// As [`part`](Self::part), and [`SendError::TextNotUtf8`]: each fragment of a text must be UTF-8 by itself.
+    pub fn in_place(&mut self, kind: MessageKind, payload: &mut [u8], fin: bool) -> Result<(), SendError> {
+        let opcode = self.sender.next_opcode(kind)?;
+        if kind == MessageKind::Text && utf8::validate(payload).is_err() {
+            return Err(SendError::TextNotUtf8);
+        }
+        let payload_len = payload.len() as u64;
+        let len = header_len::<R>(payload_len);
+        self.out.reserve(len)?;
+        let header = self.sender.header(opcode, fin, 0, payload_len);
+        header.with_bytes(|bytes| self.out.put(bytes));
+        if let Some(mut mask) = header.mask() {
+            mask.apply(payload);
+        }
+        self.sender.count(len);
+        self.sender.after_frame(kind, fin);
+        Ok(())
+    }
+
+    /// Sends a whole message whose bytes the output may keep by reference
+    /// ([`WriteBuffer`](crate::buffer::WriteBuffer) does, for 1 KiB or more). A client masks a copy.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and [`SendError::TextNotUtf8`].
+    #[cfg(feature = "alloc")]
+    pub fn shared(&mut self, kind: MessageKind, payload: &SharedBytes) -> Result<(), SendError> {
+        self.ready()?;
+        let bytes = payload.as_ref();
+        if kind == MessageKind::Text && utf8::validate(bytes).is_err() {
+            return Err(SendError::TextNotUtf8);
+        }
+        if R::IS_CLIENT {
+            return self.whole(kind, bytes);
+        }
+        let header = self.sender.header(kind.opcode(), true, 0, bytes.len() as u64).encode();
+        self.out.put_shared(header.as_bytes(), payload)?;
+        self.sender.count(header.as_bytes().len().saturating_add(bytes.len()));
+        Ok(())
+    }
+
+    /// Sends a whole message that was encoded once for many receivers.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[cfg(feature = "alloc")]
+    pub fn prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.ready()?;
+        if R::IS_CLIENT {
+            return self.whole(message.kind(), message.payload());
+        }
+        self.out.put_shared(&[], message.frame())?;
+        self.sender.count(message.frame().as_ref().len());
+        Ok(())
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload (section 5.5.2).
+    ///
+    /// # Errors
+    /// [`SendError::OutputFull`], [`SendError::Closed`], [`SendError::FrameInProgress`],
+    /// [`SendError::ControlTooLong`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Opcode::Ping, payload)
+    }
+
+    /// Sends an unsolicited Pong with at most 125 bytes of payload (section 5.5.3). Pings are answered without it.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Opcode::Pong, payload)
+    }
+
+    /// Sends a Close frame (section 5.5.1). Nothing can be sent after it. `None` as code, or
+    /// [`CloseCode::NO_STATUS`], sends an empty body. A message that is being sent in parts is abandoned.
+    ///
+    /// # Errors
+    /// [`SendError::OutputFull`], [`SendError::Closed`], [`SendError::FrameInProgress`],
+    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonWithoutCode`], and [`SendError::ControlTooLong`] for a
+    /// reason of more than [`MAX_CLOSE_REASON_LEN`] bytes.
+    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
+        self.sender.check_control()?;
+        let code = code.into().filter(|code| *code != CloseCode::NO_STATUS);
+        if code.is_some_and(|code| !code.is_allowed_on_the_wire()) {
+            return Err(SendError::InvalidCloseCode);
+        }
+        if code.is_none() && !reason.is_empty() {
+            return Err(SendError::ReasonWithoutCode);
+        }
+        if reason.len() > MAX_CLOSE_REASON_LEN {
+            return Err(SendError::ControlTooLong);
+        }
+        let (body, len) = close_body(&CloseFrame { code, reason });
+        let close = SentClose {
+            code: code.unwrap_or(CloseCode::NO_STATUS),
+            answers: false,
+        };
+        self.sender
+            .write_close(close, body.get(..len).unwrap_or_default(), self.out)?;
+        Ok(())
+    }
+
+    /// Sends what a receive half that is driven apart said is owed to the peer. Once a Close has been received nothing is
+    /// owed but its answer; a second Close is dropped, and so is everything once the sending direction is shut down.
+    ///
+    /// # Errors
+    /// [`SendError::OutputFull`] and [`SendError::FrameInProgress`]: keep the reply and call again.
+    pub fn reply(&mut self, reply: &Reply) -> Result<(), SendError> {
+        if self.sender.is_in_frame() {
+            return Err(SendError::FrameInProgress);
+        }
+        if !self.sender.is_writable() {
+            return Ok(());
+        }
+        match reply.close() {
+            None => self
+                .sender
+                .write_frame(Opcode::Pong, true, 0, reply.payload(), self.out)?,
+            Some(close) => self.sender.close_automatically(close, reply.payload(), self.out)?,
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn whole(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
+        if self.sender.phase != SendPhase::Idle {
+            return Err(self.sender.blocker());
+        }
+        self.sender.write_frame(kind.opcode(), true, 0, bytes, self.out)?;
+        Ok(())
+    }
+
+    fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.sender.check_control()?;
+        if payload.len() > MAX_CONTROL_LEN {
+            return Err(SendError::ControlTooLong);
+        }
+        self.sender.write_frame(opcode, true, 0, payload, self.out)?;
+        Ok(())
+    }
+}
+
+impl<O: Output + ?Sized> Tx<'_, Server, O> {
+    /// Sends the header of a frame whose payload the caller writes itself, right behind what is in the output. A server
+    /// masks nothing, so that the payload need not be mutable.
+    ///
+    /// # Errors
+    /// As [`part`](Tx::part).
+    pub fn header_for<'p>(&mut self, payload: impl Into<Payload<'p>>, fin: bool) -> Result<(), SendError> {
+        let payload = payload.into();
+        let kind = payload.kind();
+        let opcode = self.sender.next_opcode(kind)?;
+        let payload_len = payload.as_bytes().len() as u64;
+        let len = header_len::<Server>(payload_len);
+        self.out.reserve(len)?;
+        let header = self.sender.header(opcode, fin, 0, payload_len);
+        header.with_bytes(|bytes| self.out.put(bytes));
+        self.sender.count(len);
+        self.sender.after_frame(kind, fin);
+        Ok(())
+    }
+}
+
+/// The Close that waits, without a reason.
+fn close_frame(close: SentClose) -> CloseFrame<'static> {
+    CloseFrame {
+        code: Some(close.code).filter(|code| *code != CloseCode::NO_STATUS),
+        reason: "",
+    }
+}

@@ -1,0 +1,484 @@
+//! Receiving at the message level: a frame stays in the read buffer until it is whole.
+
+use core::ops::Range;
+
+use super::Event;
+use crate::buffer::{Output, ReadBuffer, Storage};
+use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx, failed};
+use crate::error::{Failure, OutOfMemory, ReceiveError};
+use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation};
+use crate::state::{Control, Frame};
+use crate::utf8;
+
+/// How many bytes of a text frame have to arrive until they are validated ahead of the rest, so that a long frame of
+/// garbage is refused early. The rest is validated once, with the message.
+const EARLY: usize = 4 << 10;
+
+/// What was found in the buffer, and consumed.
+enum Found {
+    /// A message, not yet validated if it is text.
+    Message(MessageKind, Range<usize>),
+    /// A message that is still compressed.
+    Compressed(MessageKind, Range<usize>),
+    /// A control frame. Its payload lies in the buffer, or is kept by the receive half.
+    Control(Control, Option<Range<usize>>),
+}
+
+impl<R: Role> Connection<R> {
+    /// Receives the next whole message or control frame from `input`. `None` means that more has to be read into it.
+    /// Beside the event comes the output handle, so that an answer can be sent while the payload is still borrowed.
+    ///
+    /// Pongs and the answer to a Close are put into `out` before the event is handed out.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sockless::buffer::ReadBuffer;
+    /// use sockless::connection::{Connection, Server};
+    /// use sockless::limits::Limits;
+    /// use sockless::message::Event;
+    ///
+    /// let mut ws = Connection::new(Server, &Limits::default());
+    /// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+    ///
+    /// // RFC 6455 section 5.7: a masked text message.
+    /// input.extend(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")?;
+    /// while let Some((event, mut tx)) = ws.receive(&mut input, &mut out)? {
+    ///     match event {
+    ///         Event::Text(text) => tx.text(text)?,
+    ///         Event::Binary(data) => tx.binary(data)?,
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert_eq!(out, b"\x81\x05Hello");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A message that was begun with [`receive_chunk`](Self::receive_chunk) is skipped up to its end.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Failed`], on this and every later call, once the peer has violated the protocol or exceeded a
+    /// limit. The Close is in `out` by then, or comes with the last chunk of a frame that is being sent in chunks. All
+    /// input is discarded.
+    ///
+    /// [`ReceiveError::Blocked`] says what to do before calling again: drain `out`, or finish that frame.
+    #[inline(always)] // what is not common is not inlined
+    pub fn receive<'e, S: Storage, O: Output + ?Sized>(
+        &'e mut self,
+        input: &'e mut ReadBuffer<S>,
+        out: &'e mut O,
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
+        let found = match self.receiver.take_whole(input) {
+            Some(found) => found,
+            None => match self.find(input, out)? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+        };
+        let ReadBuffer { memory, at, .. } = input;
+        let event = match found {
+            Found::Message(kind, range) => match message(kind, memory.bytes(), range) {
+                Some(event) => event,
+                None => {
+                    at.discard();
+                    return Err(self.not_utf8(out));
+                }
+            },
+            Found::Compressed(kind, range) => Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default()),
+            Found::Control(control, range) => control_event(&self.receiver, control, memory.bytes(), range),
+        };
+        let tx = Tx {
+            sender: &mut self.sender,
+            out,
+            control: self.receiver.control_payload(),
+        };
+        Ok(Some((event, tx)))
+    }
+
+    #[inline(never)]
+    fn find<S: Storage, O: Output + ?Sized>(
+        &mut self,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+    ) -> Result<Option<Found>, ReceiveError> {
+        find(&mut Joined { connection: self, out }, input)
+    }
+
+    #[cold]
+    fn not_utf8<O: Output + ?Sized>(&mut self, out: &mut O) -> ReceiveError {
+        let failure = self.receiver.fail(Violation::TextNotUtf8);
+        self.answer_failure(failure.into(), out)
+    }
+}
+
+impl<R: Role> Receiver<R> {
+    /// Receives the next whole message or control frame from `input`. `None` means that more has to be read into it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sockless::buffer::ReadBuffer;
+    /// use sockless::connection::{Receiver, Sender, Server};
+    /// use sockless::limits::Limits;
+    ///
+    /// let (mut receiver, mut sender) = (Receiver::<Server>::new(&Limits::default()), Sender::new(Server));
+    /// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+    /// input.extend(b"\x89\x82\0\0\0\0hi")?;    // a Ping, masked with zeros
+    /// while let Some(event) = receiver.receive(&mut input)? {
+    ///     if let Some(reply) = event.reply() {
+    ///         sender.tx(&mut out).reply(&reply)?;    // or pass it to the task that owns the sender
+    ///     }
+    /// }
+    /// assert_eq!(out, b"\x8a\x02hi");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The failure, on this and every later call, once the peer has violated the protocol or exceeded a limit. All input
+    /// is discarded. Send [`Reply::from(failure)`](crate::connection::Reply).
+    pub fn receive<'e, S: Storage>(&'e mut self, input: &'e mut ReadBuffer<S>) -> Result<Option<Event<'e>>, Failure> {
+        let found = match self.take_whole(input) {
+            Some(found) => found,
+            None => match find(self, input) {
+                Ok(Some(found)) => found,
+                // Nothing makes a receive half that is driven alone wait.
+                Ok(None) | Err(ReceiveError::Blocked(_)) => return Ok(None),
+                Err(ReceiveError::Failed(failure)) => return Err(failure),
+            },
+        };
+        let ReadBuffer { memory, at, .. } = input;
+        Ok(Some(match found {
+            Found::Message(kind, range) => match message(kind, memory.bytes(), range) {
+                Some(event) => event,
+                None => {
+                    at.discard();
+                    return Err(self.fail(Violation::TextNotUtf8));
+                }
+            },
+            Found::Compressed(kind, range) => Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default()),
+            Found::Control(control, range) => control_event(self, control, memory.bytes(), range),
+        }))
+    }
+
+    /// The common case: a whole message in one frame, all of it in the buffer.
+    #[inline(always)]
+    fn take_whole<S: Storage>(&mut self, input: &mut ReadBuffer<S>) -> Option<Found> {
+        let longest = input.longest();
+        let ReadBuffer { memory, at, .. } = input;
+        let unread = memory.bytes_mut().get_mut(at.start..at.end)?;
+        let message = self.starts_whole_message(unread, longest)?;
+        let (header, rest) = unread.split_at_mut_checked(message.header_len)?;
+        if !R::IS_CLIENT {
+            let mask = Mask::new(*header.last_chunk::<4>()?);
+            mask.apply_once(rest.get_mut(..message.payload_len)?);
+        }
+        let start = at.start + message.header_len;
+        let end = start + message.payload_len;
+        at.start = end;
+        at.deliver(start, end);
+        Some(Found::Message(message.kind, start..end))
+    }
+
+    /// Takes the payload of the frame under way, all of which is in the buffer.
+    fn take_frame<S: Storage>(
+        &mut self,
+        input: &mut ReadBuffer<S>,
+        kind: MessageKind,
+        fin: bool,
+        len: usize,
+    ) -> Result<Option<Found>, Failure> {
+        let ReadBuffer { memory, at, .. } = input;
+        let memory = memory.bytes_mut();
+        let payload = at.start..at.start.saturating_add(len);
+        if let (false, Some(bytes)) = (R::IS_CLIENT, memory.get_mut(payload.clone())) {
+            self.mask.apply(bytes);
+        }
+        at.consume(len);
+        self.leave_data(kind, fin);
+        let compressed = self.is_compressed();
+        let found = |range| {
+            if compressed {
+                Found::Compressed(kind, range)
+            } else {
+                Found::Message(kind, range)
+            }
+        };
+        if fin && at.joined_len() == 0 {
+            self.carry = utf8::Carry::new();
+            at.deliver(payload.start, payload.end);
+            return Ok(Some(found(payload)));
+        }
+        if at.joined_len() == 0 {
+            at.joined_start = payload.start;
+            at.joined_end = payload.start;
+        }
+        let start = at.joined_end;
+        if start != payload.start && payload.end <= memory.len() {
+            memory.copy_within(payload, start);
+        }
+        at.joined_end = start.saturating_add(len);
+        if fin {
+            let message = at.joined_start..at.joined_end;
+            self.carry = utf8::Carry::new();
+            at.clear_joined();
+            at.deliver(message.start, message.end);
+            return Ok(Some(found(message)));
+        }
+        let fragment = memory.get(start..at.joined_end).unwrap_or_default();
+        let text = kind == MessageKind::Text && !compressed;
+        if text && !self.carry.check(fragment) {
+            return Err(self.fail(Violation::TextNotUtf8));
+        }
+        Ok(None)
+    }
+
+    /// Validates the first bytes of a long text frame, once they are there, ahead of the rest.
+    fn validate_early(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), Failure> {
+        let early = payload
+            .get(..EARLY)
+            .filter(|_| kind == MessageKind::Text && !self.is_compressed() && !self.validated_early);
+        let Some(early) = early else { return Ok(()) };
+        self.validated_early = true;
+        let (mut mask, mut carry) = (self.mask, self.carry);
+        let mut block = [0; 256];
+        for part in early.chunks(block.len()) {
+            if !carry.check(mask.apply_copy(part, &mut block)) {
+                return Err(self.fail(Violation::TextNotUtf8));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The event for a message: `None` if it should be text and is not.
+#[inline(always)]
+fn message(kind: MessageKind, memory: &[u8], range: Range<usize>) -> Option<Event<'_>> {
+    let payload = memory.get(range).unwrap_or_default();
+    match kind {
+        MessageKind::Text => utf8::validate(payload).ok().map(Event::Text),
+        MessageKind::Binary => Some(Event::Binary(payload)),
+    }
+}
+
+fn control_event<'e, R: Role>(
+    receiver: &'e Receiver<R>,
+    control: Control,
+    memory: &'e [u8],
+    range: Option<Range<usize>>,
+) -> Event<'e> {
+    let payload = range
+        .and_then(|range| memory.get(range))
+        .unwrap_or(receiver.control_payload());
+    match control {
+        Control::Ping => Event::Ping(payload),
+        Control::Pong => Event::Pong(payload),
+        Control::Close => Event::Close(receiver.close_frame().unwrap_or_default()),
+    }
+}
+
+/// What receiving means for the joined connection and for a receive half alone.
+trait Half<R: Role> {
+    fn receiver(&mut self) -> &mut Receiver<R>;
+
+    /// A step of the streaming level, to finish what it has begun.
+    fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError>;
+
+    /// Answers a control frame, before it is consumed.
+    fn reply(&mut self, control: Control, payload: &[u8]) -> Result<(), ReceiveError>;
+
+    /// Answers a failure.
+    fn failed(&mut self, failure: Failure) -> ReceiveError;
+}
+
+struct Joined<'a, R, O: ?Sized> {
+    connection: &'a mut Connection<R>,
+    out: &'a mut O,
+}
+
+impl<R: Role, O: Output + ?Sized> Half<R> for Joined<'_, R, O> {
+    fn receiver(&mut self) -> &mut Receiver<R> {
+        &mut self.connection.receiver
+    }
+
+    fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
+        self.connection.step(input, self.out)
+    }
+
+    fn reply(&mut self, control: Control, payload: &[u8]) -> Result<(), ReceiveError> {
+        self.connection
+            .reply(control, Some(payload), self.out)
+            .map_err(|full| ReceiveError::Blocked(full.into()))
+    }
+
+    fn failed(&mut self, failure: Failure) -> ReceiveError {
+        self.connection.answer_failure(failure.into(), self.out)
+    }
+}
+
+impl<R: Role> Half<R> for Receiver<R> {
+    fn receiver(&mut self) -> &mut Receiver<R> {
+        self
+    }
+
+    fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
+        Ok(failed(self.step(input, false))?)
+    }
+
+    fn reply(&mut self, _: Control, _: &[u8]) -> Result<(), ReceiveError> {
+        Ok(())
+    }
+
+    fn failed(&mut self, failure: Failure) -> ReceiveError {
+        failure.into()
+    }
+}
+
+/// The next message or control frame, whatever it is.
+fn find<R: Role, S: Storage>(
+    half: &mut impl Half<R>,
+    input: &mut ReadBuffer<S>,
+) -> Result<Option<Found>, ReceiveError> {
+    loop {
+        let receiver = half.receiver();
+        let found = match receiver.phase {
+            Phase::Start | Phase::Between => match receiver.check_header(input.unread(), input.longest()) {
+                Ok(Some(header)) => match header.frame {
+                    Frame::Data { kind, first } => {
+                        if first {
+                            input.at.clear_joined();
+                        }
+                        input.at.consume(header.header_len);
+                        receiver.enter_data(&header, kind, first);
+                        continue;
+                    }
+                    Frame::Control(control) => match take_control(half, input, control, &header)? {
+                        Ok(found) => Ok(found),
+                        Err(failure) => Err(failure),
+                    },
+                },
+                Ok(None) => need_input(receiver, input, 0, Stream::InHeader),
+                Err(failure) => Err(receiver.fail(failure)),
+            },
+            Phase::Data { kind, fin } if is_seen_from_its_start(receiver, input) => {
+                let unread = input.unread().len();
+                match usize::try_from(receiver.remaining) {
+                    Ok(len) if len <= unread => match receiver.take_frame(input, kind, fin, len) {
+                        Ok(None) => continue,
+                        found => found,
+                    },
+                    Ok(len) => match receiver.validate_early(kind, input.unread()) {
+                        Ok(()) => need_input(receiver, input, len - unread, Stream::Open),
+                        Err(failure) => Err(failure),
+                    },
+                    Err(_) => Err(receiver.fail(OutOfMemory)),
+                }
+            }
+            Phase::Data { .. }
+            | Phase::Header
+            | Phase::Control { .. }
+            | Phase::Held(_)
+            | Phase::Failing(_)
+            | Phase::Closed
+            | Phase::Ended
+            | Phase::Failed(_) => match finish_streaming(half, input)? {
+                Some(found) => Ok(found),
+                None => continue,
+            },
+        };
+        return found.map_err(|failure| {
+            input.at.discard();
+            half.failed(failure)
+        });
+    }
+}
+
+/// Whether all of the message under way that came before is in the buffer. It is not if the streaming level has handed out
+/// a part.
+fn is_seen_from_its_start<R: Role, S>(receiver: &Receiver<R>, input: &ReadBuffer<S>) -> bool {
+    // Lossless: a usize has at most 64 bits.
+    (input.at.joined_len() as u64).checked_add(receiver.remaining) == Some(receiver.message_len)
+}
+
+/// More has to be read: `wanted` bytes for the frame under way, or an unknown number for its header.
+fn need_input<R: Role, S: Storage>(
+    receiver: &mut Receiver<R>,
+    input: &mut ReadBuffer<S>,
+    wanted: usize,
+    inside: Stream,
+) -> Result<Option<Found>, Failure> {
+    receiver.stream = if input.unread().is_empty() {
+        Stream::Open
+    } else {
+        inside
+    };
+    if input.is_exhausted() {
+        return Err(receiver.fail(OutOfMemory));
+    }
+    input.at.wanted = wanted;
+    input.at.forget_delivered();
+    Ok(None)
+}
+
+/// A control frame, once all of it is there. It is consumed when its reply is in the output.
+fn take_control<R: Role, S: Storage>(
+    half: &mut impl Half<R>,
+    input: &mut ReadBuffer<S>,
+    control: Control,
+    header: &CheckedHeader,
+) -> Result<Result<Option<Found>, Failure>, ReceiveError> {
+    let unread = input.unread().get(header.header_len..).unwrap_or_default();
+    // At most 125 bytes.
+    let len = usize::try_from(header.payload_len).unwrap_or(MAX_CONTROL_LEN);
+    let mut block = [0; MAX_CONTROL_LEN];
+    let (mut mask, there) = (header.mask, unread.get(..len).unwrap_or(unread));
+    let payload = mask.apply_copy(there, &mut block);
+    let whole = payload.len() == len;
+    let receiver = half.receiver();
+    if control == Control::Close {
+        let checked = if whole {
+            CloseFrame::decode(payload).map(|_| ())
+        } else {
+            CloseFrame::check_part(payload)
+        };
+        if let Err(violation) = checked {
+            return Ok(Err(receiver.fail(violation)));
+        }
+    }
+    if !whole {
+        return Ok(need_input(receiver, input, len - payload.len(), Stream::InControl));
+    }
+    half.reply(control, payload)?;
+    let receiver = half.receiver();
+    if control == Control::Close {
+        receiver.set_control(payload);
+    }
+    receiver.phase = receiver.after_control(control);
+    let ReadBuffer { memory, at, .. } = input;
+    at.consume(header.header_len);
+    let range = at.start..at.start.saturating_add(len);
+    if let Some(bytes) = memory.bytes_mut().get_mut(range.clone()) {
+        bytes.copy_from_slice(payload);
+    }
+    at.consume(len);
+    Ok(Ok(Some(Found::Control(control, Some(range)))))
+}
+
+/// Finishes what the streaming level has begun, or what is over: `None` to go on.
+fn finish_streaming<R: Role, S: Storage>(
+    half: &mut impl Half<R>,
+    input: &mut ReadBuffer<S>,
+) -> Result<Option<Option<Found>>, ReceiveError> {
+    let ReadBuffer { memory, at, .. } = input;
+    let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
+    let step = half.step(&mut unread);
+    at.consume(at.end - at.start - unread.len());
+    at.wanted = 0;
+    Ok(match step? {
+        Step::NeedInput => Some(None),
+        Step::Control(control, payload) => {
+            let range = payload.map(|payload| at.start.saturating_sub(payload.len())..at.start);
+            Some(Some(Found::Control(control, range)))
+        }
+        Step::Text(..) | Step::SplitChar(_) | Step::Binary(..) | Step::Compressed(..) => None,
+    })
+}
