@@ -13,6 +13,7 @@ mod vec;
 mod write;
 
 pub use output::{Output, OutputFull};
+pub(crate) use read::Cursor;
 pub use read::{ReadBuffer, Storage};
 pub use slice::SliceOutput;
 #[cfg(feature = "alloc")]
