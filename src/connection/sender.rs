@@ -271,9 +271,9 @@ impl<R: Role> Sender<R> {
         let frame_len = header_len::<R>(payload_len).saturating_add(payload.len());
         // Room first, so that no mask key is spent on a frame that does not fit.
         out.reserve(frame_len)?;
+        self.count(frame_len);
         let header = self.header(opcode, fin, rsv, payload_len);
         out.put_frame(header, payload);
-        self.count(frame_len);
         Ok(())
     }
 
