@@ -17,12 +17,20 @@ use crate::utf8;
 ///
 /// It comes beside each event, and from [`Connection::tx`](super::Connection::tx) or [`Sender::tx`] at any other time.
 /// Each call writes a whole frame or nothing. After [`SendError::OutputFull`] drain the output and call again.
-#[derive(Debug)]
 pub struct Tx<'a, R, O: ?Sized> {
     pub(crate) sender: &'a mut Sender<R>,
     pub(crate) out: &'a mut O,
     /// The control payload that the receive half keeps: the Ping whose Pong is deferred, or the body of the peer's Close.
     pub(crate) control: &'a [u8],
+}
+
+/// Does not show the output, nor what the peer sent.
+impl<R, O: ?Sized> core::fmt::Debug for Tx<'_, R, O> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Tx")
+            .field("sender", &self.sender)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
