@@ -130,6 +130,15 @@ impl<R: Role> Sender<R> {
         }
     }
 
+    /// Whether a Pong may go out: not behind the answer to the peer's Close (section 5.5.2).
+    pub(super) const fn owes_pongs(&self) -> bool {
+        match self.closing {
+            Sending::Open | Sending::Due(_) => true,
+            Sending::Sent(close) => !close.answers,
+            Sending::ShutDown(_) | Sending::Aborted(_) => false,
+        }
+    }
+
     /// Sends an automatic Close, or defers it until the frame that is being sent in chunks is finished. `body` is that of
     /// the Close.
     pub(super) fn close_automatically<O: Output + ?Sized>(

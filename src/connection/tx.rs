@@ -281,10 +281,8 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         if self.sender.is_in_frame() {
             return Err(SendError::FrameInProgress);
         }
-        if !self.sender.is_writable() {
-            return Ok(());
-        }
         match reply.close() {
+            None if !self.sender.owes_pongs() => {}
             None => self
                 .sender
                 .write_frame(Opcode::Pong, true, 0, reply.payload(), self.out)?,

@@ -358,6 +358,18 @@ impl<R: Role> End<R> {
     pub(crate) fn end_of_stream(&mut self) -> Record {
         self.ws.end_of_stream().into()
     }
+
+    /// Goes on with the halves apart.
+    pub(crate) fn split(self) -> Driver<Apart<R>> {
+        let (receiver, sender) = self.ws.split().unwrap();
+        Driver {
+            ws: Apart { receiver, sender },
+            out: self.out,
+            seen: self.seen,
+            error: self.error,
+            echo: self.echo,
+        }
+    }
 }
 
 /// All that can be seen of a connection that was given some bytes.
