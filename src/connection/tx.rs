@@ -3,7 +3,7 @@
 #[cfg(feature = "alloc")]
 use super::PreparedMessage;
 use super::sender::SendPhase;
-use super::sender::{close_body, header_len};
+use super::sender::{close_body, frame_len, header_len};
 use super::{Payload, Reply, Role, Sender, Server};
 use crate::buffer::Output;
 #[cfg(feature = "alloc")]
@@ -149,19 +149,17 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
             (_, Some((body, len))) => body.get(..*len).unwrap_or_default(),
             (_, None) => &[],
         };
-        let control_len = |payload: &[u8]| header_len::<R>(0) + payload.len();
-        let replies = pong.map_or(0, control_len) + close.map_or(0, |_| control_len(close_payload));
+        let replies = pong.map_or(0, frame_len::<R>) + close.map_or(0, |_| frame_len::<R>(close_payload));
         self.out.reserve(bytes.len().saturating_add(replies))?;
         self.sender.put_chunk(bytes, self.out);
         self.sender.remaining = 0;
         self.sender.after_frame(kind, fin);
-        // Room was reserved for both.
         if let Some(pong) = pong {
             self.sender.pong_deferred = false;
-            self.sender.write_frame(Opcode::Pong, true, 0, pong, self.out)?;
+            self.sender.put_frame(Opcode::Pong, true, 0, pong, self.out);
         }
         if let Some(close) = close {
-            self.sender.write_close(close, close_payload, self.out)?;
+            self.sender.put_close(close, close_payload, self.out);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ pub(crate) use drive::*;
 #[allow(unused_imports, reason = "each test file uses a part")]
 pub(crate) use seen::*;
 
+use sockless::buffer::{Output, OutputFull};
 use sockless::connection::{Client, Role, Sender, Server};
 use sockless::error::SendError;
 use sockless::frame::MessageKind;
@@ -169,6 +170,33 @@ pub(crate) fn in_place<R: Role>(
     let sent = sender.tx(&mut header).in_place(kind, payload, fin);
     assert!(sent.is_ok() || header.is_empty());
     sent.map(|()| header)
+}
+
+/// An output of one's own that checks what the trait promises: reserved before, and exactly as much.
+#[derive(Default)]
+pub(crate) struct Strict {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) reserved: usize,
+    /// How often room was asked for.
+    pub(crate) frames: usize,
+}
+
+impl Output for Strict {
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
+        assert_eq!(self.reserved, 0, "the last frame was not put whole");
+        self.reserved = additional;
+        self.frames += 1;
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.reserved = self.reserved.checked_sub(bytes.len()).expect("more than was reserved");
+        self.bytes.extend_from_slice(bytes);
+    }
 }
 
 /// A small deterministic generator (splitmix64): the same numbers on every machine.
