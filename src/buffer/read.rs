@@ -451,7 +451,7 @@ impl<S: Storage> ReadBuffer<S> {
         if start == end && self.at.joined_len() == 0 {
             return self.room().min(self.sizing.read_len);
         }
-        let large = wanted.saturating_add(end - start) >= LARGE;
+        let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;
         let needed = wanted.max(1);
         let too_short = self.room() < needed || (!large && self.room() < self.sizing.read_len / 4);
         if too_short {
@@ -502,6 +502,11 @@ impl<S: Storage> ReadBuffer<S> {
         }
         if S::GROWS && self.room() < needed {
             let end = self.at.end;
+            // The head of an opening handshake does not say how long it is: its memory doubles.
+            let needed = match self.at.wanted {
+                0 => needed.max(end.saturating_sub(self.at.start)),
+                _ => needed,
+            };
             let most = end.saturating_add(end.max(self.sizing.read_len));
             let enough = end
                 .saturating_add(needed)
