@@ -123,8 +123,11 @@ impl core::error::Error for Failure {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blocked {
-    /// A reply does not fit the output, or the output holds too many Pongs: drain it.
+    /// A reply does not fit the output: drain it.
     OutputFull(OutputFull),
+    /// The output holds as many bytes of Pongs as
+    /// [`Limits::max_reply_backlog`](crate::limits::Limits::max_reply_backlog) allows: drain it.
+    UndrainedPongs,
     /// A Pong waits until the frame that is being sent in chunks is finished, and another control frame arrives in
     /// pieces: finish that frame.
     FrameInProgress,
@@ -140,6 +143,7 @@ impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutputFull(full) => write!(f, "a reply is due, but {full}"),
+            Self::UndrainedPongs => f.write_str("a Pong is due, but the output holds too many already"),
             Self::FrameInProgress => f.write_str("a reply is due, but a frame is being sent in chunks"),
         }
     }

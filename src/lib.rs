@@ -9,7 +9,7 @@ extern crate std;
 
 pub mod buffer;
 #[cfg(feature = "alloc")]
-//pub mod buffered;
+pub mod buffered;
 pub mod connection;
 pub mod entropy;
 pub mod error;

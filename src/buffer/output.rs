@@ -98,9 +98,6 @@ pub(super) fn put_parts<O: Output + ?Sized>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputFull {
     /// How many bytes of room are needed, in addition to what the output holds now.
-    ///
-    /// Where the output holds too many Pongs, this is the length of the next one. There may be room for it, but the
-    /// output has to be drained first.
     pub needed: usize,
 }
 

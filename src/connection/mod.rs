@@ -41,8 +41,8 @@ pub use tx::Tx;
 
 pub use crate::state::{Initiator, StreamEnd, TransportAction};
 
-use crate::buffer::{Output, OutputFull};
-use crate::error::{Failure, ReceiveError};
+use crate::buffer::Output;
+use crate::error::{Blocked, Failure, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::state::{Control, SentClose};
@@ -218,9 +218,9 @@ impl<R: Role> Connection<R> {
     ) -> Result<Step<'i>, ReceiveError> {
         match self.receiver.step_slow(input, self.sender.pong_deferred) {
             Ok(Step::Control(control, payload)) => {
-                if let Err(full) = self.reply(control, payload, out) {
+                if let Err(blocked) = self.reply(control, payload, out) {
                     self.receiver.hold(control, payload);
-                    return Err(ReceiveError::Blocked(full.into()));
+                    return Err(blocked.into());
                 }
                 Ok(Step::Control(control, payload))
             }
@@ -236,7 +236,7 @@ impl<R: Role> Connection<R> {
         control: Control,
         payload: Option<&[u8]>,
         out: &mut O,
-    ) -> Result<(), OutputFull> {
+    ) -> Result<(), Blocked> {
         match control {
             Control::Pong => Ok(()),
             // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
@@ -253,7 +253,7 @@ impl<R: Role> Connection<R> {
                 let payload = payload.unwrap_or(self.receiver.control_payload());
                 let frame_len = payload.len() + if R::IS_CLIENT { 6 } else { 2 };
                 if !self.backlog.admits(self.sender.put, out.len(), frame_len) {
-                    return Err(OutputFull { needed: frame_len });
+                    return Err(Blocked::UndrainedPongs);
                 }
                 self.sender.write_pong(payload, out)?;
                 self.backlog.add(frame_len);
@@ -268,8 +268,18 @@ impl<R: Role> Connection<R> {
                     code: code.unwrap_or(CloseCode::NO_STATUS),
                     answers: true,
                 };
-                self.sender.close_automatically(close, body, out)
+                self.sender.close_automatically(close, body, out)?;
+                Ok(())
             }
+        }
+    }
+
+    /// Fails the connection for a reason of its own.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn fail<O: Output + ?Sized>(&mut self, failure: impl Into<Failure>, out: &mut O) {
+        if self.failure().is_none() {
+            let failure = self.receiver.fail(failure);
+            self.answer_failure(failure.into(), out);
         }
     }
 
