@@ -108,6 +108,8 @@ pub(crate) struct Cursor {
     pub(crate) end: usize,
     /// How many bytes the frame under way lacks; 0 if none is, or if its header is incomplete.
     pub(crate) wanted: usize,
+    /// Whether what is unread is known to be incomplete.
+    pub(crate) incomplete: bool,
     /// Where the message lies that was handed out last. It ends before it starts once anything else has happened.
     delivered_start: usize,
     delivered_end: usize,
@@ -164,6 +166,7 @@ impl Cursor {
         start: 0,
         end: 0,
         wanted: 0,
+        incomplete: false,
         delivered_start: 1,
         delivered_end: 0,
     };
@@ -180,6 +183,7 @@ impl Cursor {
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
         self.start = self.start.saturating_add(len).min(self.end);
+        self.incomplete = false;
         self.forget_delivered();
     }
 
@@ -271,6 +275,7 @@ impl ReadBuffer {
             room.copy_from_slice(bytes);
         }
         self.at.end = end;
+        self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
         self.sizing.peak = self.sizing.peak.max(end);
@@ -384,6 +389,7 @@ impl<S: Storage> ReadBuffer<S> {
             self.sizing.adapt(len);
         }
         self.sizing.offered = 0;
+        self.at.incomplete &= len == 0;
         self.at.end += len;
         self.at.wanted = self.at.wanted.saturating_sub(len);
         self.sizing.peak = self.sizing.peak.max(self.at.end);
@@ -404,6 +410,12 @@ impl<S: Storage> ReadBuffer<S> {
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
         self.at.is_at_rest()
+    }
+
+    /// Whether more has to be read before anything can be received: nothing is unread, or it is known to be incomplete.
+    #[must_use]
+    pub const fn needs_input(&self) -> bool {
+        self.at.start == self.at.end || self.at.incomplete
     }
 
     /// The longest message for which there can be room.

@@ -166,6 +166,13 @@ impl WriteBuffer {
         }
     }
 
+    /// Discards all bytes that are unwritten: the transport takes no more.
+    pub fn discard(&mut self) {
+        self.shared.clear();
+        self.shared_len = 0;
+        self.clear();
+    }
+
     /// Everything is written. Memory that was not needed lately is given back.
     fn clear(&mut self) {
         self.peak = self.peak.max(self.memory.len());

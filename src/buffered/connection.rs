@@ -10,20 +10,14 @@ use crate::message::Event;
 
 /// An open connection that owns its buffers.
 ///
-/// In a loop: receive all events, write the [output](Self::output), see what to do with the
-/// [transport](Self::transport), read into the [space](Self::space).
-///
 /// ```
 /// use sockless::buffered::BufferedConnection;
-/// use sockless::connection::{Server, TransportAction};
+/// use sockless::connection::Server;
 /// use sockless::message::Event;
-/// # use std::io::{Read, Write};
+/// use std::net::{Shutdown, TcpStream};
 ///
-/// fn serve(
-///     mut ws: BufferedConnection<Server>,
-///     mut stream: impl Read + Write,
-/// ) -> Result<(), Box<dyn std::error::Error>> {
-///     loop {
+/// fn serve(mut ws: BufferedConnection<Server>, mut stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+///     while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
 ///         while let Some((event, mut tx)) = ws.next_event()? {
 ///             match event {
 ///                 Event::Text(text) => tx.text(text)?,
@@ -31,19 +25,13 @@ use crate::message::Event;
 ///                 _ => {}
 ///             }
 ///         }
-///         ws.write_to(&mut stream)?;
-///         match ws.transport() {
-///             TransportAction::ShutDownSend => {
-///                 // Shut down the sending direction of `stream` here.
-///                 ws.sending_shut_down();
-///             }
-///             TransportAction::Close | TransportAction::Abort => return Ok(()),
-///             _ => {}
-///         }
-///         ws.read_from(&mut stream)?;
 ///     }
+///     Ok(())
 /// }
 /// ```
+///
+/// An event loop calls the parts of [`exchange`](Self::exchange) as its transport becomes ready: write
+/// [`output`](Self::output), look at [`transport`](Self::transport), read into [`space`](Self::space).
 pub struct BufferedConnection<R> {
     connection: Connection<R>,
     input: ReadBuffer,
@@ -186,7 +174,7 @@ impl<R: Role> BufferedConnection<R> {
     /// Gives up: [`Connection::abort`]. What is in the output is discarded.
     pub fn abort(&mut self) {
         self.connection.abort();
-        self.output = WriteBuffer::new();
+        self.output.discard();
     }
 
     /// How the connection has ended so far.

@@ -413,6 +413,7 @@ fn need_input<R: Role, S: Storage>(
         return Err(receiver.fail(OutOfMemory));
     }
     input.at.wanted = wanted;
+    input.at.incomplete = true;
     input.at.forget_delivered();
     Ok(None)
 }
