@@ -1,6 +1,6 @@
 //! A fixed slice as output.
 
-use super::{Output, OutputFull};
+use super::output::{Output, OutputFull};
 use crate::frame::Mask;
 
 /// A fixed slice as output.

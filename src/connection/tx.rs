@@ -1,10 +1,12 @@
 //! The output handle: all that can be sent, at every level.
 
+use super::payload::Payload;
 #[cfg(feature = "alloc")]
-use super::PreparedMessage;
-use super::sender::SendPhase;
-use super::sender::{close_body, header_len};
-use super::{Payload, Reply, Role, Sender, Server};
+#[cfg(feature = "alloc")]
+use super::payload::PreparedMessage;
+use super::reply::Reply;
+use super::role::{Role, Server};
+use super::sender::{SendPhase, Sender, close_body, header_len};
 use crate::buffer::Output;
 #[cfg(feature = "alloc")]
 use crate::buffer::SharedBytes;
@@ -23,6 +25,18 @@ pub struct Tx<'a, R, O: ?Sized> {
     pub(crate) out: &'a mut O,
     /// The control payload that the receive half keeps: the Ping whose Pong is deferred, or the body of the peer's Close.
     pub(crate) control: &'a [u8],
+}
+
+impl<R: Role> Sender<R> {
+    /// Joins this half with the output that it writes to.
+    #[inline]
+    pub const fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O) -> Tx<'a, R, O> {
+        Tx {
+            sender: self,
+            out,
+            control: &[],
+        }
+    }
 }
 
 impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {

@@ -4,8 +4,9 @@
 //! bytes were cut, and comes from the first byte that allows it. [`FirstByte`], [`SecondByte`] and [`Length`] are
 //! those steps; the receive half puts its own rules (role, state, limits) between them.
 
-use super::Violation;
-use super::{Mask, Opcode};
+use super::mask::Mask;
+use super::opcode::Opcode;
+use super::violation::Violation;
 
 /// The longest header, in bytes: two bytes, a 64-bit length and a mask key.
 pub const MAX_HEADER_LEN: usize = 14;

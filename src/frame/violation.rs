@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::CloseCode;
+use super::close_code::CloseCode;
 
 /// The rules that a peer can break: one row for each, with its section of RFC 6455, the close code, and the text.
 macro_rules! violations {
