@@ -164,7 +164,7 @@ impl<R: Role> Connection<R> {
         self.receiver.phase == Phase::Start && self.sender.is_at_rest()
     }
 
-    /// Takes the two halves apart. From then on replies are the caller's to carry: see [`Reply`].
+    /// Takes the two halves apart. From then on replies are the caller's to carry: see [`Reply`](super::Reply).
     ///
     /// # Errors
     /// The connection itself, if a frame is being sent in chunks. Finish it first.
