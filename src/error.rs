@@ -11,6 +11,7 @@
 
 use core::fmt;
 
+pub use crate::buffer::OutOfMemory;
 use crate::buffer::OutputFull;
 use crate::frame::CloseCode;
 pub use crate::frame::Violation;
@@ -50,18 +51,6 @@ impl fmt::Display for LimitExceeded {
 }
 
 impl core::error::Error for LimitExceeded {}
-
-/// There was no memory for what the peer sent, or for what is to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OutOfMemory;
-
-impl fmt::Display for OutOfMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of memory")
-    }
-}
-
-impl core::error::Error for OutOfMemory {}
 
 /// Why a connection has failed, for good (RFC 6455 section 7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,8 +112,11 @@ impl core::error::Error for Failure {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blocked {
-    /// A reply does not fit the output, or the output holds too many Pongs: drain it.
+    /// A reply does not fit the output: drain it.
     OutputFull(OutputFull),
+    /// The output holds as many bytes of Pongs as
+    /// [`Limits::max_reply_backlog`](crate::limits::Limits::max_reply_backlog) allows: drain it.
+    UndrainedPongs,
     /// A Pong waits until the frame that is being sent in chunks is finished, and another control frame arrives in
     /// pieces: finish that frame.
     FrameInProgress,
@@ -140,6 +132,7 @@ impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutputFull(full) => write!(f, "a reply is due, but {full}"),
+            Self::UndrainedPongs => f.write_str("a Pong is due, but the output holds too many already"),
             Self::FrameInProgress => f.write_str("a reply is due, but a frame is being sent in chunks"),
         }
     }

@@ -1,151 +1,130 @@
 //! The open connection with its buffers.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::DEFAULT_READ_LEN;
-use super::buffers::{Input, WriteBuffer};
-use crate::connection::{CloseRecord, Payload, Role, Sender, Transport};
-use crate::error::{ReceiveError, SendError};
-use crate::frame::{CloseCode, MessageKind};
-use crate::message::{Event, MessageConnection};
+use crate::buffer::{Output, ReadBuffer, WriteBuffer};
+use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
+use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
+use crate::message::Event;
 
 /// An open connection that owns its buffers.
 ///
 /// ```
 /// use sockless::buffered::BufferedConnection;
-/// use sockless::connection::{Connection, Server, Transport};
-/// use sockless::limits::Limits;
+/// use sockless::connection::Server;
 /// use sockless::message::Event;
-/// # use std::io::{Read, Write};
-/// # fn echo(mut stream: impl Read + Write, leftover: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::net::{Shutdown, TcpStream};
 ///
-/// let mut ws = BufferedConnection::new(Connection::new(Server, &Limits::default()), leftover);
-/// while ws.transport() == Transport::KeepGoing {
-///     let answered = answer(&mut ws);
-///     // Whatever has happened: after an error, the Close is in it.
-///     stream.write_all(ws.output())?;
-///     ws.written(ws.output().len());
-///     answered?;
-///     if ws.transport() == Transport::KeepGoing {
-///         match stream.read(ws.space())? {
-///             0 => drop(ws.end_of_stream()),
-///             len => ws.advance(len),
-///         }
-///     }
-/// }
-/// # Ok(())
-/// # }
-///
-/// fn answer(ws: &mut BufferedConnection<Server>) -> Result<(), Box<dyn std::error::Error>> {
-///     while let Some((event, mut tx)) = ws.next_event()? {
-///         match event {
-///             Event::Text(text) => tx.text(text)?,
-///             Event::Binary(data) => tx.binary(data)?,
-///             Event::Ping(_) | Event::Pong(_) | Event::Close(_) => {}
+/// fn serve(mut ws: BufferedConnection<Server>, mut stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+///     while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
+///         while let Some((event, mut tx)) = ws.next_event()? {
+///             match event {
+///                 Event::Text(text) => tx.text(text)?,
+///                 Event::Binary(data) => tx.binary(data)?,
+///                 _ => {}
+///             }
 ///         }
 ///     }
 ///     Ok(())
 /// }
 /// ```
+///
+/// An event loop calls the parts of [`exchange`](Self::exchange) as its transport becomes ready: write
+/// [`output`](Self::output), look at [`transport`](Self::transport), read into [`space`](Self::space).
 pub struct BufferedConnection<R> {
-    messages: MessageConnection<R>,
-    input: Input,
+    connection: Connection<R>,
+    input: ReadBuffer,
     output: WriteBuffer,
-    read_len: usize,
-    /// Whether the space that was handed out last is that of the assembly buffer.
-    in_assembly: bool,
-    /// The bytes read into the assembly buffer and not yet taken in.
-    assembled: usize,
 }
 
 impl<R: Role> BufferedConnection<R> {
-    /// Wraps an open connection; `leftover` is what followed the head of the opening handshake.
+    /// Gives buffers to an open connection.
     #[must_use]
-    pub fn new(connection: impl Into<MessageConnection<R>>, leftover: &[u8]) -> Self {
-        Self::from_parts(connection.into(), Input::with(leftover), WriteBuffer::default())
+    pub const fn new(connection: Connection<R>) -> Self {
+        Self::from_parts(connection, ReadBuffer::new(), WriteBuffer::new())
     }
 
-    pub(super) const fn from_parts(messages: MessageConnection<R>, input: Input, output: WriteBuffer) -> Self {
+    /// Puts together a connection and its buffers, the inverse of [`into_parts`](Self::into_parts).
+    #[must_use]
+    pub const fn from_parts(connection: Connection<R>, input: ReadBuffer, output: WriteBuffer) -> Self {
         Self {
-            messages,
+            connection,
             input,
             output,
-            read_len: DEFAULT_READ_LEN,
-            in_assembly: false,
-            assembled: 0,
         }
     }
 
-    /// Sets how much space to read into is offered at least, in bytes: [`DEFAULT_READ_LEN`] otherwise.
+    /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). What is in
+    /// the output is to be written first, and what is in the input is to be received first.
     #[must_use]
-    pub fn with_read_len(mut self, bytes: usize) -> Self {
-        self.read_len = bytes.max(1);
-        self
+    pub fn into_parts(self) -> (Connection<R>, ReadBuffer, WriteBuffer) {
+        (self.connection, self.input, self.output)
     }
 
-    /// Space to read into; then say how much was read with [`advance`](Self::advance).
-    ///
-    /// Take all events first: what is taken in frees space, and lets a large message be read straight into its own
-    /// buffer.
+    /// Room to read into. Then say how much was read with [`advance`](Self::advance). Receive all events first.
     pub fn space(&mut self) -> &mut [u8] {
-        self.io().0
+        self.input.space()
     }
 
-    /// `len` bytes were read into [`space`](Self::space).
+    /// `len` bytes were read into [`space`](Self::space). At most its length counts.
     pub fn advance(&mut self, len: usize) {
-        if self.in_assembly {
-            self.in_assembly = false;
-            self.assembled = len;
-        } else {
-            self.input.advance(len);
-        }
+        self.input.advance(len);
     }
 
-    /// The next event, and the sending side, so that an answer can be sent while the event is still borrowed. `None`
-    /// means that more has to be read.
+    /// The next event, and the output handle, so that an answer can be sent while the event is still borrowed. `None`
+    /// means that the output is to be written, and that more has to be read.
     ///
     /// # Errors
-    /// [`ReceiveError::Failed`], again and again, once the peer has broken the RFC or gone over a limit; the Close is
-    /// in the output by then, or comes with the last chunk of a frame that is being sent in chunks.
-    /// [`ReceiveError::Blocked`] says what to do first: write the output, in which too many replies wait, or finish that
-    /// frame.
-    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R>)>, ReceiveError> {
-        let Self {
-            messages,
-            input,
-            output,
-            assembled,
-            ..
-        } = self;
-        if *assembled > 0 {
-            let ended = messages.take_in_space(*assembled, output);
-            // Where a reply has to be written first, nothing was taken in yet.
-            if !matches!(ended, Err(ReceiveError::Blocked(_))) {
-                *assembled = 0;
-            }
-            if let Some(kind) = ended? {
-                let (event, sender) = messages.assembled(kind);
-                return Ok(Some((event, Tx { sender, output })));
-            }
+    /// [`ReceiveError::Failed`] if the connection has failed, but only when nothing is left to do: after the Close has
+    /// been written and the stream has ended, when [`transport`](Self::transport) is [`TransportAction::Close`] or
+    /// [`Abort`](TransportAction::Abort). Until then the result is `None`, and [`failure`](Self::failure) tells.
+    ///
+    /// [`ReceiveError::Blocked`] if there is no memory for a reply. Nothing is lost.
+    #[inline(always)] // what is not common is not inlined
+    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>, ReceiveError> {
+        let over = self.is_over();
+        match self.connection.receive(&mut self.input, &mut self.output) {
+            Ok(event) => Ok(event),
+            Err(ReceiveError::Failed(_)) if !over => Ok(None),
+            Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
+            Err(error) => Err(error),
         }
-        let Input { memory, start, end } = input;
-        let mut rest = memory.get_mut(*start..*end).unwrap_or_default();
-        let received = messages.receive(&mut rest, output);
-        // However it ends, what was taken in is gone.
-        *start = *end - rest.len();
-        Ok(received?.map(|(event, sender)| (event, Tx { sender, output })))
     }
 
-    /// Takes in the end of the stream, once a read has returned no bytes, and hands out the close record unless an
-    /// [`Event::Close`] has already. Take all events first: input from which none were taken is discarded.
-    pub fn end_of_stream(&mut self) -> Option<CloseRecord<'_>> {
-        self.messages.end_of_stream()
+    /// Whether nothing is left to do with the transport.
+    #[inline(always)]
+    fn is_over(&self) -> bool {
+        self.connection.failure().is_some() && !self.connection.transport().wants_input()
     }
 
-    /// What is to be written to the transport; then say how much was with [`written`](Self::written).
+    /// The last binary message, by value: [`ReadBuffer::take_binary`].
+    pub fn take_binary(&mut self) -> Option<Vec<u8>> {
+        self.input.take_binary()
+    }
+
+    /// The last text message, by value: [`ReadBuffer::take_text`].
+    pub fn take_text(&mut self) -> Option<String> {
+        self.input.take_text()
+    }
+
+    /// The stream of input has ended: a read has returned no bytes. Receive all events first. Returns the record of how
+    /// the connection ended, with code 1006 if no Close was received.
+    pub fn end_of_stream(&mut self) -> CloseRecord<'_> {
+        if self.input.is_exhausted() {
+            // There was no memory to read into, which is not the end.
+            self.connection.fail(OutOfMemory, &mut self.output);
+            return self.connection.close_record();
+        }
+        self.connection.end_of_stream()
+    }
+
+    /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written). Empty only
+    /// if nothing is to be written. Payloads that are kept by reference ([`Tx::shared`], [`Tx::prepared`]) come by
+    /// themselves: ask again, or see [`WriteBuffer::slices`].
     #[must_use]
     pub fn output(&self) -> &[u8] {
-        self.output.as_bytes()
+        self.output.unwritten()
     }
 
     /// The transport has taken `len` bytes of [`output`](Self::output).
@@ -153,156 +132,88 @@ impl<R: Role> BufferedConnection<R> {
         self.output.written(len);
     }
 
-    /// The sending side.
-    pub const fn tx(&mut self) -> Tx<'_, R> {
-        Tx {
-            sender: self.messages.sender(),
-            output: &mut self.output,
-        }
+    /// Both at once, for a transport that may be ready for either: room to read into, and the output.
+    pub fn io(&mut self) -> (&mut [u8], &mut WriteBuffer) {
+        (self.input.space(), &mut self.output)
     }
 
-    /// Both at once, for those who wait for the transport to be ready for either: space to read into, and what is to be
-    /// written.
-    pub fn io(&mut self) -> (&mut [u8], &[u8]) {
-        let Self {
-            messages,
-            input,
-            output,
-            read_len,
-            in_assembly,
-            assembled,
-        } = self;
-        let mut space = None;
-        if input.is_empty() && *assembled == 0 {
-            space = messages.space(*read_len);
-        }
-        *in_assembly = space.is_some();
-        (space.unwrap_or_else(|| input.space(*read_len)), output.as_bytes())
+    /// The read buffer: for bytes that came in another way ([`ReadBuffer::extend`]), and to ask what it holds.
+    pub const fn read_buffer(&mut self) -> &mut ReadBuffer {
+        &mut self.input
     }
 
-    /// Takes the machine apart: the connection, the bytes that were read and not taken in, and the output, which is to be
-    /// written first. For those who go on with two halves ([`MessageConnection::split`]). Take all events before.
-    #[must_use]
-    pub fn into_parts(self) -> (MessageConnection<R>, Vec<u8>, WriteBuffer) {
-        (self.messages, self.input.bytes().to_vec(), self.output)
+    /// The write buffer: for vectored writes ([`WriteBuffer::slices`]) and the watermark.
+    pub const fn write_buffer(&mut self) -> &mut WriteBuffer {
+        &mut self.output
     }
 
-    /// Sends a Close frame: [`Sender::close`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
-        self.tx().close(code, reason)
+    /// The output handle.
+    #[inline]
+    pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
+        self.connection.tx(&mut self.output)
     }
 
     /// What to do with the transport, once the output is written.
     #[must_use]
-    pub fn transport(&self) -> Transport {
-        self.messages.transport()
+    pub fn transport(&self) -> TransportAction {
+        self.connection.transport()
     }
 
-    /// How the connection has ended so far: [`Connection::close_record`](crate::connection::Connection::close_record).
+    /// Whether to read now: unless nothing more is expected, or the output is over its
+    /// [watermark](WriteBuffer::set_watermark). A peer that sends and does not read is held up so.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        self.transport().wants_input() && !self.output.is_over_watermark()
+    }
+
+    /// The sending direction of the transport was shut down: [`Connection::sending_shut_down`].
+    pub const fn sending_shut_down(&mut self) {
+        self.connection.sending_shut_down();
+    }
+
+    /// Gives up: [`Connection::abort`]. What is in the output is discarded.
+    pub fn abort(&mut self) {
+        self.connection.abort();
+        self.output.discard();
+    }
+
+    /// How the connection has ended so far.
     #[must_use]
     pub fn close_record(&self) -> CloseRecord<'_> {
-        self.messages.close_record()
+        self.connection.close_record()
     }
 
-    /// Gives back the memory of buffers that are empty and larger than `bytes`, and that of the input's if it is empty. Not
-    /// to be called between [`space`](Self::space) and [`advance`](Self::advance): what was read is lost then.
-    pub fn shrink_to(&mut self, bytes: usize) {
-        self.messages.shrink_to(bytes);
-        if self.input.is_empty() {
-            self.input = Input::default();
-        }
-        self.output.shrink_to(bytes);
+    /// Why the connection has failed, if it has.
+    #[must_use]
+    pub const fn failure(&self) -> Option<Failure> {
+        self.connection.failure()
+    }
+
+    /// How many payload bytes of the message under way have arrived. `None` between two messages.
+    #[must_use]
+    pub const fn message_progress(&self) -> Option<u64> {
+        self.connection.message_progress()
+    }
+
+    /// Whether nothing is under way in either direction and both buffers are empty. Then [`release`](Self::release) costs
+    /// nothing but the memory that the next read takes.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.connection.is_at_rest() && self.input.is_at_rest() && self.output.len() == 0
+    }
+
+    /// Gives back the memory of each buffer that is empty. Call it before waiting for a peer that may stay silent for long.
+    pub fn release(&mut self) {
+        self.input.release();
+        self.output.release();
     }
 }
 
 impl<R> core::fmt::Debug for BufferedConnection<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("BufferedConnection")
-            .field("messages", &self.messages)
+            .field("connection", &self.connection)
+            .field("input", &self.input)
             .finish_non_exhaustive()
-    }
-}
-
-/// The sending side of a [`BufferedConnection`]: the send half and the output it writes to.
-#[derive(Debug)]
-pub struct Tx<'a, R> {
-    sender: &'a mut Sender<R>,
-    output: &'a mut WriteBuffer,
-}
-
-impl<R: Role> Tx<'_, R> {
-    /// Sends a whole text message: [`Sender::text`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn text(&mut self, text: &str) -> Result<(), SendError> {
-        self.sender.text(text, self.output)
-    }
-
-    /// Sends a whole binary message: [`Sender::binary`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn binary(&mut self, data: &[u8]) -> Result<(), SendError> {
-        self.sender.binary(data, self.output)
-    }
-
-    /// Sends a whole message: [`Sender::send`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn send<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result<(), SendError> {
-        self.sender.send(payload, self.output)
-    }
-
-    /// Sends the next fragment of a message: [`Sender::part`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn part<'p>(&mut self, payload: impl Into<Payload<'p>>, fin: bool) -> Result<(), SendError> {
-        self.sender.part(payload, fin, self.output)
-    }
-
-    /// Begins a frame whose payload is sent in chunks: [`Sender::begin_frame`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn begin_frame(&mut self, kind: MessageKind, payload_len: u64, fin: bool) -> Result<(), SendError> {
-        self.sender.begin_frame(kind, payload_len, fin, self.output)
-    }
-
-    /// Sends the next chunk of the frame that was begun: [`Sender::chunk`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn chunk<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result<(), SendError> {
-        self.sender.chunk(payload, self.output)
-    }
-
-    /// Sends a Ping: [`Sender::ping`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.sender.ping(payload, self.output)
-    }
-
-    /// Sends a Pong that nobody asked for: [`Sender::pong`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.sender.pong(payload, self.output)
-    }
-
-    /// Sends a Close frame: [`Sender::close`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), SendError> {
-        self.sender.close(code, reason, self.output)
     }
 }

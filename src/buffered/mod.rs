@@ -1,18 +1,16 @@
-//! For those who just want a loop: a machine that owns its buffers.
+//! The machine that owns its buffers, for those who just want a loop.
 //!
-//! It is a shell over [`message`](crate::message) and [`handshake`](crate::handshake): read into
-//! [`space`](BufferedConnection::space), say how much with [`advance`](BufferedConnection::advance), take
-//! [`events`](BufferedConnection::next_event), write [`output`](BufferedConnection::output) and say how much with
-//! [`written`](BufferedConnection::written). While a large message is under way, the space to read into is the buffer
-//! in which it is put together, so that it is not copied.
+//! It is a shell over [`Connection`](crate::connection::Connection) and [`handshake`](crate::handshake), with a
+//! [`ReadBuffer`](crate::buffer::ReadBuffer) and a [`WriteBuffer`](crate::buffer::WriteBuffer). Over a blocking stream,
+//! [`exchange`](BufferedConnection::exchange) does whatever is due with the transport. Elsewhere, read into `space`, say how
+//! much with `advance`, take the events, write `output` and say how much with `written`.
 
-mod buffers;
+mod client;
 mod connection;
-mod handshake;
+#[cfg(feature = "std")]
+mod io;
+mod server;
 
-pub use buffers::WriteBuffer;
-pub use connection::{BufferedConnection, Tx};
-pub use handshake::{BufferedClientHandshake, BufferedServerHandshake};
-
-/// How much a machine reads at once, in bytes, unless told otherwise.
-pub const DEFAULT_READ_LEN: usize = 16 << 10;
+pub use client::{BufferedClientHandshake, ConnectError};
+pub use connection::BufferedConnection;
+pub use server::{AcceptError, BufferedServerHandshake};

@@ -2,9 +2,8 @@
 
 use core::marker::PhantomData;
 
-use super::check::CheckedHeader;
-use super::event::ChunkEvent;
-use super::{Extensions, Role};
+use super::extensions::Extensions;
+use super::role::Role;
 use crate::error::Failure;
 use crate::frame::{CloseFrame, MAX_CONTROL_LEN, MAX_HEADER_LEN, Mask, MessageKind, Violation};
 use crate::limits::Limits;
@@ -65,6 +64,17 @@ pub struct Receiver<R> {
     pub(super) control_len: u8,
     pub(crate) stream: Stream,
     role: PhantomData<R>,
+}
+
+/// A legal header, within the limits.
+pub(crate) struct CheckedHeader {
+    pub(crate) frame: Frame,
+    pub(crate) fin: bool,
+    /// RSV1 on the first frame of a message: its payload is compressed (RFC 7692 section 6).
+    pub(crate) compressed: bool,
+    pub(crate) mask: Mask,
+    pub(crate) payload_len: u64,
+    pub(crate) header_len: usize,
 }
 
 /// Whether the stream of input has ended.
@@ -136,22 +146,6 @@ impl<R: Role> Receiver<R> {
     pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
-    }
-
-    /// Consumes bytes from the front of `input`, up to the next event, and moves `input` past them. `None` means that all
-    /// of it was consumed and more is needed.
-    ///
-    /// Payloads are unmasked in place and borrowed from `input`.
-    ///
-    /// # Errors
-    /// The failure, on this and every later call, once the peer has violated the protocol or exceeded a limit. All input
-    /// is discarded. Send [`Reply::from(failure)`](super::Reply).
-    pub fn receive_chunk<'e, 'i: 'e>(
-        &'e mut self,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<ChunkEvent<'e>>, Failure> {
-        let step = super::chunks::failed(self.step(input, false))?;
-        Ok(step.event(self))
     }
 
     /// The stream of input has ended. Returns where. All further input is discarded.

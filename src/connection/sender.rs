@@ -1,7 +1,7 @@
 //! The send half: command -> legality -> header -> mask -> output.
 
-use super::check::RSV1;
-use super::{Extensions, Role, Tx};
+use super::extensions::{Extensions, RSV1};
+use super::role::Role;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
 use crate::frame::{CloseCode, CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
@@ -9,7 +9,7 @@ use crate::state::{self, Fragmentation, Sending, SentClose};
 
 /// The send half of a connection.
 ///
-/// It sends through a [`Tx`], which joins it with an output:
+/// It sends through a [`Tx`](super::Tx), which joins it with an output:
 ///
 /// ```
 /// use sockless::connection::{Sender, Server};
@@ -72,16 +72,6 @@ impl<R: Role> Sender<R> {
     pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
-    }
-
-    /// Joins this half with the output that it writes to.
-    #[inline]
-    pub const fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O) -> Tx<'a, R, O> {
-        Tx {
-            sender: self,
-            out,
-            control: &[],
-        }
     }
 
     /// The code of the Close that was sent: [`CloseCode::NO_STATUS`] if it had none; `None` if no Close was sent.

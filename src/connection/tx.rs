@@ -1,10 +1,11 @@
 //! The output handle: all that can be sent, at every level.
 
+use super::payload::Payload;
 #[cfg(feature = "alloc")]
-use super::PreparedMessage;
-use super::sender::SendPhase;
-use super::sender::{close_body, frame_len, header_len};
-use super::{Payload, Reply, Role, Sender, Server};
+use super::payload::PreparedMessage;
+use super::reply::Reply;
+use super::role::{Role, Server};
+use super::sender::{SendPhase, Sender, close_body, frame_len, header_len};
 use crate::buffer::Output;
 #[cfg(feature = "alloc")]
 use crate::buffer::SharedBytes;
@@ -30,6 +31,18 @@ impl<R, O: ?Sized> core::fmt::Debug for Tx<'_, R, O> {
         f.debug_struct("Tx")
             .field("sender", &self.sender)
             .finish_non_exhaustive()
+    }
+}
+
+impl<R: Role> Sender<R> {
+    /// Joins this half with the output that it writes to.
+    #[inline]
+    pub const fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O) -> Tx<'a, R, O> {
+        Tx {
+            sender: self,
+            out,
+            control: &[],
+        }
     }
 }
 

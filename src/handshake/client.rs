@@ -2,22 +2,24 @@
 
 use super::error::{HandshakeError, WriteError};
 use super::grammar::Extension;
-use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
+use super::head::{HeadSpace, Headers, HttpVersion, Kind, Scanner, StatusLine, split};
 use super::key::Key;
 use super::negotiate::{Answer, Proposal, Summary, first_value};
 use super::uri::WebSocketUri;
 use super::write::{FieldValue, write_whole};
-use crate::buffer::Output;
+use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
 
 /// A client that has sent its request and waits for the head of the response.
 ///
-/// The caller keeps what arrives in its own buffer and shows all of it each time; the machine remembers how far it has
-/// looked. It holds no buffer. The entropy makes the key here, and mask keys once the connection is open.
+/// The head is read from a [`ReadBuffer`] and consumed when the response is handed out. What follows it is where the
+/// connection looks. The entropy makes the key here, and mask keys once the connection is open.
 ///
 /// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sockless::buffer::ReadBuffer;
 /// use sockless::handshake::{ClientHandshake, Proposal, Response, WebSocketUri};
 /// use sockless::limits::Limits;
 ///
@@ -25,23 +27,26 @@ use crate::limits::Limits;
 /// let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
 /// let uri = WebSocketUri::parse("ws://server.example.com/chat")?;
 /// let proposal = Proposal::new().subprotocols(&["chat", "superchat"]);
-/// let mut out = Vec::new();
+/// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
 /// let mut handshake = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out)?;
 /// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n"));
 ///
 /// let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 ///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81";
-/// assert!(handshake.receive(&received[..40])?.is_none()); // read on
-/// match handshake.receive(received)? {
+/// input.extend(&received[..40])?;
+/// assert!(handshake.receive(&mut input)?.is_none()); // read on
+/// input.extend(&received[40..])?;
+/// match handshake.receive(&mut input)? {
 ///     Some(Response::Accepted(accepted)) => {
 ///         assert_eq!(accepted.subprotocol(), Some("chat"));
-///         assert_eq!(&received[accepted.head_len()..], b"\x81"); // the connection's first input
 ///         let connection = accepted.into_connection(entropy);
 ///         # let _ = connection;
 ///     }
 ///     Some(Response::Refused(refused)) => panic!("status {}", refused.status()),
 ///     None => unreachable!(),
 /// }
+/// assert_eq!(input.unread(), b"\x81"); // the connection's first input
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -49,8 +54,8 @@ pub struct ClientHandshake<'r> {
     proposal: Proposal<'r>,
     key: Key,
     scanner: Scanner,
-    /// The length in bytes of the interim responses that came before the head under way.
-    interim_len: usize,
+    /// What interim responses have left of the limit on the head, in bytes.
+    head_len_left: u32,
     limits: Limits,
     failure: Option<HandshakeError>,
 }
@@ -82,46 +87,67 @@ impl<'r> ClientHandshake<'r> {
             proposal: *proposal,
             key,
             scanner,
-            interim_len: 0,
+            head_len_left: limits.max_head_len,
             limits: *limits,
             failure: None,
         })
     }
 
-    /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
+    /// Looks at what has been read into `input`. `None` means that the head is incomplete: read on.
     ///
-    /// Bytes after the head are left alone: see [`Response::head_len`]. Once the head is complete, a further call
-    /// returns the same response. Interim responses (100, 103; RFC 9110 section 15.2) are passed over.
+    /// The head is consumed when the response is handed out. What is left in `input` is the first input of the connection,
+    /// or what has arrived of the body. One response is handed out: later calls return `None` and consume nothing. Interim
+    /// responses (100, 103; RFC 9110 section 15.2) are skipped.
     ///
     /// # Errors
-    /// The rule that the server broke: the connection has to be dropped. The error is sticky.
-    pub fn receive<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        if let Some(error) = self.failure {
-            return Err(error);
+    /// The rule that the server broke: drop the connection. All input is discarded. The error is sticky.
+    pub fn receive<'b, S: Storage>(
+        &mut self,
+        input: &'b mut ReadBuffer<S>,
+    ) -> Result<Option<Response<'b>>, HandshakeError> {
+        let space = HeadSpace::of(input);
+        let ReadBuffer { memory, at, .. } = input;
+        let bytes = memory.bytes().get(at.start..at.end).unwrap_or_default();
+        let mut consumed = 0;
+        let result = match self.failure {
+            Some(error) => Err(error),
+            None => self.check(bytes, space, &mut consumed),
+        };
+        at.consume(consumed);
+        if let Err(error) = result {
+            self.failure = Some(error);
+            at.discard();
         }
-        let result = self.judge(bytes);
-        self.failure = result.as_ref().err().copied();
         result
     }
 
-    fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        let (head, summary, line, headers) = loop {
-            let rest = bytes.get(self.interim_len..).unwrap_or_default();
-            let Some((head, summary)) = Summary::read(&mut self.scanner, rest)? else {
+    fn check<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        space: HeadSpace,
+        consumed: &mut usize,
+    ) -> Result<Option<Response<'b>>, HandshakeError> {
+        if self.scanner.is_complete() {
+            return Ok(None);
+        }
+        let mut rest = bytes;
+        let (summary, line, headers) = loop {
+            let Some((head, summary)) = Summary::read(&mut self.scanner, rest, space)? else {
                 return Ok(None);
             };
+            *consumed = consumed.saturating_add(head.len());
             let (line, headers) = split(head);
             let line = StatusLine::parse(line)?;
             if line.status >= 200 || line.status == 101 {
-                break (head, summary, line, headers);
+                break (summary, line, headers);
             }
-            // RFC 9110 section 15.2: an interim response is followed by another. All heads share one limit.
-            self.interim_len = self.interim_len.saturating_add(head.len());
-            let used = u32::try_from(self.interim_len).unwrap_or(u32::MAX);
-            let left = self.limits.max_head_len.saturating_sub(used);
-            self.scanner = Scanner::new(Kind::Response, &self.limits.with_max_head_len(left));
+            // "A client MUST be able to parse one or more 1xx responses received prior to a final response" (RFC 9110
+            // section 15.2). All heads share one limit.
+            rest = rest.get(head.len()..).unwrap_or_default();
+            let used = u32::try_from(head.len()).unwrap_or(u32::MAX);
+            self.head_len_left = self.head_len_left.saturating_sub(used);
+            self.scanner = Scanner::new(Kind::Response, &self.limits.with_max_head_len(self.head_len_left));
         };
-        let head_len = self.interim_len.saturating_add(head.len());
         if line.status == 101 && line.version < HttpVersion::Http11 {
             return Err(HandshakeError::ResponseVersion);
         }
@@ -129,14 +155,9 @@ impl<'r> ClientHandshake<'r> {
             match self.proposal.judge_summary(&self.key, line.status, headers, &summary)? {
                 Some(answer) => Response::Accepted(Accepted {
                     answer,
-                    head_len,
                     limits: self.limits,
                 }),
-                None => Response::Refused(Refused {
-                    line,
-                    headers,
-                    head_len,
-                }),
+                None => Response::Refused(Refused { line, headers }),
             },
         ))
     }
@@ -163,23 +184,10 @@ pub enum Response<'b> {
     Refused(Refused<'b>),
 }
 
-impl Response<'_> {
-    /// The length of the head in bytes, with the interim responses before it. What follows in the buffer is the first input
-    /// of the connection, or what has arrived of the body.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        match self {
-            Self::Accepted(accepted) => accepted.head_len(),
-            Self::Refused(refused) => refused.head_len(),
-        }
-    }
-}
-
 /// An accepted handshake.
 #[derive(Clone, Debug)]
 pub struct Accepted<'b> {
     answer: Answer<'b, Headers<'b>>,
-    head_len: usize,
     limits: Limits,
 }
 
@@ -208,12 +216,6 @@ impl<'b> Accepted<'b> {
         self.answer.header(name)
     }
 
-    /// The length of the head in bytes. What follows in the buffer is the first input of the connection.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        self.head_len
-    }
-
     /// The connection, which takes its mask keys from `entropy`.
     #[must_use]
     pub fn into_connection<E: Entropy>(self, entropy: E) -> Connection<Client<E>> {
@@ -226,7 +228,6 @@ impl<'b> Accepted<'b> {
 pub struct Refused<'b> {
     line: StatusLine<'b>,
     headers: Headers<'b>,
-    head_len: usize,
 }
 
 impl<'b> Refused<'b> {
@@ -258,11 +259,5 @@ impl<'b> Refused<'b> {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         first_value(self.headers, name)
-    }
-
-    /// The length of the head in bytes. What follows in the buffer is what has arrived of the body.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        self.head_len
     }
 }

@@ -100,6 +100,7 @@ peer_rules! {
         HeaderFolded, "RFC 9112 section 5.2", Some(400), "a header field is folded over several lines";
         HeaderName, "RFC 9112 section 5.1", Some(400), "a header field has no name that is a token followed by a colon";
         HeaderValue, "RFC 9110 section 5.5", Some(400), "a header field's value has a control character";
+        OutOfMemory, "RFC 9110 section 15.6.4", Some(503), "there is no memory for the head";
         EndOfStream, "RFC 9112 section 8", None, "the stream ended before the end of the head";
 
         // The request, as a server reads it.

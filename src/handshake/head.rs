@@ -11,6 +11,7 @@ use memchr::memchr;
 
 use super::error::HandshakeError;
 use super::grammar::{ascii, is_target, is_token_byte, is_value, split_once, split_token, trim};
+use crate::buffer::{ReadBuffer, Storage};
 use crate::limits::Limits;
 
 /// Which message the head belongs to.
@@ -18,6 +19,40 @@ use crate::limits::Limits;
 pub(crate) enum Kind {
     Request,
     Response,
+}
+
+/// The memory that a head can take, beside the limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadSpace {
+    /// The length of fixed memory.
+    longest: usize,
+    /// Whether there was no memory for more space.
+    exhausted: bool,
+}
+
+impl HeadSpace {
+    pub(crate) fn of<S: Storage>(input: &ReadBuffer<S>) -> Self {
+        Self {
+            longest: if S::GROWS {
+                usize::MAX
+            } else {
+                input.memory.bytes().len()
+            },
+            exhausted: input.is_exhausted(),
+        }
+    }
+
+    /// What an incomplete head of this length comes to.
+    const fn incomplete(self, len: usize, max_len: usize) -> Result<(), HandshakeError> {
+        if len >= max_len || len >= self.longest {
+            // The byte that ends the longest head is there, and it has not ended one.
+            Err(HandshakeError::HeadTooLarge)
+        } else if self.exhausted {
+            Err(HandshakeError::OutOfMemory)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Finds the end of a head in a buffer that grows.
@@ -55,8 +90,8 @@ impl Scanner {
     }
 
     /// The part of the input that may belong to the head.
-    pub(crate) fn window<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        bytes.get(..self.max_len).unwrap_or(bytes)
+    pub(crate) fn window<'a>(&self, bytes: &'a [u8], space: HeadSpace) -> &'a [u8] {
+        bytes.get(..self.max_len.min(space.longest)).unwrap_or(bytes)
     }
 
     pub(crate) const fn is_complete(&self) -> bool {
@@ -73,10 +108,11 @@ impl Scanner {
     pub(crate) fn advance<'a>(
         &mut self,
         bytes: &'a [u8],
+        space: HeadSpace,
         mut judged: impl FnMut(&'a [u8], &'a [u8]),
     ) -> Result<Option<&'a [u8]>, HandshakeError> {
         // A line that ends beyond the limit must not be judged: it would not have been, had the bytes come one by one.
-        let window = self.window(bytes);
+        let window = self.window(bytes, space);
         if let (0, Some(&first)) = (self.looked, window.first()) {
             let possible = match self.kind {
                 Kind::Request => is_token_byte(first),
@@ -108,9 +144,7 @@ impl Scanner {
         }
         match self.head_len {
             Some(len) => Ok(bytes.get(..len)),
-            // The byte that ends the longest head is there, and it has not ended one.
-            None if bytes.len() >= self.max_len.max(1) => Err(HandshakeError::HeadTooLarge),
-            None => Ok(None),
+            None => space.incomplete(bytes.len(), self.max_len.max(1)).map(|()| None),
         }
     }
 
@@ -300,6 +334,11 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
+    const GROWING: HeadSpace = HeadSpace {
+        longest: usize::MAX,
+        exhausted: false,
+    };
+
     /// Law L4: whatever the cut, each byte is looked at for a line end once, and judged once.
     #[test]
     fn work_is_linear_byte_by_byte() {
@@ -310,7 +349,7 @@ mod tests {
             for step in [1, 2, 3, 1000, head.len()] {
                 let mut scanner = Scanner::new(Kind::Request, &limits);
                 for end in (1..head.len()).step_by(step).chain([head.len()]) {
-                    scanner.advance(&head[..end], |_, _| ()).unwrap();
+                    scanner.advance(&head[..end], GROWING, |_, _| ()).unwrap();
                 }
                 assert!(scanner.is_complete());
                 // A line is judged without its end.
@@ -323,12 +362,15 @@ mod tests {
     #[test]
     fn other_bytes_than_before_do_no_harm() {
         let mut scanner = Scanner::new(Kind::Request, &Limits::default());
-        assert_eq!(scanner.advance(b"GET / HTTP/1.1\r\nA: b\r\n", |_, _| ()), Ok(None));
-        assert_eq!(scanner.advance(b"GET", |_, _| ()), Ok(None));
-        assert_eq!(scanner.advance(b"", |_, _| ()), Ok(None));
+        assert_eq!(
+            scanner.advance(b"GET / HTTP/1.1\r\nA: b\r\n", GROWING, |_, _| ()),
+            Ok(None)
+        );
+        assert_eq!(scanner.advance(b"GET", GROWING, |_, _| ()), Ok(None));
+        assert_eq!(scanner.advance(b"", GROWING, |_, _| ()), Ok(None));
         let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
-        assert_eq!(scanner.advance(head, |_, _| ()), Ok(Some(head.as_slice())));
-        assert_eq!(scanner.advance(b"GET", |_, _| ()), Ok(None));
+        assert_eq!(scanner.advance(head, GROWING, |_, _| ()), Ok(Some(head.as_slice())));
+        assert_eq!(scanner.advance(b"GET", GROWING, |_, _| ()), Ok(None));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use super::error::{HandshakeError, Misuse};
 use super::grammar::{Extension, ascii, extension_list, is_token, list, trim};
-use super::head::{HttpVersion, Scanner, split};
+use super::head::{HeadSpace, HttpVersion, Scanner, split};
 use super::key::{Accept, Key};
 use super::uri::Authority;
 use super::write::{FieldValue, check_fields, check_value, is_managed, websocket_field};
@@ -99,10 +99,14 @@ impl<'a> Summary<'a> {
     }
 
     /// Reads on: the head, once it is complete, and what its fields come to.
-    pub(crate) fn read(scanner: &mut Scanner, bytes: &'a [u8]) -> Result<Option<(&'a [u8], Self)>, HandshakeError> {
+    pub(crate) fn read(
+        scanner: &mut Scanner,
+        bytes: &'a [u8],
+        space: HeadSpace,
+    ) -> Result<Option<(&'a [u8], Self)>, HandshakeError> {
         let all = scanner.is_fresh();
         let mut summary = Self::default();
-        let Some(head) = scanner.advance(bytes, |name, value| summary.add(name, value))? else {
+        let Some(head) = scanner.advance(bytes, space, |name, value| summary.add(name, value))? else {
             return Ok(None);
         };
         if !all {

@@ -2,20 +2,22 @@
 
 use super::error::{HandshakeError, RequestError, WriteError};
 use super::grammar::Extension;
-use super::head::{Headers, HttpVersion, Kind, RequestLine, Scanner, split};
+use super::head::{HeadSpace, Headers, HttpVersion, Kind, RequestLine, Scanner, split};
 use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary, first_value};
 use super::uri::ResourceName;
 use super::write::{HttpResponse, status_line, write_error, write_whole};
-use crate::buffer::Output;
+use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{Connection, Server};
 use crate::limits::Limits;
 
 /// A server that waits for the head of a request.
 ///
-/// The caller keeps what arrives in its own buffer and shows all of it each time; the machine remembers how far it has
-/// looked. It holds no buffer.
+/// The head is read from a [`ReadBuffer`] and consumed when the request is handed out. What follows it is where the
+/// connection looks.
 ///
 /// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sockless::buffer::ReadBuffer;
 /// use sockless::handshake::{Acceptance, Request, ServerHandshake};
 /// use sockless::limits::Limits;
 ///
@@ -23,20 +25,22 @@ use crate::limits::Limits;
 ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
 ///     Sec-WebSocket-Protocol: chat, superchat\r\n\r\n\x81";
 /// let mut handshake = ServerHandshake::new(&Limits::default());
-/// let mut out = Vec::new();
+/// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
 ///
-/// assert!(handshake.receive(&received[..40], &mut out)?.is_none()); // read on
-/// let Some(Request::Upgrade(upgrade)) = handshake.receive(received, &mut out)? else { panic!() };
+/// input.extend(&received[..40])?;
+/// assert!(handshake.receive(&mut input, &mut out)?.is_none()); // read on
+/// input.extend(&received[40..])?;
+/// let Some(Request::Upgrade(upgrade)) = handshake.receive(&mut input, &mut out)? else { panic!() };
 /// let subprotocol = upgrade.choose_subprotocol(&["superchat", "chat"]);
 /// let connection = upgrade.accept(&Acceptance::new().maybe_subprotocol(subprotocol), &mut out)?;
-/// let frames = &received[upgrade.head_len()..]; // the connection's first input
 /// # let _ = connection;
-/// assert_eq!(frames, b"\x81");
+/// assert_eq!(input.unread(), b"\x81"); // the connection's first input
 /// assert_eq!(
 ///     String::from_utf8_lossy(&out),
 ///     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 ///      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: superchat\r\n\r\n"
 /// );
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -67,25 +71,33 @@ impl ServerHandshake {
         }
     }
 
-    /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
+    /// Looks at what has been read into `input`. `None` means that the head is incomplete: read on.
     ///
-    /// Bytes after the head are left alone: see [`Request::head_len`]. Once the head is complete, a further call
-    /// returns the same request.
+    /// The head is consumed when the request is handed out. What is left in `input` is the first input of the connection,
+    /// or the body of a plain request. One request is handed out: later calls return `None` and consume nothing.
     ///
     /// # Errors
-    /// [`RequestError::Refused`] when the client broke a rule; the answer is in `out`. The error is sticky: it
-    /// comes again, without another answer. [`RequestError::OutputFull`] when there was no room for the answer.
-    pub fn receive<'b>(
+    /// [`RequestError::Refused`] if the client broke a rule. The answer is in `out`, and all input is discarded. The error
+    /// is sticky: it is returned again, without another answer. [`RequestError::OutputFull`] if there was no room for the
+    /// answer.
+    pub fn receive<'b, S: Storage>(
         &mut self,
-        bytes: &'b [u8],
+        input: &'b mut ReadBuffer<S>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Option<Request<'b>>, RequestError> {
+        let space = HeadSpace::of(input);
+        let ReadBuffer { memory, at, .. } = input;
         if self.failure.is_none() {
-            match self.judge(bytes) {
-                Ok(request) => return Ok(request),
+            let bytes = memory.bytes().get(at.start..at.end).unwrap_or_default();
+            match self.check(bytes, space) {
+                Ok(Some((request, head_len))) => {
+                    at.consume(head_len);
+                    return Ok(Some(request));
+                }
+                Ok(None) => return Ok(None),
                 Err(error) => {
-                    // Only what belongs to the head may tell, or the answer would depend on how much came at once.
-                    let head_only = self.scanner.window(bytes).starts_with(b"HEAD ");
+                    // Look only inside the head limit, so that the answer does not depend on read sizes.
+                    let head_only = self.scanner.window(bytes, space).starts_with(b"HEAD ");
                     self.failure = Some(Failure {
                         error,
                         head_only,
@@ -94,6 +106,7 @@ impl ServerHandshake {
                 }
             }
         }
+        at.discard();
         let Some(failure) = &mut self.failure else {
             return Ok(None);
         };
@@ -104,28 +117,32 @@ impl ServerHandshake {
         Err(RequestError::Refused(failure.error))
     }
 
-    fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Request<'b>>, HandshakeError> {
-        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes)? else {
+    /// The request and the length of its head, once it is complete.
+    fn check<'b>(&mut self, bytes: &'b [u8], space: HeadSpace) -> Result<Option<(Request<'b>, usize)>, HandshakeError> {
+        if self.scanner.is_complete() {
+            return Ok(None);
+        }
+        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes, space)? else {
             return Ok(None);
         };
         let (line, headers) = split(head);
         let request = HttpRequest {
             line: RequestLine::parse(line)?,
             headers,
-            head_len: head.len(),
         };
         let Some(offer) = Offer::from_summary(request.line.method(), request.line.version, headers, &summary)? else {
-            return Ok(Some(Request::Http(request)));
+            return Ok(Some((Request::Http(request), head.len())));
         };
         let (host, resource) = ResourceName::of_target(request.line.target()).ok_or(HandshakeError::ResourceName)?;
         let host = host.or(offer.host()).unwrap_or_default();
-        Ok(Some(Request::Upgrade(Upgrade {
+        let upgrade = Upgrade {
             request,
             host,
             resource,
             offer,
             limits: self.limits,
-        })))
+        };
+        Ok(Some((Request::Upgrade(upgrade), head.len())))
     }
 
     /// The client will send nothing more.
@@ -155,24 +172,11 @@ pub enum Request<'b> {
     Http(HttpRequest<'b>),
 }
 
-impl Request<'_> {
-    /// The length of the head in bytes. What follows in the buffer is the first input of the connection, or the body
-    /// of a plain request.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        match self {
-            Self::Upgrade(upgrade) => upgrade.head_len(),
-            Self::Http(request) => request.head_len(),
-        }
-    }
-}
-
 /// A plain HTTP request.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpRequest<'b> {
     line: RequestLine<'b>,
     headers: Headers<'b>,
-    head_len: usize,
 }
 
 impl<'b> HttpRequest<'b> {
@@ -204,12 +208,6 @@ impl<'b> HttpRequest<'b> {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         first_value(self.headers, name)
-    }
-
-    /// The length of the head in bytes. What follows in the buffer is the body.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        self.head_len
     }
 
     /// Writes a response, without its body to a HEAD request. After it, the server closes the connection.
@@ -290,12 +288,6 @@ impl<'b> Upgrade<'b> {
     #[must_use]
     pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
         self.offer.choose_subprotocol(supported)
-    }
-
-    /// The length of the head in bytes. What follows in the buffer is the first input of the connection.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        self.request.head_len
     }
 
     /// The negotiation without its HTTP/1.1 head.

@@ -305,9 +305,7 @@ impl<R: Role, O: Output + ?Sized> Half<R> for Joined<'_, R, O> {
     }
 
     fn reply(&mut self, control: Control, payload: &[u8]) -> Result<(), ReceiveError> {
-        self.connection
-            .reply(control, Some(payload), self.out)
-            .map_err(|full| ReceiveError::Blocked(full.into()))
+        Ok(self.connection.reply(control, Some(payload), self.out)?)
     }
 
     fn failed(&mut self, failure: Failure) -> ReceiveError {
@@ -415,6 +413,7 @@ fn need_input<R: Role, S: Storage>(
         return Err(receiver.fail(OutOfMemory));
     }
     input.at.wanted = wanted;
+    input.at.incomplete = true;
     input.at.forget_delivered();
     Ok(None)
 }
