@@ -311,7 +311,8 @@ impl ReadBuffer {
     /// [`receive`](crate::connection::Connection::receive) has returned the message, before anything else is done with
     /// the buffer; it returns `None` at any other time, after a message was taken, and without memory.
     ///
-    /// A long message is not copied where the buffer holds nothing else: it leaves with the buffer's memory.
+    /// A long message that took several reads is not copied where the buffer holds nothing else: it leaves with the
+    /// buffer's memory.
     pub fn take_binary(&mut self) -> Option<Vec<u8>> {
         let (start, end) = (self.at.delivered_start, self.at.delivered_end);
         self.at.forget_delivered();
