@@ -150,11 +150,12 @@ impl<R: Role> Receiver<R> {
 
     /// The stream of input has ended. Returns where. All further input is discarded.
     pub fn end_of_stream(&mut self) -> StreamEnd {
-        let end = match self.stream {
-            Stream::Ended(end) => end,
-            Stream::InHeader => StreamEnd::InHeader,
-            Stream::InControl => StreamEnd::InPayload,
-            Stream::Open => match self.phase {
+        let end = match (self.stream, self.phase) {
+            (Stream::Ended(end), _) => end,
+            // At the message level a frame that has begun lies in the read buffer.
+            (Stream::InHeader, Phase::Start | Phase::Between) => StreamEnd::InHeader,
+            (Stream::InControl, Phase::Start | Phase::Between) => StreamEnd::InPayload,
+            (Stream::Open | Stream::InHeader | Stream::InControl, phase) => match phase {
                 Phase::Between => StreamEnd::InMessage,
                 Phase::Start | Phase::Ended => StreamEnd::BetweenMessages,
                 Phase::Header => StreamEnd::InHeader,

@@ -120,6 +120,15 @@ impl<R: Role> Sender<R> {
         }
     }
 
+    /// Whether a Pong may go out: not behind the answer to the peer's Close (section 5.5.2).
+    pub(super) const fn owes_pongs(&self) -> bool {
+        match self.closing {
+            Sending::Open | Sending::Due(_) => true,
+            Sending::Sent(close) => !close.answers,
+            Sending::ShutDown(_) | Sending::Aborted(_) => false,
+        }
+    }
+
     /// Sends an automatic Close, or defers it until the frame that is being sent in chunks is finished. `body` is that of
     /// the Close.
     pub(super) fn close_automatically<O: Output + ?Sized>(
@@ -145,10 +154,16 @@ impl<R: Role> Sender<R> {
         body: &[u8],
         out: &mut O,
     ) -> Result<(), OutputFull> {
-        self.write_frame(Opcode::Close, true, 0, body, out)?;
+        out.reserve(frame_len::<R>(body))?;
+        self.put_close(close, body, out);
+        Ok(())
+    }
+
+    /// Puts a Close, for which there is room.
+    pub(super) fn put_close<O: Output + ?Sized>(&mut self, close: SentClose, body: &[u8], out: &mut O) {
+        self.put_frame(Opcode::Close, true, 0, body, out);
         self.closing = Sending::Sent(close);
         self.phase = SendPhase::Closed;
-        Ok(())
     }
 
     /// The reason why no message can be sent now.
@@ -256,15 +271,26 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         out: &mut O,
     ) -> Result<(), OutputFull> {
-        // Lossless: a usize has at most 64 bits.
-        let payload_len = payload.len() as u64;
-        let frame_len = header_len::<R>(payload_len).saturating_add(payload.len());
         // Room first, so that no mask key is spent on a frame that does not fit.
-        out.reserve(frame_len)?;
-        let header = self.header(opcode, fin, rsv, payload_len);
-        out.put_frame(header, payload);
-        self.count(frame_len);
+        out.reserve(frame_len::<R>(payload))?;
+        self.put_frame(opcode, fin, rsv, payload, out);
         Ok(())
+    }
+
+    /// Puts a whole frame, for which there is room.
+    #[inline(always)]
+    pub(super) fn put_frame<O: Output + ?Sized>(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        rsv: u8,
+        payload: &[u8],
+        out: &mut O,
+    ) {
+        // Lossless: a usize has at most 64 bits.
+        let header = self.header(opcode, fin, rsv, payload.len() as u64);
+        out.put_frame(header, payload);
+        self.count(frame_len::<R>(payload));
     }
 
     /// Bytes went into the output.
@@ -292,6 +318,13 @@ pub(super) const fn header_len<R: Role>(payload_len: u64) -> usize {
         _ => 10,
     };
     if R::IS_CLIENT { unmasked + 4 } else { unmasked }
+}
+
+/// The length of a whole frame, in bytes.
+#[inline(always)]
+pub(super) const fn frame_len<R: Role>(payload: &[u8]) -> usize {
+    // Lossless: a usize has at most 64 bits.
+    header_len::<R>(payload.len() as u64).saturating_add(payload.len())
 }
 
 /// The body of a Close, in a block.
