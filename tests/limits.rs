@@ -11,11 +11,11 @@
 mod common;
 
 use common::*;
+use sockless::buffer::OutputFull;
 use sockless::connection::Role;
 use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
-use sockless::buffer::OutputFull;
 
 /// Feeds bytes, and says what failed and what was written.
 fn outcome<R: Role>(role: fn() -> R, limits: &Limits, bytes: &[u8]) -> (Option<Failure>, Vec<u8>) {
