@@ -11,6 +11,7 @@
 mod common;
 
 use common::*;
+use sockless::buffer::OutputFull;
 use sockless::connection::Role;
 use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError};
 use sockless::frame::MessageKind;

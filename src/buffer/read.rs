@@ -402,11 +402,6 @@ impl<S: Storage> ReadBuffer<S> {
         self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()
     }
 
-    /// Discards the first `len` unread bytes, or all that there are.
-    pub fn consume(&mut self, len: usize) {
-        self.at.consume(len);
-    }
-
     /// Whether nothing is unread and no message is under way. Then the buffer can serve another connection.
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
@@ -414,8 +409,8 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Whether more has to be read before anything can be received: nothing is unread, or it is known to be incomplete.
-    #[must_use]
-    pub const fn needs_input(&self) -> bool {
+    #[cfg(feature = "std")]
+    pub(crate) const fn needs_input(&self) -> bool {
         self.at.start == self.at.end || self.at.incomplete
     }
 

@@ -140,7 +140,7 @@ impl WriteBuffer {
     }
 
     /// Discards all bytes that are unwritten: the transport takes no more.
-    pub fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
         self.clear();

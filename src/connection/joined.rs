@@ -146,8 +146,7 @@ impl<R: Role> Connection<R> {
     }
 
     /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
+    pub(crate) const fn failure(&self) -> Option<Failure> {
         self.receiver.failure()
     }
 

@@ -142,8 +142,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// The same with extensions that were agreed in the opening handshake.
-    #[must_use]
-    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
     }
@@ -187,8 +186,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// Where the stream ended, after [`end_of_stream`](Self::end_of_stream).
-    #[must_use]
-    pub const fn stream_end(&self) -> Option<StreamEnd> {
+    pub(super) const fn stream_end(&self) -> Option<StreamEnd> {
         match self.stream {
             Stream::Ended(end) => Some(end),
             Stream::Open | Stream::InHeader | Stream::InControl => None,
@@ -196,8 +194,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
+    pub(crate) const fn failure(&self) -> Option<Failure> {
         match self.phase {
             Phase::Failed(failure) => Some(failure),
             Phase::Start
@@ -213,8 +210,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// The peer's Close, once it has been received.
-    #[must_use]
-    pub fn close_frame(&self) -> Option<CloseFrame<'_>> {
+    pub(crate) fn close_frame(&self) -> Option<CloseFrame<'_>> {
         match self.phase {
             Phase::Closed | Phase::Held(Control::Close) => CloseFrame::decode(self.control_payload()).ok(),
             Phase::Start
@@ -230,8 +226,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// How many payload bytes of the message under way have been consumed. `None` between two messages.
-    #[must_use]
-    pub const fn message_progress(&self) -> Option<u64> {
+    pub(super) const fn message_progress(&self) -> Option<u64> {
         match self.phase {
             Phase::Data { .. } => Some(self.message_len - self.remaining),
             _ if self.within.is_some() => Some(self.message_len),

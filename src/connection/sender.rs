@@ -4,7 +4,7 @@ use super::extensions::{Extensions, RSV1};
 use super::role::Role;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
-use crate::frame::{CloseCode, CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
+use crate::frame::{CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
 use crate::state::{self, Fragmentation, Sending, SentClose};
 
 /// The send half of a connection.
@@ -68,16 +68,9 @@ impl<R: Role> Sender<R> {
     }
 
     /// The same with extensions that were agreed in the opening handshake.
-    #[must_use]
-    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
-    }
-
-    /// The code of the Close that was sent: [`CloseCode::NO_STATUS`] if it had none; `None` if no Close was sent.
-    #[must_use]
-    pub fn sent_close(&self) -> Option<CloseCode> {
-        self.closing.sent_close().map(|close| close.code)
     }
 
     /// Whether no message can be sent any more: a Close was sent, or the transport takes nothing more.
