@@ -239,7 +239,11 @@ impl ReadBuffer {
 
     /// The buffer to read into for a connection that holds `held`: that one if it holds the start of a message, else this
     /// one.
+    ///
+    /// What another connection may have left here, because its turn ended without [`keep_rest`](Self::keep_rest), is
+    /// discarded: no connection ever sees the bytes of another.
     pub const fn input_for<'b>(&'b mut self, held: &'b mut Self) -> &'b mut Self {
+        self.at.discard();
         if held.is_at_rest() { self } else { held }
     }
 
@@ -533,5 +537,27 @@ impl<S> core::fmt::Debug for ReadBuffer<S> {
         f.debug_struct("ReadBuffer")
             .field("at", &self.at)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_connection_left_in_a_shared_buffer_is_never_seen_by_the_next() {
+        let (mut shared, mut one, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        let input = shared.input_for(&mut one);
+        assert!(input.extend(b"left by an early return").is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
+    }
+
+    #[test]
+    fn what_a_connection_kept_is_where_it_goes_on() {
+        let (mut shared, mut held, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        assert!(shared.input_for(&mut held).extend(b"\x81\xfe").is_ok());
+        assert!(shared.keep_rest(&mut held).is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
+        assert_eq!(shared.input_for(&mut held).unread(), b"\x81\xfe");
     }
 }
