@@ -11,11 +11,11 @@
 mod common;
 
 use common::*;
+use sockless::buffer::OutputFull;
 use sockless::connection::Role;
 use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
-use sockless::output::OutputFull;
 
 /// Feeds bytes, and says what failed and what was written.
 fn outcome<R: Role>(role: fn() -> R, limits: &Limits, bytes: &[u8]) -> (Option<Failure>, Vec<u8>) {
@@ -274,7 +274,7 @@ fn reply_backlog<R: Role>(role: fn() -> R) {
 fn reply_backlog_counts_replies<R: Role>(role: fn() -> R) {
     let limits = Limits::default().with_max_reply_backlog(20);
     let mut end = End::with_limits(role(), &limits);
-    end.ws.sender().binary(&[0; 1000], &mut end.out).unwrap();
+    end.tx().binary(&[0; 1000]).unwrap();
     end.frame(PING, b"0123456789");
     assert_eq!(end.error, None);
     end.frame(PING, b"0123456789");

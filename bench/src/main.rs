@@ -19,6 +19,7 @@ mod peers;
 mod pipe;
 mod report;
 mod scaling;
+mod subject;
 mod watch;
 mod workloads;
 

@@ -21,13 +21,13 @@ pub const OWN_READ: usize = 8 << 10;
 
 /// A read buffer that starts with a page. How far a copy's source and target are apart within a page moves its speed by a
 /// third, so those who choose their buffers have it alike instead of leaving it to the allocator.
-pub struct ReadBuffer {
+pub struct PageBuffer {
     memory: Box<[u8]>,
     start: usize,
     len: usize,
 }
 
-impl ReadBuffer {
+impl PageBuffer {
     pub fn new(len: usize) -> Self {
         const PAGE: usize = 4096;
         let memory: Box<[u8]> = vec![0; len + PAGE].into();
@@ -39,7 +39,7 @@ impl ReadBuffer {
     }
 }
 
-impl Deref for ReadBuffer {
+impl Deref for PageBuffer {
     type Target = [u8];
 
     #[inline]
@@ -48,7 +48,7 @@ impl Deref for ReadBuffer {
     }
 }
 
-impl DerefMut for ReadBuffer {
+impl DerefMut for PageBuffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start..][..self.len]

@@ -13,10 +13,13 @@
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 
+use super::storage::Storage;
+#[cfg(feature = "alloc")]
+use super::storage::grow;
 use crate::frame::MAX_CONTROL_FRAME_LEN;
 
 #[cfg(feature = "alloc")]
-use crate::error::OutOfMemory;
+use super::output::OutOfMemory;
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
 /// the buffer and this one is not moved. That costs a read now and then, which below this length costs more than moving.
@@ -29,9 +32,6 @@ const LEAST_READ: usize = 4 << 10;
 /// How much it reads at most, in bytes, once reads have filled all room they were given.
 #[cfg(feature = "alloc")]
 const MOST_READ: usize = 256 << 10;
-
-/// The memory of a [`ReadBuffer`]: a `Vec<u8>`, which grows, or a fixed `&mut [u8]` or `[u8; N]`.
-pub trait Storage: sealed::Storage {}
 
 #[cfg(feature = "alloc")]
 type DefaultStorage = Vec<u8>;
@@ -108,6 +108,8 @@ pub(crate) struct Cursor {
     pub(crate) end: usize,
     /// How many bytes the frame under way lacks; 0 if none is, or if its header is incomplete.
     pub(crate) wanted: usize,
+    /// Whether what is unread is known to be incomplete.
+    pub(crate) incomplete: bool,
     /// Where the message lies that was handed out last. It ends before it starts once anything else has happened.
     delivered_start: usize,
     delivered_end: usize,
@@ -164,6 +166,7 @@ impl Cursor {
         start: 0,
         end: 0,
         wanted: 0,
+        incomplete: false,
         delivered_start: 1,
         delivered_end: 0,
     };
@@ -180,6 +183,7 @@ impl Cursor {
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
         self.start = self.start.saturating_add(len).min(self.end);
+        self.incomplete = false;
         self.forget_delivered();
     }
 
@@ -271,6 +275,7 @@ impl ReadBuffer {
             room.copy_from_slice(bytes);
         }
         self.at.end = end;
+        self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
         self.sizing.peak = self.sizing.peak.max(end);
@@ -384,6 +389,7 @@ impl<S: Storage> ReadBuffer<S> {
             self.sizing.adapt(len);
         }
         self.sizing.offered = 0;
+        self.at.incomplete &= len == 0;
         self.at.end += len;
         self.at.wanted = self.at.wanted.saturating_sub(len);
         self.sizing.peak = self.sizing.peak.max(self.at.end);
@@ -395,15 +401,16 @@ impl<S: Storage> ReadBuffer<S> {
         self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()
     }
 
-    /// Discards the first `len` unread bytes, or all that there are.
-    pub fn consume(&mut self, len: usize) {
-        self.at.consume(len);
-    }
-
     /// Whether nothing is unread and no message is under way. Then the buffer can serve another connection.
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
         self.at.is_at_rest()
+    }
+
+    /// Whether more has to be read before anything can be received: nothing is unread, or it is known to be incomplete.
+    #[cfg(feature = "std")]
+    pub(crate) const fn needs_input(&self) -> bool {
+        self.at.start == self.at.end || self.at.incomplete
     }
 
     /// The longest message for which there can be room.
@@ -523,85 +530,3 @@ impl<S> core::fmt::Debug for ReadBuffer<S> {
             .finish_non_exhaustive()
     }
 }
-
-/// Makes a vector longer, by exactly as much as is needed.
-#[cfg(feature = "alloc")]
-fn grow(memory: &mut Vec<u8>, len: usize) -> Result<(), OutOfMemory> {
-    memory
-        .try_reserve_exact(len.saturating_sub(memory.len()))
-        .map_err(|_| OutOfMemory)?;
-    memory.resize(len.max(memory.len()), 0);
-    Ok(())
-}
-
-mod sealed {
-    #[allow(unreachable_pub, reason = "a public bound that nobody outside can name")]
-    pub trait Storage {
-        /// Whether more memory can be had.
-        const GROWS: bool;
-
-        fn bytes(&self) -> &[u8];
-        fn bytes_mut(&mut self) -> &mut [u8];
-
-        /// Makes the memory `len` bytes long, if there is memory, and keeps what is in it.
-        fn grow(&mut self, _len: usize) {}
-
-        /// Replaces the memory with `len` bytes, if there is memory.
-        fn renew(&mut self, _len: usize) {}
-    }
-
-    #[cfg(feature = "alloc")]
-    impl Storage for alloc::vec::Vec<u8> {
-        const GROWS: bool = true;
-
-        #[inline(always)]
-        fn bytes(&self) -> &[u8] {
-            self
-        }
-
-        #[inline(always)]
-        fn bytes_mut(&mut self) -> &mut [u8] {
-            self
-        }
-
-        fn grow(&mut self, len: usize) {
-            // Without memory there is no room, which is noticed.
-            let _ = super::grow(self, len);
-        }
-
-        fn renew(&mut self, len: usize) {
-            *self = Self::new();
-            self.grow(len);
-        }
-    }
-
-    impl Storage for &mut [u8] {
-        const GROWS: bool = false;
-
-        #[inline(always)]
-        fn bytes(&self) -> &[u8] {
-            self
-        }
-
-        #[inline(always)]
-        fn bytes_mut(&mut self) -> &mut [u8] {
-            self
-        }
-    }
-
-    impl<const N: usize> Storage for [u8; N] {
-        const GROWS: bool = false;
-
-        #[inline(always)]
-        fn bytes(&self) -> &[u8] {
-            self
-        }
-
-        #[inline(always)]
-        fn bytes_mut(&mut self) -> &mut [u8] {
-            self
-        }
-    }
-}
-
-impl<S: sealed::Storage> Storage for S {}

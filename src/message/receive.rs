@@ -413,6 +413,7 @@ fn need_input<R: Role, S: Storage>(
         return Err(receiver.fail(OutOfMemory));
     }
     input.at.wanted = wanted;
+    input.at.incomplete = true;
     input.at.forget_delivered();
     Ok(None)
 }
@@ -445,6 +446,8 @@ fn take_control<R: Role, S: Storage>(
     if !whole {
         return Ok(need_input(receiver, input, len - payload.len(), Stream::InControl));
     }
+    // Though its reply may not fit the output, none of it is missing.
+    receiver.stream = Stream::Open;
     half.reply(control, payload)?;
     let receiver = half.receiver();
     if control == Control::Close {
