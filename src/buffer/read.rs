@@ -18,9 +18,7 @@ use super::output::OutOfMemory;
 use super::storage::Storage;
 #[cfg(feature = "alloc")]
 use super::storage::grow;
-use crate::frame::MAX_CONTROL_FRAME_LEN;
-#[cfg(feature = "alloc")]
-use crate::frame::MAX_HEADER_LEN;
+use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
 /// the buffer and this one is not moved. That costs a read now and then, which below this length costs more than moving.
@@ -314,7 +312,7 @@ impl ReadBuffer {
 
     /// The memory that is held, in bytes.
     #[must_use]
-    pub const fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.memory.capacity()
     }
 
