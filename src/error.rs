@@ -11,6 +11,7 @@
 
 use core::fmt;
 
+pub use crate::buffer::OutOfMemory;
 use crate::buffer::OutputFull;
 use crate::frame::CloseCode;
 pub use crate::frame::Violation;
@@ -50,18 +51,6 @@ impl fmt::Display for LimitExceeded {
 }
 
 impl core::error::Error for LimitExceeded {}
-
-/// There was no memory for what the peer sent, or for what is to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OutOfMemory;
-
-impl fmt::Display for OutOfMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of memory")
-    }
-}
-
-impl core::error::Error for OutOfMemory {}
 
 /// Why a connection has failed, for good (RFC 6455 section 7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,23 +1,46 @@
-//! WebSocket without the socket.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+// From the bottom up: a module uses only what is above it in this list.
+pub mod frame;
+mod utf8;
+
+pub mod limits;
+mod state;
+
 pub mod buffer;
-#[cfg(feature = "alloc")]
-pub mod buffered;
-pub mod connection;
 pub mod entropy;
 pub mod error;
-pub mod frame;
+
+pub mod connection;
+pub mod message;
+
+pub mod handshake;
+
+#[cfg(feature = "alloc")]
+pub mod buffered;
+
 #[cfg(doc)]
 pub mod guide;
-pub mod handshake;
-pub mod limits;
-pub mod message;
-mod state;
-mod utf8;
+
+pub use buffer::{Output, ReadBuffer, SliceOutput};
+#[cfg(feature = "alloc")]
+pub use buffer::{SharedBytes, WriteBuffer};
+#[cfg(feature = "alloc")]
+pub use buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
+pub use connection::{Client, CloseRecord, Connection, Server, TransportAction, Tx};
+pub use entropy::Entropy;
+#[cfg(feature = "getrandom")]
+pub use entropy::OsEntropy;
+pub use error::{ReceiveError, SendError};
+pub use frame::{CloseCode, MessageKind};
+pub use handshake::{AcceptOptions, ConnectOptions, WebSocketUri};
+pub use limits::Limits;
+pub use message::Event;

@@ -6,15 +6,21 @@
 
 mod output;
 mod read;
+#[cfg(feature = "alloc")]
+mod shared;
 mod slice;
+mod storage;
 #[cfg(feature = "alloc")]
 mod vec;
 #[cfg(feature = "alloc")]
 mod write;
 
-pub use output::{Output, OutputFull};
+pub use output::{OutOfMemory, Output, OutputFull};
 pub(crate) use read::Cursor;
-pub use read::{ReadBuffer, Storage};
-pub use slice::SliceOutput;
+pub use read::ReadBuffer;
 #[cfg(feature = "alloc")]
-pub use write::{SharedBytes, WriteBuffer};
+pub use shared::SharedBytes;
+pub use slice::SliceOutput;
+pub use storage::Storage;
+#[cfg(feature = "alloc")]
+pub use write::WriteBuffer;

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use super::shared::SharedBytes;
 use crate::frame::{Header, Mask, with_bytes};
 
 /// A place for outbound bytes.
@@ -69,7 +71,7 @@ pub trait Output {
     /// # Errors
     /// [`OutputFull`] if they do not fit. Nothing has changed then.
     #[cfg(feature = "alloc")]
-    fn put_shared(&mut self, header: &[u8], bytes: &super::SharedBytes) -> Result<(), OutputFull> {
+    fn put_shared(&mut self, header: &[u8], bytes: &SharedBytes) -> Result<(), OutputFull> {
         self.reserve(header.len().saturating_add(bytes.as_ref().len()))?;
         self.put(header);
         self.put(bytes.as_ref());
@@ -109,6 +111,18 @@ impl fmt::Display for OutputFull {
 
 impl core::error::Error for OutputFull {}
 
+/// There was no memory for what the peer sent, or for what is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OutOfMemory;
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
+
 impl<O: Output + ?Sized> Output for &mut O {
     fn len(&self) -> usize {
         (**self).len()
@@ -131,7 +145,7 @@ impl<O: Output + ?Sized> Output for &mut O {
     }
 
     #[cfg(feature = "alloc")]
-    fn put_shared(&mut self, header: &[u8], bytes: &super::SharedBytes) -> Result<(), OutputFull> {
+    fn put_shared(&mut self, header: &[u8], bytes: &SharedBytes) -> Result<(), OutputFull> {
         (**self).put_shared(header, bytes)
     }
 }

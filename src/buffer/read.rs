@@ -13,10 +13,12 @@
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 
-use crate::frame::MAX_CONTROL_FRAME_LEN;
-
 #[cfg(feature = "alloc")]
-use crate::error::OutOfMemory;
+use super::output::OutOfMemory;
+use super::storage::Storage;
+#[cfg(feature = "alloc")]
+use super::storage::grow;
+use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
 /// the buffer and this one is not moved. That costs a read now and then, which below this length costs more than moving.
@@ -29,9 +31,6 @@ const LEAST_READ: usize = 4 << 10;
 /// How much it reads at most, in bytes, once reads have filled all room they were given.
 #[cfg(feature = "alloc")]
 const MOST_READ: usize = 256 << 10;
-
-/// The memory of a [`ReadBuffer`]: a `Vec<u8>`, which grows, or a fixed `&mut [u8]` or `[u8; N]`.
-pub trait Storage: sealed::Storage {}
 
 #[cfg(feature = "alloc")]
 type DefaultStorage = Vec<u8>;
@@ -108,6 +107,10 @@ pub(crate) struct Cursor {
     pub(crate) end: usize,
     /// How many bytes the frame under way lacks; 0 if none is, or if its header is incomplete.
     pub(crate) wanted: usize,
+    /// How many bytes at the start of what is unread are payload that has been unmasked.
+    pub(crate) unmasked: usize,
+    /// Whether what is unread is known to be incomplete.
+    pub(crate) incomplete: bool,
     /// Where the message lies that was handed out last. It ends before it starts once anything else has happened.
     delivered_start: usize,
     delivered_end: usize,
@@ -167,6 +170,8 @@ impl Cursor {
         start: 0,
         end: 0,
         wanted: 0,
+        unmasked: 0,
+        incomplete: false,
         delivered_start: 1,
         delivered_end: 0,
     };
@@ -183,6 +188,8 @@ impl Cursor {
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
         self.start = self.start.saturating_add(len).min(self.end);
+        self.unmasked = 0;
+        self.incomplete = false;
         self.forget_delivered();
     }
 
@@ -234,7 +241,11 @@ impl ReadBuffer {
 
     /// The buffer to read into for a connection that holds `held`: that one if it holds the start of a message, else this
     /// one.
+    ///
+    /// What another connection may have left here, because its turn ended without [`keep_rest`](Self::keep_rest), is
+    /// discarded: no connection ever sees the bytes of another.
     pub const fn input_for<'b>(&'b mut self, held: &'b mut Self) -> &'b mut Self {
+        self.at.discard();
         if held.is_at_rest() { self } else { held }
     }
 
@@ -250,9 +261,14 @@ impl ReadBuffer {
         if self.is_at_rest() {
             return Ok(());
         }
+        grow(
+            &mut held.memory,
+            self.joined().len().saturating_add(self.unread().len()),
+        )?;
         held.join(self.joined())?;
         held.extend(self.unread())?;
         held.at.wanted = self.at.wanted;
+        held.at.unmasked = self.at.unmasked;
         self.at.discard();
         Ok(())
     }
@@ -274,6 +290,7 @@ impl ReadBuffer {
             room.copy_from_slice(bytes);
         }
         self.at.end = end;
+        self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
         Ok(())
@@ -300,7 +317,7 @@ impl ReadBuffer {
 
     /// The memory that is held, in bytes.
     #[must_use]
-    pub const fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.memory.capacity()
     }
 
@@ -384,6 +401,7 @@ impl<S: Storage> ReadBuffer<S> {
         let len = len.min(self.sizing.offered);
         self.sizing.adapt(len);
         self.sizing.offered = 0;
+        self.at.incomplete &= len == 0;
         self.at.end += len;
         self.at.wanted = self.at.wanted.saturating_sub(len);
     }
@@ -394,15 +412,16 @@ impl<S: Storage> ReadBuffer<S> {
         self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()
     }
 
-    /// Discards the first `len` unread bytes, or all that there are.
-    pub fn consume(&mut self, len: usize) {
-        self.at.consume(len);
-    }
-
     /// Whether nothing is unread and no message is under way. Then the buffer can serve another connection.
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
         self.at.is_at_rest()
+    }
+
+    /// Whether more has to be read before anything can be received: nothing is unread, or it is known to be incomplete.
+    #[cfg(feature = "std")]
+    pub(crate) const fn needs_input(&self) -> bool {
+        self.at.start == self.at.end || self.at.incomplete
     }
 
     /// The longest message for which there can be room.
@@ -469,8 +488,10 @@ impl<S: Storage> ReadBuffer<S> {
             // than to its end.
             let end = self.at.end;
             let doubled = end.saturating_add(end.max(self.sizing.target()));
+            // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
+            let frame = end.saturating_add(wanted).saturating_add(MAX_HEADER_LEN);
             let is_one_frame = large && self.at.joined_len() == 0;
-            let len = if is_one_frame { doubled.min(end.saturating_add(wanted)) } else { doubled };
+            let len = if is_one_frame { doubled.min(frame) } else { doubled };
             self.memory.grow(len);
         }
         self.room().min(read)
@@ -482,7 +503,11 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Where what is unread can move to: the end of the fragments that are joined, or the front.
     const fn unread_target(&self) -> usize {
-        if self.at.joined_len() > 0 { self.at.joined_end } else { 0 }
+        if self.at.joined_len() > 0 {
+            self.at.joined_end
+        } else {
+            0
+        }
     }
 
     fn move_unread(&mut self) {
@@ -518,84 +543,24 @@ impl<S> core::fmt::Debug for ReadBuffer<S> {
     }
 }
 
-/// Makes a vector longer, by exactly as much as is needed.
-#[cfg(feature = "alloc")]
-fn grow(memory: &mut Vec<u8>, len: usize) -> Result<(), OutOfMemory> {
-    memory
-        .try_reserve_exact(len.saturating_sub(memory.len()))
-        .map_err(|_| OutOfMemory)?;
-    memory.resize(len.max(memory.len()), 0);
-    Ok(())
-}
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
 
-mod sealed {
-    #[allow(unreachable_pub, reason = "a public bound that nobody outside can name")]
-    pub trait Storage {
-        /// Whether more memory can be had.
-        const GROWS: bool;
-
-        fn bytes(&self) -> &[u8];
-        fn bytes_mut(&mut self) -> &mut [u8];
-
-        /// Makes the memory `len` bytes long, if there is memory, and keeps what is in it.
-        fn grow(&mut self, _len: usize) {}
-
-        /// Replaces the memory with `len` bytes, if there is memory.
-        fn renew(&mut self, _len: usize) {}
+    #[test]
+    fn what_one_connection_left_in_a_shared_buffer_is_never_seen_by_the_next() {
+        let (mut shared, mut one, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        let input = shared.input_for(&mut one);
+        assert!(input.extend(b"left by an early return").is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
     }
 
-    #[cfg(feature = "alloc")]
-    impl Storage for alloc::vec::Vec<u8> {
-        const GROWS: bool = true;
-
-        #[inline(always)]
-        fn bytes(&self) -> &[u8] {
-            self
-        }
-
-        #[inline(always)]
-        fn bytes_mut(&mut self) -> &mut [u8] {
-            self
-        }
-
-        fn grow(&mut self, len: usize) {
-            // Without memory there is no room, which is noticed.
-            let _ = super::grow(self, len);
-        }
-
-        fn renew(&mut self, len: usize) {
-            *self = Self::new();
-            self.grow(len);
-        }
-    }
-
-    impl Storage for &mut [u8] {
-        const GROWS: bool = false;
-
-        #[inline(always)]
-        fn bytes(&self) -> &[u8] {
-            self
-        }
-
-        #[inline(always)]
-        fn bytes_mut(&mut self) -> &mut [u8] {
-            self
-        }
-    }
-
-    impl<const N: usize> Storage for [u8; N] {
-        const GROWS: bool = false;
-
-        #[inline(always)]
-        fn bytes(&self) -> &[u8] {
-            self
-        }
-
-        #[inline(always)]
-        fn bytes_mut(&mut self) -> &mut [u8] {
-            self
-        }
+    #[test]
+    fn what_a_connection_kept_is_where_it_goes_on() {
+        let (mut shared, mut held, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        assert!(shared.input_for(&mut held).extend(b"\x81\xfe").is_ok());
+        assert!(shared.keep_rest(&mut held).is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
+        assert_eq!(shared.input_for(&mut held).unread(), b"\x81\xfe");
     }
 }
-
-impl<S: sealed::Storage> Storage for S {}

@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::output::put_parts;
-use super::{Output, OutputFull};
+use super::output::{Output, OutputFull, put_parts};
 use crate::frame::{Header, MAX_CONTROL_LEN, MAX_HEADER_LEN, Mask, short_block};
 
 impl Output for Vec<u8> {

@@ -1,10 +1,10 @@
 //! A growing output with a cursor.
 
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Output, OutputFull};
+use super::output::{Output, OutputFull};
+use super::shared::SharedBytes;
 use crate::frame::{Header, Mask};
 
 /// Bytes below this length are copied rather than kept by reference.
@@ -12,33 +12,6 @@ const SHORT: usize = 1 << 10;
 
 /// Memory that is kept although little of it was used, in bytes.
 const KEPT: usize = 16 << 10;
-
-/// Bytes that several owners share: a payload that is sent without a copy, to one peer or to many.
-///
-/// A clone shares the same bytes.
-#[derive(Clone)]
-pub struct SharedBytes(Arc<dyn AsRef<[u8]> + Send + Sync>);
-
-impl SharedBytes {
-    /// Shares a `Vec<u8>`, a `String`, an `Arc<[u8]>`, a `&'static [u8]` or whatever else gives the same bytes each time.
-    pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(bytes))
-    }
-}
-
-impl AsRef<[u8]> for SharedBytes {
-    fn as_ref(&self) -> &[u8] {
-        (*self.0).as_ref()
-    }
-}
-
-impl core::fmt::Debug for SharedBytes {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("SharedBytes")
-            .field("len", &self.as_ref().len())
-            .finish_non_exhaustive()
-    }
-}
 
 /// An [`Output`] that grows and remembers how much of it was written to the transport.
 ///
@@ -164,6 +137,13 @@ impl WriteBuffer {
         if self.written == self.memory.len() && self.shared.is_empty() {
             self.clear();
         }
+    }
+
+    /// Discards all bytes that are unwritten: the transport takes no more.
+    pub(crate) fn discard(&mut self) {
+        self.shared.clear();
+        self.shared_len = 0;
+        self.clear();
     }
 
     /// Everything is written. Memory that was not needed lately is given back.

@@ -1,22 +1,13 @@
 //! What is checked of a frame's header, byte by byte in the order in which the bytes arrive: the first byte that is wrong
 //! decides, so that the answer does not depend on how the bytes were cut.
 
-use super::{Receiver, Role};
+use super::extensions::RSV1;
+use super::receiver::{CheckedHeader, Receiver};
+use super::role::Role;
 use crate::error::{Failure, LimitExceeded};
 use crate::frame::{FirstByte, Length, Mask, Opcode, SecondByte, Violation};
 use crate::limits::Limits;
 use crate::state::{self, Frame};
-
-/// A legal header, within the limits.
-pub(crate) struct CheckedHeader {
-    pub(crate) frame: Frame,
-    pub(crate) fin: bool,
-    /// RSV1 on the first frame of a message: its payload is compressed (RFC 7692 section 6).
-    pub(crate) compressed: bool,
-    pub(crate) mask: Mask,
-    pub(crate) payload_len: u64,
-    pub(crate) header_len: usize,
-}
 
 impl<R: Role> Receiver<R> {
     /// Checks the header at the start of `bytes`, as far as it has arrived. `longest` is the longest message that there is
@@ -114,6 +105,3 @@ impl<R: Role> Receiver<R> {
         })
     }
 }
-
-/// RSV1 as a bit of [`Header::rsv`](crate::frame::Header::rsv).
-pub(super) const RSV1: u8 = 4;

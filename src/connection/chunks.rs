@@ -3,8 +3,8 @@
 use core::mem;
 
 use super::event::{Chunk, ChunkEvent};
-use super::receiver::Phase;
-use super::{Receiver, Role};
+use super::receiver::{Phase, Receiver};
+use super::role::Role;
 use crate::error::{Blocked, Failure, ReceiveError};
 use crate::frame::{CloseFrame, MAX_HEADER_LEN, Mask, MessageKind, Violation, WholeMessage};
 use crate::state::{self, Control};
@@ -99,6 +99,22 @@ fn take<'i>(input: &mut &'i mut [u8], len: usize) -> &'i mut [u8] {
 }
 
 impl<R: Role> Receiver<R> {
+    /// Consumes bytes from the front of `input`, up to the next event, and moves `input` past them. `None` means that all
+    /// of it was consumed and more is needed.
+    ///
+    /// Payloads are unmasked in place and borrowed from `input`.
+    ///
+    /// # Errors
+    /// The failure, on this and every later call, once the peer has violated the protocol or exceeded a limit. All input
+    /// is discarded. Send [`Reply::from(failure)`](super::Reply).
+    pub fn receive_chunk<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<ChunkEvent<'e>>, Failure> {
+        let step = failed(self.step(input, false))?;
+        Ok(step.event(self))
+    }
+
     /// One step: up to the next thing to hand out. `control_in_use` says that the control payload that is kept is still
     /// needed.
     #[inline]

@@ -1,6 +1,6 @@
 //! What comes out of a connection at the streaming level.
 
-use super::Reply;
+use super::reply::Reply;
 use crate::frame::{CloseFrame, MessageKind};
 
 /// Something that the peer sent, at the streaming level.

@@ -21,3 +21,6 @@ impl Extensions {
         self
     }
 }
+
+/// RSV1 as a bit of [`Header::rsv`](crate::frame::Header::rsv).
+pub(super) const RSV1: u8 = 4;

@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use super::{Receiver, Role, Sender};
+use super::receiver::Receiver;
+use super::role::Role;
+use super::sender::Sender;
 use crate::error::Failure;
 use crate::frame::CloseCode;
 use crate::state::{Initiator, StreamEnd, TransportAction};

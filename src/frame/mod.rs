@@ -5,13 +5,15 @@
 //! decided in [`connection`](crate::connection).
 
 mod close;
+mod close_code;
 mod header;
 mod mask;
 mod opcode;
 mod violation;
 mod whole;
 
-pub use close::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN};
+pub use close::{CloseFrame, MAX_CLOSE_REASON_LEN};
+pub use close_code::CloseCode;
 pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, MAX_HEADER_LEN};
 pub(crate) use header::{FirstByte, Length, SecondByte, with_bytes};
 pub use mask::Mask;

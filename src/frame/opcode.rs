@@ -1,6 +1,6 @@
 //! Opcodes, RFC 6455 sections 5.2 and 11.8.
 
-use super::Violation;
+use super::violation::Violation;
 
 /// What a frame is, RFC 6455 section 5.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

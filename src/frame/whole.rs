@@ -3,7 +3,7 @@
 //! [`Header::decode`](super::Header::decode) is the definition; this is the same for the frames that it accepts, and is
 //! tested against it.
 
-use super::MessageKind;
+use super::opcode::MessageKind;
 
 /// An unfragmented message at the start of some bytes, all of it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

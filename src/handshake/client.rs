@@ -1,56 +1,64 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.1).
 
 use super::error::{HandshakeError, WriteError};
+use super::fields::first_value;
 use super::grammar::Extension;
-use super::head::{Headers, HttpVersion, Kind, Scanner, StatusLine, split};
+use super::head::{HeadSpace, Headers, Scanner};
 use super::key::Key;
-use super::negotiate::{Answer, Proposal, Summary, first_value};
+use super::options::ConnectOptions;
+use super::response::ValidResponse;
+use super::start_line::{HttpVersion, StatusLine};
 use super::uri::WebSocketUri;
 use super::write::{FieldValue, write_whole};
-use crate::buffer::Output;
+use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
 
 /// A client that has sent its request and waits for the head of the response.
 ///
-/// The caller keeps what arrives in its own buffer and shows all of it each time; the machine remembers how far it has
-/// looked. It holds no buffer. The entropy makes the key here, and mask keys once the connection is open.
+/// The head is read from a [`ReadBuffer`] and consumed when the response is handed out. What follows it is where the
+/// connection looks. The entropy makes the key here, and mask keys once the connection is open.
 ///
 /// ```
-/// use sockless::handshake::{ClientHandshake, Proposal, Response, WebSocketUri};
+/// # #[cfg(feature = "alloc")] {
+/// use sockless::buffer::ReadBuffer;
+/// use sockless::handshake::{ClientHandshake, ConnectOptions, Response, WebSocketUri};
 /// use sockless::limits::Limits;
 ///
 /// // The nonce of RFC 6455 section 1.3, for a test only.
 /// let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
 /// let uri = WebSocketUri::parse("ws://server.example.com/chat")?;
-/// let proposal = Proposal::new().subprotocols(&["chat", "superchat"]);
-/// let mut out = Vec::new();
-/// let mut handshake = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out)?;
+/// let options = ConnectOptions::new().subprotocols(&["chat", "superchat"]);
+/// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+/// let mut handshake = ClientHandshake::start(&uri, &options, &mut entropy, &Limits::default(), &mut out)?;
 /// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n"));
 ///
 /// let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 ///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81";
-/// assert!(handshake.receive(&received[..40])?.is_none()); // read on
-/// match handshake.receive(received)? {
+/// input.extend(&received[..40])?;
+/// assert!(handshake.receive(&mut input)?.is_none()); // read on
+/// input.extend(&received[40..])?;
+/// match handshake.receive(&mut input)? {
 ///     Some(Response::Accepted(accepted)) => {
 ///         assert_eq!(accepted.subprotocol(), Some("chat"));
-///         assert_eq!(&received[accepted.head_len()..], b"\x81"); // the connection's first input
 ///         let connection = accepted.into_connection(entropy);
 ///         # let _ = connection;
 ///     }
 ///     Some(Response::Refused(refused)) => panic!("status {}", refused.status()),
 ///     None => unreachable!(),
 /// }
+/// assert_eq!(input.unread(), b"\x81"); // the connection's first input
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientHandshake<'r> {
-    proposal: Proposal<'r>,
+    options: ConnectOptions<'r>,
     key: Key,
-    scanner: Scanner,
-    /// The length in bytes of the interim responses that came before the head under way.
-    interim_len: usize,
+    scanner: Scanner<StatusLine>,
+    /// What interim responses have left of the limit on the head, in bytes.
+    head_len_left: u32,
     limits: Limits,
     failure: Option<HandshakeError>,
 }
@@ -62,83 +70,106 @@ impl<'r> ClientHandshake<'r> {
     /// [`WriteError`]; then nothing was written.
     pub fn start(
         uri: &WebSocketUri<'_>,
-        proposal: &Proposal<'r>,
+        options: &ConnectOptions<'r>,
         entropy: &mut impl Entropy,
         limits: &Limits,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Self, WriteError> {
-        proposal.check()?;
         let key = Key::generate(entropy);
-        write_whole(out, |sink| {
-            sink.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
-            sink.field("Host", FieldValue::text(uri.authority()));
-            for (name, value) in proposal.fields(Some(&key)) {
-                sink.field(name, value);
+        let fields = options.fields(Some(&key))?;
+        write_whole(out, |head| {
+            head.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
+            head.field("Host", FieldValue::text(uri.authority()));
+            for (name, value) in fields.clone() {
+                head.field(name, value);
             }
-            sink.bytes(b"\r\n");
+            head.bytes(b"\r\n");
         })?;
-        let scanner = Scanner::new(Kind::Response, limits);
+        let scanner = Scanner::new(limits);
         Ok(Self {
-            proposal: *proposal,
+            options: *options,
             key,
             scanner,
-            interim_len: 0,
+            head_len_left: limits.max_head_len,
             limits: *limits,
             failure: None,
         })
     }
 
-    /// Takes in all `bytes` that have arrived so far, from the first one on. `None` says that the head is not complete.
+    /// Looks at what has been read into `input`. `None` means that the head is incomplete: read on.
     ///
-    /// Bytes after the head are left alone: see [`Response::head_len`]. Once the head is complete, a further call
-    /// returns the same response. Interim responses (100, 103; RFC 9110 section 15.2) are passed over.
+    /// The head is consumed when the response is handed out. What is left in `input` is the first input of the connection,
+    /// or what has arrived of the body. One response is handed out: later calls return `None` and consume nothing. Interim
+    /// responses (100, 103; RFC 9110 section 15.2) are skipped.
     ///
     /// # Errors
-    /// The rule that the server broke: the connection has to be dropped. The error is sticky.
-    pub fn receive<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        if let Some(error) = self.failure {
-            return Err(error);
+    /// The rule that the server broke: drop the connection. All input is discarded. The error is sticky.
+    pub fn receive<'b, S: Storage>(
+        &mut self,
+        input: &'b mut ReadBuffer<S>,
+    ) -> Result<Option<Response<'b>>, HandshakeError> {
+        let space = HeadSpace::of(input);
+        let ReadBuffer { memory, at, .. } = input;
+        let bytes = memory.bytes().get(at.start..at.end).unwrap_or_default();
+        let mut consumed = 0;
+        let result = match self.failure {
+            Some(error) => Err(error),
+            None => self.check(bytes, space, &mut consumed),
+        };
+        at.consume(consumed);
+        if let Err(error) = result {
+            self.failure = Some(error);
+            at.discard();
         }
-        let result = self.judge(bytes);
-        self.failure = result.as_ref().err().copied();
         result
     }
 
-    fn judge<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Response<'b>>, HandshakeError> {
-        let (head, summary, line, headers) = loop {
-            let rest = bytes.get(self.interim_len..).unwrap_or_default();
-            let Some((head, summary)) = Summary::read(&mut self.scanner, rest)? else {
+    fn check<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        space: HeadSpace,
+        consumed: &mut usize,
+    ) -> Result<Option<Response<'b>>, HandshakeError> {
+        if self.scanner.is_complete() {
+            return Ok(None);
+        }
+        let mut rest = bytes;
+        let head = loop {
+            let Some(head) = self.scanner.advance(rest, space)? else {
                 return Ok(None);
             };
-            let (line, headers) = split(head);
-            let line = StatusLine::parse(line)?;
-            if line.status >= 200 || line.status == 101 {
-                break (head, summary, line, headers);
+            *consumed = consumed.saturating_add(head.bytes.len());
+            if head.start_line.status >= 200 || head.start_line.status == 101 {
+                break head;
             }
-            // RFC 9110 section 15.2: an interim response is followed by another. All heads share one limit.
-            self.interim_len = self.interim_len.saturating_add(head.len());
-            let used = u32::try_from(self.interim_len).unwrap_or(u32::MAX);
-            let left = self.limits.max_head_len.saturating_sub(used);
-            self.scanner = Scanner::new(Kind::Response, &self.limits.with_max_head_len(left));
+            // "A client MUST be able to parse one or more 1xx responses received prior to a final response" (RFC 9110
+            // section 15.2). All heads share one limit.
+            rest = rest.get(head.bytes.len()..).unwrap_or_default();
+            let used = u32::try_from(head.bytes.len()).unwrap_or(u32::MAX);
+            self.head_len_left = self.head_len_left.saturating_sub(used);
+            self.scanner = Scanner::new(&self.limits.with_max_head_len(self.head_len_left));
         };
-        let head_len = self.interim_len.saturating_add(head.len());
-        if line.status == 101 && line.version < HttpVersion::Http11 {
+        let StatusLine { status, version, .. } = head.start_line;
+        // RFC 6455 section 4.2.2: "A Status-Line with a 101 response code as per RFC 2616 [...] Such a response could look
+        // like "HTTP/1.1 101 Switching Protocols"." HTTP/1.0 has no such status.
+        if status == 101 && version < HttpVersion::Http11 {
             return Err(HandshakeError::ResponseVersion);
         }
-        Ok(Some(
-            match self.proposal.judge_summary(&self.key, line.status, headers, &summary)? {
-                Some(answer) => Response::Accepted(Accepted {
-                    answer,
-                    head_len,
-                    limits: self.limits,
-                }),
-                None => Response::Refused(Refused {
-                    line,
-                    headers,
-                    head_len,
-                }),
-            },
-        ))
+        let response = self
+            .options
+            .check_summary(&self.key, status, head.headers, &head.summary)?;
+        Ok(Some(match response {
+            Some(response) => Response::Accepted(Accepted {
+                response,
+                limits: self.limits,
+            }),
+            None => Response::Rejected(Rejected {
+                status,
+                version,
+                reason: head.start_line.reason(head.bytes),
+                headers: head.headers,
+            }),
+        }))
     }
 
     /// The server will send nothing more.
@@ -156,30 +187,17 @@ impl<'r> ClientHandshake<'r> {
 /// A response whose head is complete.
 #[derive(Clone, Debug)]
 pub enum Response<'b> {
-    /// The server has accepted, and its answer has passed every rule.
+    /// The server has accepted, and its response has passed every rule.
     Accepted(Accepted<'b>),
     /// The server has answered with another status than 101: an error page, a redirection, a request for
     /// authentication. What to make of it is for the caller to say (RFC 6455 section 4.1).
-    Refused(Refused<'b>),
-}
-
-impl Response<'_> {
-    /// The length of the head in bytes, with the interim responses before it. What follows in the buffer is the first input
-    /// of the connection, or what has arrived of the body.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        match self {
-            Self::Accepted(accepted) => accepted.head_len(),
-            Self::Refused(refused) => refused.head_len(),
-        }
-    }
+    Rejected(Rejected<'b>),
 }
 
 /// An accepted handshake.
 #[derive(Clone, Debug)]
 pub struct Accepted<'b> {
-    answer: Answer<'b, Headers<'b>>,
-    head_len: usize,
+    response: ValidResponse<'b, Headers<'b>>,
     limits: Limits,
 }
 
@@ -187,65 +205,60 @@ impl<'b> Accepted<'b> {
     /// The subprotocol that the server has picked.
     #[must_use]
     pub const fn subprotocol(&self) -> Option<&'b str> {
-        self.answer.subprotocol()
+        self.response.subprotocol()
     }
 
     /// The extensions that the server has agreed to, in the order in which they apply. Whether their parameters suit
     /// the offer is for the extension to say.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'b> {
-        self.answer.extensions()
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + use<'b> {
+        self.response.extensions()
     }
 
     /// The header fields, in their order.
     #[must_use]
     pub fn headers(&self) -> Headers<'b> {
-        self.answer.headers()
+        self.response.headers()
     }
 
     /// The value of the first header field with this name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.answer.header(name)
+        self.response.header(name)
     }
 
-    /// The length of the head in bytes. What follows in the buffer is the first input of the connection.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        self.head_len
-    }
-
-    /// The connection, which takes its mask keys from `entropy`.
+    /// The connection, which takes its mask keys from `entropy`, with the extensions that were agreed to.
     #[must_use]
     pub fn into_connection<E: Entropy>(self, entropy: E) -> Connection<Client<E>> {
-        self.answer.into_connection(entropy, &self.limits)
+        self.response.into_connection(entropy, &self.limits)
     }
 }
 
 /// A response with another status than 101.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused<'b> {
-    line: StatusLine<'b>,
+pub struct Rejected<'b> {
+    status: u16,
+    version: HttpVersion,
+    reason: &'b [u8],
     headers: Headers<'b>,
-    head_len: usize,
 }
 
-impl<'b> Refused<'b> {
+impl<'b> Rejected<'b> {
     /// The status, 200 to 999.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        self.line.status
+        self.status
     }
 
     /// The reason phrase, which may be empty and need not be UTF-8.
     #[must_use]
     pub const fn reason(&self) -> &'b [u8] {
-        self.line.reason
+        self.reason
     }
 
     /// The version of HTTP.
     #[must_use]
     pub const fn version(&self) -> HttpVersion {
-        self.line.version
+        self.version
     }
 
     /// The header fields, in their order.
@@ -258,11 +271,5 @@ impl<'b> Refused<'b> {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         first_value(self.headers, name)
-    }
-
-    /// The length of the head in bytes. What follows in the buffer is what has arrived of the body.
-    #[must_use]
-    pub const fn head_len(&self) -> usize {
-        self.head_len
     }
 }
