@@ -186,7 +186,6 @@ impl<'r> ClientHandshake<'r> {
 
 /// A response whose head is complete.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Response<'b> {
     /// The server has accepted, and its response has passed every rule.
     Accepted(Accepted<'b>),

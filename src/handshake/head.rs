@@ -330,6 +330,23 @@ mod tests {
     }
 
     #[test]
+    fn without_memory_for_more_an_incomplete_head_fails() {
+        let space = HeadSpace {
+            exhausted: true,
+            ..GROWING
+        };
+        let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
+        let advance = |bytes| {
+            let mut scanner = Scanner::<RequestLine>::new(&Limits::default());
+            scanner
+                .advance(bytes, space)
+                .map(|head| head.map(|head| head.bytes.len()))
+        };
+        assert_eq!(advance(&head[..20]), Err(HandshakeError::OutOfMemory));
+        assert_eq!(advance(head), Ok(Some(head.len())));
+    }
+
+    #[test]
     fn other_bytes_than_before_do_no_harm() {
         let mut scanner = Scanner::<RequestLine>::new(&Limits::default());
         let mut advance = |bytes| {

@@ -27,6 +27,8 @@ mod error;
 mod fields;
 mod grammar;
 mod head;
+#[cfg(feature = "http")]
+mod http_types;
 mod key;
 mod options;
 mod origin;

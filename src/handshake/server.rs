@@ -176,7 +176,6 @@ impl ServerHandshake {
     clippy::large_enum_variant,
     reason = "upgrades are the common case, and there is one of them"
 )]
-#[non_exhaustive]
 pub enum Request<'b> {
     /// An opening handshake that has passed every rule, for the application to accept or to reject.
     Upgrade(Upgrade<'b>),
