@@ -13,7 +13,7 @@ use memchr::memchr;
 use super::error::HandshakeError;
 use super::grammar::{ascii, is_value, split_once, split_token, trim, trim_end, trim_start};
 use super::start_line::StartLine;
-use super::summary::HeaderSummary;
+use super::summary::{HeaderSummary, concerns};
 use super::words::plain_field;
 use crate::buffer::{ReadBuffer, Storage};
 use crate::limits::Limits;
@@ -227,6 +227,9 @@ impl<L: StartLine> Scanner<L> {
     #[inline]
     fn field(&mut self, name: &[u8], value: &[u8], colon: usize) -> Result<(), HandshakeError> {
         self.fields_left = self.fields_left.checked_sub(1).ok_or(HandshakeError::TooManyHeaders)?;
+        if !concerns(name) {
+            return Ok(());
+        }
         let from_start = trim_start(value);
         let before = colon.saturating_add(1).saturating_add(value.len() - from_start.len());
         let value = trim_end(from_start);

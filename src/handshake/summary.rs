@@ -96,30 +96,18 @@ impl<'a> HeaderSummary<&'a [u8]> {
     pub(crate) fn of(fields: impl Fields<'a>) -> Self {
         let mut summary = Self::default();
         for (name, value) in fields.pairs() {
-            let value = trim(value);
-            summary.add(name.as_bytes(), value, value);
+            if concerns(name.as_bytes()) {
+                let value = trim(value);
+                summary.add(name.as_bytes(), value, value);
+            }
         }
         summary
     }
 }
 
 impl<V: Copy> HeaderSummary<V> {
-    /// Adds a header field, whose value is `kept` if it matters.
-    #[inline(always)]
+    /// Adds a header field that may [concern](concerns) the handshake. Its value is `kept` if it matters.
     pub(crate) fn add(&mut self, name: &[u8], value: &[u8], kept: V) {
-        // Most fields do not concern the handshake, as a length and a letter tell.
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        if matches!(
-            (name.len(), first),
-            (4, b'h') | (6, b'o') | (7, b'u') | (10, b'c') | (14.., b's' | b'c' | b't')
-        ) {
-            self.add_known(name, value, kept);
-        }
-    }
-
-    /// Adds a header field that may concern the handshake.
-    #[inline(never)]
-    fn add_known(&mut self, name: &[u8], value: &[u8], kept: V) {
         match name.len() {
             4 if is_text(name, b"host") => self.host.add(kept),
             6 if is_text(name, b"origin") => self.origin.add(kept),
@@ -196,6 +184,16 @@ impl<V: Copy> HeaderSummary<V> {
             body: self.body,
         }
     }
+}
+
+/// Whether a header field of this name may concern the handshake, as its length and a letter tell. Most do not.
+#[inline]
+pub(crate) fn concerns(name: &[u8]) -> bool {
+    let first = name.first().map_or(0, u8::to_ascii_lowercase);
+    matches!(
+        (name.len(), first),
+        (4, b'h') | (6, b'o') | (7, b'u') | (10, b'c') | (14.., b's' | b'c' | b't')
+    )
 }
 
 /// Whether a list has this token, in any case.
