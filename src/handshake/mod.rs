@@ -33,6 +33,7 @@
 
 mod client;
 mod error;
+mod extension;
 mod fields;
 mod grammar;
 mod head;
@@ -53,8 +54,8 @@ mod write;
 
 pub use client::{Accepted, ClientHandshake, Rejected, Response};
 pub use error::{HandshakeError, Misuse, RequestError, WriteError};
+pub use extension::{Extension, Param, ParamValue};
 pub use fields::Fields;
-pub use grammar::{Extension, Param, ParamValue};
 pub use head::Headers;
 pub use key::{AcceptKey, Key};
 pub use options::{AcceptOptions, AcceptResponse, ConnectOptions, SubprotocolPolicy};

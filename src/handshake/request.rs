@@ -1,8 +1,9 @@
 //! The rules over the header fields of a request (RFC 6455 section 4.2.1), common to HTTP/1.1 and extended CONNECT.
 
 use super::error::{HandshakeError, Misuse};
+use super::extension::Extension;
 use super::fields::{Fields, extensions, first_value, subprotocols};
-use super::grammar::{Extension, ascii, is_token};
+use super::grammar::{ascii, is_token};
 use super::key::Key;
 use super::options::{AcceptOptions, AcceptResponse};
 use super::start_line::HttpVersion;

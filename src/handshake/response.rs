@@ -1,8 +1,9 @@
 //! The rules over the header fields of a response (RFC 6455 section 4.1), common to HTTP/1.1 and extended CONNECT.
 
 use super::error::HandshakeError;
+use super::extension::Extension;
 use super::fields::{Fields, extensions, first_value};
-use super::grammar::{Extension, ascii};
+use super::grammar::ascii;
 use super::key::Key;
 use super::options::{ConnectOptions, ExtensionFault, SubprotocolPolicy, agree};
 use super::summary::HeaderSummary;

@@ -1,8 +1,9 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.2).
 
 use super::error::{HandshakeError, RequestError, WriteError};
+use super::extension::Extension;
 use super::fields::first_value;
-use super::grammar::{Extension, ascii};
+use super::grammar::ascii;
 use super::head::{HeadSpace, Headers, Scanner};
 use super::options::AcceptOptions;
 use super::origin::OriginPolicy;

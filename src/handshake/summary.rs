@@ -1,8 +1,9 @@
 //! What the rules need to know of all header fields, gathered in one pass.
 
 use super::error::HandshakeError;
+use super::extension::extension_list;
 use super::fields::Fields;
-use super::grammar::{extension_list, is_text, list, trim};
+use super::grammar::{is_text, list, trim, websocket_field};
 
 /// The values of a header field that must come at most once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -200,11 +201,4 @@ pub(crate) fn concerns(name: &[u8]) -> bool {
 fn names<const N: usize>(value: &[u8], token: &[u8; N]) -> bool {
     // Most lists have one element.
     is_text(value, token) || list(value).any(|element| is_text(element, token))
-}
-
-/// What comes after `Sec-WebSocket-` in the name of a header field that RFC 6455 section 11.3 registers, or of a future
-/// sibling.
-pub(crate) fn websocket_field(name: &[u8]) -> Option<&[u8]> {
-    let (start, rest) = name.split_first_chunk::<14>()?;
-    is_text(start, b"sec-websocket-").then_some(rest)
 }

@@ -3,8 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use super::error::Misuse;
-use super::grammar::{is_token, is_value};
-use super::summary::websocket_field;
+use super::grammar::{is_token, is_value, websocket_field};
 use crate::buffer::{Output, OutputFull};
 
 /// Most heads fit in here, in bytes.
