@@ -425,9 +425,13 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Whether the last [`space`](Self::space) was empty.
-    pub(crate) const fn is_exhausted(&self) -> bool {
+    /// Whether the last [`space`](Self::space) was empty, and nothing has been consumed since that makes room.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let has_room_in_front = !S::GROWS && self.at.joined_len() > 0 && self.at.joined_start > 0;
         self.sizing.exhausted
+            && self.room() == 0
+            && self.at.start == self.len_before_unread()
+            && !has_room_in_front
     }
 
     #[cfg(feature = "alloc")]
@@ -466,7 +470,10 @@ impl<S: Storage> ReadBuffer<S> {
             self.move_unread();
         }
         if self.room() < needed {
-            self.grow_or_move(needed);
+            self.make_use_of_front();
+        }
+        if S::GROWS && self.room() < needed {
+            self.grow(needed);
         }
         let most = if large { wanted } else { self.sizing.read_len };
         self.room().min(most)
@@ -498,8 +505,8 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Grows in proportion to what has arrived, so that the work stays linear; fixed memory is made use of from its front.
-    fn grow_or_move(&mut self, needed: usize) {
+    /// Moves the fragments that are joined to the front of the memory, where that is cheap or the memory is fixed.
+    fn make_use_of_front(&mut self) {
         let joined_start = self.at.joined_start;
         if self.at.joined_len() > 0 && joined_start > 0 && (!S::GROWS || self.at.joined_len() <= joined_start) {
             self.memory.bytes_mut().copy_within(joined_start..self.at.end, 0);
@@ -508,19 +515,25 @@ impl<S: Storage> ReadBuffer<S> {
             self.at.start -= joined_start;
             self.at.end -= joined_start;
         }
-        if S::GROWS && self.room() < needed {
-            let end = self.at.end;
-            // The head of an opening handshake does not say how long it is: its memory doubles.
-            let needed = match self.at.wanted {
-                0 => needed.max(end.saturating_sub(self.at.start)),
-                _ => needed,
-            };
-            let most = end.saturating_add(end.max(self.sizing.read_len));
-            let enough = end
-                .saturating_add(needed)
-                .saturating_add(self.sizing.target() - self.sizing.read_len);
-            self.memory.grow(most.min(enough));
+    }
+
+    /// Grows in proportion to what has arrived, so that the work stays linear however the bytes come: by as much again,
+    /// and not before the room left is a small part of it.
+    fn grow(&mut self, needed: usize) {
+        let Cursor { end, wanted, .. } = self.at;
+        let arrived = self.at.joined_len().saturating_add(end.saturating_sub(self.at.start));
+        if self.room() > arrived / 4 {
+            return;
         }
+        let as_much_again = arrived.max(self.sizing.read_len);
+        // How long the frame is, is known; not so a message in fragments, nor the head of an opening handshake.
+        let more = if wanted > 0 && self.at.joined_len() == 0 {
+            let quarter = self.sizing.target() - self.sizing.read_len;
+            as_much_again.min(needed.saturating_add(quarter))
+        } else {
+            as_much_again
+        };
+        self.memory.grow(end.saturating_add(more));
     }
 }
 
