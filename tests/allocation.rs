@@ -17,7 +17,7 @@ use sockless::connection::{Connection, Event, Role};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
 use sockless::message::{self, MessageConnection, MessageReceiver};
-use sockless::output::SliceOutput;
+use sockless::buffer::SliceOutput;
 
 /// Nothing was allocated, not even for a moment.
 fn assert_nothing(info: &AllocationInfo, what: &str) {
@@ -77,7 +77,7 @@ fn streaming_level<R: Role>(role: fn() -> R) {
                     };
                     if end {
                         messages += 1;
-                        tx.text("got it", &mut out).unwrap();
+                        sender.tx(&mut out).text("got it").unwrap();
                     }
                 }
             }
@@ -96,16 +96,16 @@ fn sending<R: Role>(role: fn() -> R) {
         let mut out = SliceOutput::new(&mut memory);
         let mut ws = Connection::new(role(), &Limits::default());
         let tx = ws.sender();
-        tx.text("text", &mut out).unwrap();
-        tx.binary(&payload, &mut out).unwrap();
-        tx.part("part", false, &mut out).unwrap();
-        tx.ping(b"ping", &mut out).unwrap();
-        tx.part("part", true, &mut out).unwrap();
-        tx.begin_frame(MessageKind::Binary, 4, true, &mut out).unwrap();
-        tx.chunk(b"four", &mut out).unwrap();
+        sender.tx(&mut out).text("text").unwrap();
+        sender.tx(&mut out).binary(&payload).unwrap();
+        sender.tx(&mut out).part("part", false).unwrap();
+        sender.tx(&mut out).ping(b"ping").unwrap();
+        sender.tx(&mut out).part("part", true).unwrap();
+        sender.tx(&mut out).begin_frame(MessageKind::Binary, 4, true).unwrap();
+        sender.tx(&mut out).chunk(b"four").unwrap();
         tx.frame_in_place(MessageKind::Text, &mut payload, true).unwrap();
-        assert!(tx.text("x", &mut SliceOutput::new(&mut [])).is_err());
-        tx.close(None, "", &mut out).unwrap();
+        assert!(sender.tx(&mut SliceOutput::new(&mut [])).text("x").is_err());
+        sender.tx(&mut out).close(None, "").unwrap();
     });
     assert_nothing(&info, "sending");
 }
@@ -126,8 +126,8 @@ fn whole_frames_at_the_message_level<R: Role>(role: fn() -> R) {
         let mut input = &mut bytes[..];
         while let Some((event, tx)) = ws.receive(&mut input, &mut out).unwrap() {
             match event {
-                message::Event::Text(text) => tx.text(text, &mut out).unwrap(),
-                message::Event::Binary(data) => tx.binary(data, &mut out).unwrap(),
+                message::Event::Text(text) => sender.tx(&mut out).text(text).unwrap(),
+                message::Event::Binary(data) => sender.tx(&mut out).binary(data).unwrap(),
                 message::Event::Ping(_) | message::Event::Pong(_) | message::Event::Close(_) => continue,
             }
             messages += 1;
@@ -354,7 +354,7 @@ fn idle_connection<R: Role>(role: fn() -> R) {
         let mut out = SliceOutput::new(&mut out);
         let mut input = &mut ping[..];
         while ws.receive(&mut input, &mut out).unwrap().is_some() {}
-        ws.sender().text("Hello", &mut out).unwrap();
+        ws.tx(&mut out).text("Hello").unwrap();
         kept = Some(ws);
     });
     assert!(kept.is_some());

@@ -192,9 +192,9 @@ fn memory_is_given_back() {
         out.written(7);
     }
     assert!(out.capacity() <= 32 << 10, "{} bytes", out.capacity());
-    for _ in 0..1000 {
-        let payload = SharedBytes::new(vec![0; 5000]);
-        sender.tx(&mut out).shared(MessageKind::Binary, &payload).unwrap();
+    let news = PreparedMessage::new(&[0; 2000]).unwrap();
+    for _ in 0..100_000 {
+        sender.tx(&mut out).prepared(&news).unwrap();
     }
     out.written(usize::MAX);
     for _ in 0..3 {
