@@ -438,7 +438,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// Whether the last [`space`](Self::space) was empty, and nothing has been consumed since that makes room.
     pub(crate) fn is_exhausted(&self) -> bool {
         let has_room_in_front = !S::GROWS && self.at.joined_len() > 0 && self.at.joined_start > 0;
-        self.sizing.exhausted && self.room() == 0 && self.at.start == self.len_before_unread() && !has_room_in_front
+        self.sizing.exhausted && self.room() == 0 && self.at.start == self.unread_target() && !has_room_in_front
     }
 
     #[cfg(feature = "alloc")]
