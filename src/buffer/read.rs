@@ -454,7 +454,7 @@ impl<S: Storage> ReadBuffer<S> {
     fn rest(&mut self) {
         let Sizing { peak, .. } = &mut self.sizing;
         if self.at.end > 0 {
-            *peak = self.at.end.max(*peak - *peak / 4);
+            *peak = self.at.end.max(*peak / 2);
         }
         self.at = Cursor::START;
         let (peak, target, len) = (*peak, self.sizing.target(), self.memory.bytes().len());
@@ -474,7 +474,7 @@ impl<S: Storage> ReadBuffer<S> {
         let (read, needed) = if large {
             (wanted, wanted)
         } else {
-            (self.sizing.read_len, wanted.max(self.sizing.read_len / 2))
+            (self.sizing.read_len, wanted.max(self.sizing.read_len / 2).max(1))
         };
         if self.room() < read && end - start <= start - self.unread_target() {
             self.move_unread();
