@@ -8,8 +8,8 @@
 )]
 
 use sockless::handshake::{
-    Acceptance, ClientHandshake, HandshakeError as E, HttpVersion, Key, Misuse, Offer, Proposal, Request, Response,
-    ServerHandshake, SubprotocolPolicy, WebSocketUri, WriteError,
+    AcceptOptions, ClientHandshake, ConnectOptions, HandshakeError as E, HttpVersion, Key, Misuse, Offer, Request,
+    Response, ServerHandshake, SubprotocolPolicy, WebSocketUri, WriteError,
 };
 use sockless::limits::Limits;
 use sockless::output::SliceOutput;
@@ -19,7 +19,7 @@ fn sample(bytes: &mut [u8]) {
     bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
 }
 
-fn start<'r>(uri: &str, proposal: &Proposal<'r>, limits: &Limits) -> (ClientHandshake<'r>, String) {
+fn start<'r>(uri: &str, proposal: &ConnectOptions<'r>, limits: &Limits) -> (ClientHandshake<'r>, String) {
     let uri = WebSocketUri::parse(uri).unwrap();
     let mut out = Vec::new();
     let handshake = ClientHandshake::start(&uri, proposal, &mut sample, limits, &mut out).unwrap();
@@ -29,7 +29,7 @@ fn start<'r>(uri: &str, proposal: &Proposal<'r>, limits: &Limits) -> (ClientHand
 const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const OK: &str = "HTTP/1.1 101 Switching Protocols";
 const BASE: [&str; 3] = ["Upgrade: websocket", "Connection: Upgrade", ACCEPT];
-const ASKED: Proposal<'static> = Proposal::new()
+const ASKED: ConnectOptions<'static> = ConnectOptions::new()
     .subprotocols(&["chat", "superchat"])
     .extensions(&["permessage-deflate; client_max_window_bits", "x"]);
 
@@ -80,7 +80,7 @@ enum Seen {
 fn run(
     bytes: &[u8],
     ends: impl IntoIterator<Item = usize>,
-    proposal: &Proposal<'_>,
+    proposal: &ConnectOptions<'_>,
     limits: &Limits,
 ) -> (Result<Option<Seen>, E>, usize) {
     let (mut handshake, _) = start("ws://example.com/chat", proposal, limits);
@@ -102,7 +102,7 @@ fn run(
                             rest,
                         }
                     }
-                    Response::Refused(refused) => Seen::Refused {
+                    Response::Rejected(refused) => Seen::Refused {
                         status: refused.status(),
                         reason: refused.reason().to_vec(),
                         fields: refused.headers().count(),
@@ -125,7 +125,7 @@ fn run(
 }
 
 /// Law L1: whole, byte by byte and every two-way split give the same.
-fn every_split(bytes: &[u8], proposal: &Proposal<'_>, limits: &Limits) -> (Result<Option<Seen>, E>, usize) {
+fn every_split(bytes: &[u8], proposal: &ConnectOptions<'_>, limits: &Limits) -> (Result<Option<Seen>, E>, usize) {
     let whole = run(bytes, [], proposal, limits).0;
     let (bytewise, decided) = run(bytes, 0..=bytes.len(), proposal, limits);
     assert_eq!(whole, bytewise, "{}", bytes.escape_ascii());
@@ -144,7 +144,7 @@ fn every_split(bytes: &[u8], proposal: &Proposal<'_>, limits: &Limits) -> (Resul
 
 #[test]
 fn section_1_2_and_1_3_the_example() {
-    let proposal = Proposal::new()
+    let proposal = ConnectOptions::new()
         .origin("http://example.com")
         .subprotocols(&["chat", "superchat"]);
     let (mut handshake, request) = start("ws://server.example.com/chat", &proposal, &Limits::default());
@@ -209,33 +209,48 @@ fn section_4_1_the_request() {
 #[test]
 fn section_4_1_the_callers_input_cannot_forge() {
     let cases = [
-        (Proposal::new().origin("http://a\r\nX: y"), Misuse::HeaderValue),
-        (Proposal::new().subprotocols(&["a", ""]), Misuse::SubprotocolSyntax),
-        (Proposal::new().subprotocols(&["a b"]), Misuse::SubprotocolSyntax),
-        (Proposal::new().subprotocols(&["a,b"]), Misuse::SubprotocolSyntax),
-        (Proposal::new().subprotocols(&["a\r\nX: y"]), Misuse::SubprotocolSyntax),
+        (ConnectOptions::new().origin("http://a\r\nX: y"), Misuse::HeaderValue),
         (
-            Proposal::new().subprotocols(&["a", "b", "a"]),
+            ConnectOptions::new().subprotocols(&["a", ""]),
+            Misuse::SubprotocolSyntax,
+        ),
+        (ConnectOptions::new().subprotocols(&["a b"]), Misuse::SubprotocolSyntax),
+        (ConnectOptions::new().subprotocols(&["a,b"]), Misuse::SubprotocolSyntax),
+        (
+            ConnectOptions::new().subprotocols(&["a\r\nX: y"]),
+            Misuse::SubprotocolSyntax,
+        ),
+        (
+            ConnectOptions::new().subprotocols(&["a", "b", "a"]),
             Misuse::SubprotocolRepeated,
         ),
-        (Proposal::new().extensions(&[""]), Misuse::ExtensionSyntax),
-        (Proposal::new().extensions(&["a, b"]), Misuse::ExtensionSyntax),
-        (Proposal::new().extensions(&["a; b=\"c d\""]), Misuse::ExtensionSyntax),
-        (Proposal::new().extensions(&["a\r\n"]), Misuse::ExtensionSyntax),
-        (Proposal::new().headers(&[("A B", "c")]), Misuse::HeaderName),
-        (Proposal::new().headers(&[("", "c")]), Misuse::HeaderName),
-        (Proposal::new().headers(&[("A", "c\nB: d")]), Misuse::HeaderValue),
-        (Proposal::new().headers(&[("A", "c\0")]), Misuse::HeaderValue),
-        (Proposal::new().headers(&[("host", "x")]), Misuse::HeaderManaged),
-        (Proposal::new().headers(&[("Origin", "x")]), Misuse::HeaderManaged),
-        (Proposal::new().headers(&[("Upgrade", "x")]), Misuse::HeaderManaged),
-        (Proposal::new().headers(&[("Connection", "x")]), Misuse::HeaderManaged),
+        (ConnectOptions::new().extensions(&[""]), Misuse::ExtensionSyntax),
+        (ConnectOptions::new().extensions(&["a, b"]), Misuse::ExtensionSyntax),
         (
-            Proposal::new().headers(&[("Content-Length", "1")]),
+            ConnectOptions::new().extensions(&["a; b=\"c d\""]),
+            Misuse::ExtensionSyntax,
+        ),
+        (ConnectOptions::new().extensions(&["a\r\n"]), Misuse::ExtensionSyntax),
+        (ConnectOptions::new().headers(&[("A B", "c")]), Misuse::HeaderName),
+        (ConnectOptions::new().headers(&[("", "c")]), Misuse::HeaderName),
+        (ConnectOptions::new().headers(&[("A", "c\nB: d")]), Misuse::HeaderValue),
+        (ConnectOptions::new().headers(&[("A", "c\0")]), Misuse::HeaderValue),
+        (ConnectOptions::new().headers(&[("host", "x")]), Misuse::HeaderManaged),
+        (ConnectOptions::new().headers(&[("Origin", "x")]), Misuse::HeaderManaged),
+        (
+            ConnectOptions::new().headers(&[("Upgrade", "x")]),
             Misuse::HeaderManaged,
         ),
         (
-            Proposal::new().headers(&[("Sec-WebSocket-Key", "x")]),
+            ConnectOptions::new().headers(&[("Connection", "x")]),
+            Misuse::HeaderManaged,
+        ),
+        (
+            ConnectOptions::new().headers(&[("Content-Length", "1")]),
+            Misuse::HeaderManaged,
+        ),
+        (
+            ConnectOptions::new().headers(&[("Sec-WebSocket-Key", "x")]),
             Misuse::HeaderManaged,
         ),
     ];
@@ -389,7 +404,7 @@ fn section_4_1_any_other_status_is_data() {
         );
         assert_eq!(at, bytes.len() - 4);
         let (mut handshake, _) = start("ws://example.com", &ASKED, &Limits::default());
-        let Ok(Some(Response::Refused(refused))) = handshake.receive(&bytes) else {
+        let Ok(Some(Response::Rejected(refused))) = handshake.receive(&bytes) else {
             panic!()
         };
         let version = if line.starts_with("HTTP/1.0") {
@@ -535,7 +550,7 @@ fn section_4_1_refused_responses() {
 
 #[test]
 fn section_4_1_nothing_may_be_agreed_that_was_not_asked_for() {
-    let judge = |bytes: &[u8]| every_split(bytes, &Proposal::new(), &Limits::default()).0.err();
+    let judge = |bytes: &[u8]| every_split(bytes, &ConnectOptions::new(), &Limits::default()).0.err();
     assert_eq!(
         judge(&with(&["Sec-WebSocket-Protocol: chat"])),
         Some(E::SubprotocolNotAsked)
@@ -558,7 +573,7 @@ fn section_4_1_a_server_that_picks_no_subprotocol() {
     assert_eq!(
         judge(
             &with(&[]),
-            &Proposal::new().subprotocol_policy(SubprotocolPolicy::Required)
+            &ConnectOptions::new().subprotocol_policy(SubprotocolPolicy::Required)
         ),
         None
     );
@@ -609,7 +624,7 @@ fn the_end_of_the_stream_in_the_middle_of_a_head() {
 fn a_client_and_a_server_agree() {
     let limits = Limits::default();
     let proposals = [
-        Proposal::new(),
+        ConnectOptions::new(),
         ASKED,
         ASKED
             .origin("null")
@@ -631,7 +646,7 @@ fn a_client_and_a_server_agree() {
                 .extensions()
                 .find(|extension| extension.name() == "x")
                 .map(|_| "x");
-            let acceptance = Acceptance::new()
+            let acceptance = AcceptOptions::new()
                 .maybe_subprotocol(subprotocol)
                 .extensions(extension.as_slice());
             upgrade.accept(&acceptance, &mut out).unwrap();
@@ -706,7 +721,7 @@ fn rfc_8441_section_5_extended_connect() {
     let offer = Offer::from_extended_connect("CONNECT", "websocket", pairs)
         .unwrap()
         .unwrap();
-    let agreement = offer.accept(&Acceptance::new().subprotocol("chat")).unwrap();
+    let agreement = offer.accept(&AcceptOptions::new().subprotocol("chat")).unwrap();
     let response: Vec<_> = agreement
         .fields()
         .map(|(name, value)| (name, value.to_string()))
@@ -719,7 +734,7 @@ fn rfc_8441_section_5_extended_connect() {
     assert_eq!(answer.subprotocol(), Some("chat"));
     let _ = answer.into_connection(sample, &Limits::default());
     assert!(proposal.judge_extended_connect(403, pairs()).unwrap().is_none());
-    let error = Proposal::new().judge_extended_connect(200, pairs()).err();
+    let error = ConnectOptions::new().judge_extended_connect(200, pairs()).err();
     assert_eq!(error, Some(E::SubprotocolNotAsked));
 }
 
@@ -747,7 +762,7 @@ fn accepted_heads_mean_the_same_to_httparse() {
                 );
                 let (status, headers) = match &response {
                     Response::Accepted(accepted) => (101, accepted.headers()),
-                    Response::Refused(refused) => (refused.status(), refused.headers()),
+                    Response::Rejected(refused) => (refused.status(), refused.headers()),
                 };
                 assert_eq!(parsed.code, Some(status));
                 assert!(headers.eq(parsed.headers.iter().map(|header| (header.name, header.value))));

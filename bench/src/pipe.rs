@@ -14,7 +14,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The most that one read gives.
-pub const READ: usize = 64 << 10;
+static READ: AtomicUsize = AtomicUsize::new(64 << 10);
+
+/// Where instructions are counted, nobody reads more than this at once: how a copy's instructions are counted depends on
+/// its length.
+pub fn read_alike() {
+    READ.store(OWN_READ, Relaxed);
+}
 
 /// How much those read at once who choose: what was read is still in the first-level cache when it is unmasked.
 pub const OWN_READ: usize = 8 << 10;
@@ -103,7 +109,7 @@ impl Pipe {
     #[inline]
     fn next(&self, room: usize) -> &[u8] {
         let at = self.0.at.load(Relaxed);
-        let len = (self.0.end.load(Relaxed) - at).min(READ).min(room);
+        let len = (self.0.end.load(Relaxed) - at).min(READ.load(Relaxed)).min(room);
         self.0.at.store(at + len, Relaxed);
         &self.0.source[at..at + len]
     }

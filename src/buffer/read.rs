@@ -13,13 +13,12 @@
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 
+#[cfg(feature = "alloc")]
+use super::output::OutOfMemory;
 use super::storage::Storage;
 #[cfg(feature = "alloc")]
 use super::storage::grow;
-use crate::frame::MAX_CONTROL_FRAME_LEN;
-
-#[cfg(feature = "alloc")]
-use super::output::OutOfMemory;
+use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
 /// the buffer and this one is not moved. That costs a read now and then, which below this length costs more than moving.
@@ -124,7 +123,7 @@ struct Sizing {
     most: usize,
     /// The length of the space that was handed out last.
     offered: usize,
-    /// The end of what was read since the buffer was last empty.
+    /// How much memory was needed lately.
     peak: usize,
     /// Whether there was no memory for more space.
     exhausted: bool,
@@ -142,9 +141,12 @@ impl Sizing {
         }
     }
 
-    /// A read brought `len` bytes into a space of `read_len`.
+    /// A read brought `len` bytes. It tells how much comes at once unless the space was ended early by a frame.
     fn adapt(&mut self, len: usize) {
-        if len >= self.read_len {
+        if self.offered < self.read_len / 2 {
+            return;
+        }
+        if len >= self.offered {
             self.read_len = self.read_len.saturating_mul(2).min(self.most);
         } else if len < self.read_len / 4 {
             self.read_len = (self.read_len / 2).max(self.least);
@@ -235,7 +237,11 @@ impl ReadBuffer {
 
     /// The buffer to read into for a connection that holds `held`: that one if it holds the start of a message, else this
     /// one.
+    ///
+    /// What another connection may have left here, because its turn ended without [`keep_rest`](Self::keep_rest), is
+    /// discarded: no connection ever sees the bytes of another.
     pub const fn input_for<'b>(&'b mut self, held: &'b mut Self) -> &'b mut Self {
+        self.at.discard();
         if held.is_at_rest() { self } else { held }
     }
 
@@ -251,6 +257,10 @@ impl ReadBuffer {
         if self.is_at_rest() {
             return Ok(());
         }
+        grow(
+            &mut held.memory,
+            self.joined().len().saturating_add(self.unread().len()),
+        )?;
         held.join(self.joined())?;
         held.extend(self.unread())?;
         held.at.wanted = self.at.wanted;
@@ -278,7 +288,6 @@ impl ReadBuffer {
         self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
-        self.sizing.peak = self.sizing.peak.max(end);
         Ok(())
     }
 
@@ -303,7 +312,7 @@ impl ReadBuffer {
 
     /// The memory that is held, in bytes.
     #[must_use]
-    pub const fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.memory.capacity()
     }
 
@@ -386,14 +395,11 @@ impl<S: Storage> ReadBuffer<S> {
     /// `len` bytes were read into [`space`](Self::space). At most its length counts.
     pub fn advance(&mut self, len: usize) {
         let len = len.min(self.sizing.offered);
-        if self.sizing.offered == self.sizing.read_len {
-            self.sizing.adapt(len);
-        }
+        self.sizing.adapt(len);
         self.sizing.offered = 0;
         self.at.incomplete &= len == 0;
         self.at.end += len;
         self.at.wanted = self.at.wanted.saturating_sub(len);
-        self.sizing.peak = self.sizing.peak.max(self.at.end);
     }
 
     /// What was read and has not been consumed: after an opening handshake that was not one, the start of the body.
@@ -428,10 +434,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// Whether the last [`space`](Self::space) was empty, and nothing has been consumed since that makes room.
     pub(crate) fn is_exhausted(&self) -> bool {
         let has_room_in_front = !S::GROWS && self.at.joined_len() > 0 && self.at.joined_start > 0;
-        self.sizing.exhausted
-            && self.room() == 0
-            && self.at.start == self.len_before_unread()
-            && !has_room_in_front
+        self.sizing.exhausted && self.room() == 0 && self.at.start == self.unread_target() && !has_room_in_front
     }
 
     #[cfg(feature = "alloc")]
@@ -442,44 +445,69 @@ impl<S: Storage> ReadBuffer<S> {
             .unwrap_or_default()
     }
 
-    /// Starts from the front if nothing is held, and takes the memory that the last reads suggest.
+    /// Starts from the front, and takes the memory that the last reads suggest. Memory that is much too long goes only
+    /// when several rests in a row had no use for it, so that long messages that come now and then find it again.
     fn rest(&mut self) {
-        if !self.at.is_at_rest() {
-            return;
+        let Sizing { peak, .. } = &mut self.sizing;
+        if self.at.end > 0 {
+            *peak = self.at.end.max(*peak - *peak / 4);
         }
         self.at = Cursor::START;
-        let (target, len) = (self.sizing.target(), self.memory.bytes().len());
-        let wasted = len / 4 >= target && len / 4 >= self.sizing.peak;
-        if S::GROWS && (len < target || wasted) {
+        let (peak, target, len) = (*peak, self.sizing.target(), self.memory.bytes().len());
+        if S::GROWS && (len < target || len / 4 >= target.max(peak)) {
             self.memory.renew(target);
         }
-        self.sizing.peak = 0;
     }
 
     /// Makes room behind what is there. Returns how many bytes to read.
     fn make_room(&mut self) -> usize {
-        self.rest();
-        let Cursor { start, end, wanted, .. } = self.at;
-        if start == end && self.at.joined_len() == 0 {
+        if self.at.is_at_rest() {
+            self.rest();
             return self.room().min(self.sizing.read_len);
         }
+        let Cursor { start, end, wanted, .. } = self.at;
         let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;
-        let needed = wanted.max(1);
-        let too_short = self.room() < needed || (!large && self.room() < self.sizing.read_len / 4);
-        if too_short {
+        let (read, needed) = if large {
+            (wanted, wanted)
+        } else {
+            (self.sizing.read_len, wanted.max(self.sizing.read_len / 2).max(1))
+        };
+        if self.room() < read && end - start <= start - self.unread_target() {
             self.move_unread();
         }
         if self.room() < needed {
-            self.make_use_of_front();
+            // Each frame and each message moves so at most once.
+            self.move_joined();
+            self.move_unread();
         }
         if S::GROWS && self.room() < needed {
-            self.grow(needed);
+            self.grow(large);
         }
-        let most = if large { wanted } else { self.sizing.read_len };
-        self.room().min(most)
+        self.room().min(read)
     }
 
-    const fn len_before_unread(&self) -> usize {
+    /// Grows by as much as has arrived, and not before the room that is left is a small part of that, so that the work
+    /// stays linear however the bytes come. For a message in one frame it grows no further than to its end.
+    fn grow(&mut self, large: bool) {
+        let Cursor { start, end, wanted, .. } = self.at;
+        let arrived = self.at.joined_len().saturating_add(end - start);
+        if self.room() > (arrived / 4).max(if large { 0 } else { self.sizing.read_len / 2 }) {
+            return;
+        }
+        let doubled = end.saturating_add(arrived.max(self.sizing.target()));
+        // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
+        let frame = end.saturating_add(wanted).saturating_add(MAX_HEADER_LEN);
+        let is_one_frame = large && self.at.joined_len() == 0;
+        let len = if is_one_frame { doubled.min(frame) } else { doubled };
+        self.memory.grow(len);
+    }
+
+    fn room(&self) -> usize {
+        self.memory.bytes().len().saturating_sub(self.at.end)
+    }
+
+    /// Where what is unread can move to: the end of the fragments that are joined, or the front.
+    const fn unread_target(&self) -> usize {
         if self.at.joined_len() > 0 {
             self.at.joined_end
         } else {
@@ -487,14 +515,8 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    fn room(&self) -> usize {
-        self.memory.bytes().len().saturating_sub(self.at.end)
-    }
-
-    /// Moves what is unread to the front, or up to the fragments that are joined. A frame moves so at most once.
     fn move_unread(&mut self) {
-        let to = self.len_before_unread();
-        let Cursor { start, end, .. } = self.at;
+        let (Cursor { start, end, .. }, to) = (self.at, self.unread_target());
         if start > to && end <= self.memory.bytes().len() {
             self.memory.bytes_mut().copy_within(start..end, to);
             self.at.start = to;
@@ -505,35 +527,16 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Moves the fragments that are joined to the front of the memory, where that is cheap or the memory is fixed.
-    fn make_use_of_front(&mut self) {
-        let joined_start = self.at.joined_start;
-        if self.at.joined_len() > 0 && joined_start > 0 && (!S::GROWS || self.at.joined_len() <= joined_start) {
-            self.memory.bytes_mut().copy_within(joined_start..self.at.end, 0);
+    /// Moves the fragments of a message under way to the front, with what is unread behind them.
+    fn move_joined(&mut self) {
+        let Cursor { joined_start, end, .. } = self.at;
+        if self.at.joined_len() > 0 && joined_start > 0 && end <= self.memory.bytes().len() {
+            self.memory.bytes_mut().copy_within(joined_start..end, 0);
             self.at.joined_start = 0;
             self.at.joined_end -= joined_start;
             self.at.start -= joined_start;
             self.at.end -= joined_start;
         }
-    }
-
-    /// Grows in proportion to what has arrived, so that the work stays linear however the bytes come: by as much again,
-    /// and not before the room left is a small part of it.
-    fn grow(&mut self, needed: usize) {
-        let Cursor { end, wanted, .. } = self.at;
-        let arrived = self.at.joined_len().saturating_add(end.saturating_sub(self.at.start));
-        if self.room() > arrived / 4 {
-            return;
-        }
-        let as_much_again = arrived.max(self.sizing.read_len);
-        // How long the frame is, is known; not so a message in fragments, nor the head of an opening handshake.
-        let more = if wanted > 0 && self.at.joined_len() == 0 {
-            let quarter = self.sizing.target() - self.sizing.read_len;
-            as_much_again.min(needed.saturating_add(quarter))
-        } else {
-            as_much_again
-        };
-        self.memory.grow(end.saturating_add(more));
     }
 }
 
@@ -542,5 +545,27 @@ impl<S> core::fmt::Debug for ReadBuffer<S> {
         f.debug_struct("ReadBuffer")
             .field("at", &self.at)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_connection_left_in_a_shared_buffer_is_never_seen_by_the_next() {
+        let (mut shared, mut one, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        let input = shared.input_for(&mut one);
+        assert!(input.extend(b"left by an early return").is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
+    }
+
+    #[test]
+    fn what_a_connection_kept_is_where_it_goes_on() {
+        let (mut shared, mut held, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        assert!(shared.input_for(&mut held).extend(b"\x81\xfe").is_ok());
+        assert!(shared.keep_rest(&mut held).is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
+        assert_eq!(shared.input_for(&mut held).unread(), b"\x81\xfe");
     }
 }

@@ -90,7 +90,7 @@ impl<R: Role> BufferedConnection<R> {
     /// Whether nothing is left to do with the transport.
     #[inline(always)]
     fn is_over(&self) -> bool {
-        self.connection.failure().is_some() && !self.connection.transport().wants_input()
+        self.connection.receiver.failure().is_some() && !self.connection.transport().wants_input()
     }
 
     /// The stream of input has ended: a read has returned no bytes. Receive all events first. Returns the record of how

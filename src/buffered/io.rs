@@ -6,7 +6,7 @@ use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake
 use crate::buffer::{Output, WriteBuffer};
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
-use crate::handshake::Acceptance;
+use crate::handshake::AcceptOptions;
 
 impl<R: Role> BufferedConnection<R> {
     /// Does what is due with `stream`: writes all of the output, shuts down the sending direction when it is time, and
@@ -93,7 +93,7 @@ impl BufferedServerHandshake {
     pub fn complete<S: Read + Write + ?Sized>(
         mut self,
         stream: &mut S,
-        options: &Acceptance<'_>,
+        options: &AcceptOptions<'_>,
     ) -> io::Result<BufferedConnection<Server>> {
         while self.exchange(stream)? {
             if let Some(ws) = self.accept(options).map_err(invalid)? {

@@ -10,6 +10,7 @@ const TOKEN: u8 = 1;
 const TARGET: u8 = 2;
 const HOST: u8 = 4;
 const PATH: u8 = 8;
+const BASE64: u8 = 16;
 
 /// What each byte may stand in, so that a text is judged by one look per byte.
 static CLASSES: [u8; 256] = {
@@ -53,7 +54,9 @@ const fn classes_of(byte: u8) -> u8 {
         );
     // `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
     let path = host || matches!(byte, b':' | b'@' | b'/' | b'?');
-    bit(token, TOKEN) + bit(target, TARGET) + bit(host, HOST) + bit(path, PATH)
+    // RFC 4648 section 4.
+    let base64 = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    bit(token, TOKEN) + bit(target, TARGET) + bit(host, HOST) + bit(path, PATH) + bit(base64, BASE64)
 }
 
 const fn bit(set: bool, class: u8) -> u8 {
@@ -89,6 +92,46 @@ pub(crate) fn is_path_byte(byte: u8) -> bool {
     is(byte, PATH)
 }
 
+/// Whether `bytes` are this text of lower-case letters, hyphens and digits, the letters in any case.
+#[inline(always)]
+pub(crate) fn is_text<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
+    /// Of the characters that a text has, only letters have the bit 0x40; their case is the bit 0x20.
+    fn same(word: u64, lower: u64) -> bool {
+        let case = (lower & u64::from_le_bytes([0x40; 8])) >> 1;
+        word | case == lower
+    }
+    if bytes.len() != N {
+        return false;
+    }
+    // The first and the last bytes, which may overlap.
+    if N < 8 {
+        let (first, last) = (first_and_last(bytes), first_and_last(lower));
+        return match first.zip(last) {
+            Some(((first, last), (lower_first, lower_last))) => {
+                let same = |word, lower| same(u32::from_le_bytes(word).into(), u32::from_le_bytes(lower).into());
+                same(first, lower_first) && same(last, lower_last)
+            }
+            None => bytes.eq_ignore_ascii_case(lower),
+        };
+    }
+    match (first_and_last(bytes), first_and_last(lower)) {
+        (Some((first, last)), Some((lower_first, lower_last))) if N <= 16 => {
+            let same = |word, lower| same(u64::from_le_bytes(word), u64::from_le_bytes(lower));
+            same(first, lower_first) && same(last, lower_last)
+        }
+        _ => bytes.eq_ignore_ascii_case(lower),
+    }
+}
+
+fn first_and_last<const W: usize>(bytes: &[u8]) -> Option<([u8; W], [u8; W])> {
+    Some((*bytes.first_chunk()?, *bytes.last_chunk()?))
+}
+
+/// Whether all of it is in the alphabet of base64.
+pub(crate) fn is_base64(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| is(byte, BASE64))
+}
+
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
@@ -105,7 +148,7 @@ pub(crate) fn is_value(bytes: &[u8]) -> bool {
     let block = |block: &[u8; 16]| block.iter().fold(true, |all, &byte| all & is_value_byte(byte));
     match bytes.last_chunk() {
         // The last block may overlap the one before it.
-        Some(last) => bytes.as_chunks().0.iter().all(block) && block(last),
+        Some(last) => bytes.chunks_exact(16).filter_map(<[u8]>::first_chunk).all(block) && block(last),
         None => bytes.iter().all(|&byte| is_value_byte(byte)),
     }
 }
@@ -129,15 +172,27 @@ fn is_ows(byte: u8) -> bool {
 }
 
 /// A value without the white space around it (RFC 9110 section 5.5: it is not part of the value).
-pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
-    while let Some((&first, rest)) = value.split_first()
-        && is_ows(first)
-    {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
+    trim_end(trim_start(value))
+}
+
+/// A value without the white space before it.
+pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let Some((&first, rest)) = value.split_first() {
+        if !is_ows(first) {
+            break;
+        }
         value = rest;
     }
-    while let Some((&last, rest)) = value.split_last()
-        && is_ows(last)
-    {
+    value
+}
+
+/// A value without the white space after it.
+pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
+    while let Some((&last, rest)) = value.split_last() {
+        if !is_ows(last) {
+            break;
+        }
         value = rest;
     }
     value
@@ -300,6 +355,13 @@ impl<'a> Extension<'a> {
     #[must_use]
     pub const fn name(&self) -> &'a str {
         ascii(self.name)
+    }
+
+    /// Whether this is a Per-Message Compression Extension, which uses RSV1 (RFC 7692 sections 4 and 5).
+    pub(crate) fn is_compression(&self) -> bool {
+        const PREFIX: &[u8; 11] = b"permessage-";
+        let prefix = self.name.first_chunk::<11>();
+        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
     }
 
     /// The parameters, in their order, which may matter.

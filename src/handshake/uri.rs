@@ -238,7 +238,7 @@ impl<'a> Authority<'a> {
             let bracket = authority.find(']').ok_or(UriError::Host)?;
             Some(bracket.saturating_add(1)).filter(|&after| after < authority.len())
         } else {
-            authority.find(':')
+            authority.as_bytes().iter().position(|&byte| byte == b':')
         };
         let (literal, port) = match colon {
             None => (authority, ""),
@@ -272,6 +272,9 @@ impl<'a> Authority<'a> {
 
 /// Whether each percent sign is followed by two hexadecimal digits.
 fn percent_encoded(text: &str) -> bool {
+    if !text.as_bytes().contains(&b'%') {
+        return true;
+    }
     let hex = |at: Option<&u8>| at.is_some_and(u8::is_ascii_hexdigit);
     text.as_bytes()
         .split(|&byte| byte == b'%')

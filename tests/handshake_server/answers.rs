@@ -165,34 +165,34 @@ fn section_4_2_2_subprotocol_and_extensions_must_have_been_offered() {
     let bytes = with(&["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Extensions: x; p, y"]);
     upgrade(&bytes, |upgrade| {
         let mut out = Vec::new();
-        let mut misuse = |acceptance: Acceptance<'_>| {
+        let mut misuse = |acceptance: AcceptOptions<'_>| {
             let result = upgrade.accept(&acceptance, &mut out).map(|_| ());
             assert!(out.is_empty());
             result
         };
         let not_offered = Err(Misuse::SubprotocolNotOffered.into());
-        assert_eq!(misuse(Acceptance::new().subprotocol("c")), not_offered);
-        assert_eq!(misuse(Acceptance::new().subprotocol("")), not_offered);
-        assert_eq!(misuse(Acceptance::new().subprotocol("A")), not_offered);
-        assert_eq!(misuse(Acceptance::new().subprotocol("a\r\nX: y")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("c")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("A")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("a\r\nX: y")), not_offered);
         assert_eq!(
-            misuse(Acceptance::new().extensions(&["x", "z"])),
+            misuse(AcceptOptions::new().extensions(&["x", "z"])),
             Err(Misuse::ExtensionNotOffered.into())
         );
         assert_eq!(
-            misuse(Acceptance::new().extensions(&["x, y"])),
+            misuse(AcceptOptions::new().extensions(&["x, y"])),
             Err(Misuse::ExtensionSyntax.into())
         );
         assert_eq!(
-            misuse(Acceptance::new().extensions(&["x\r\n"])),
+            misuse(AcceptOptions::new().extensions(&["x\r\n"])),
             Err(Misuse::ExtensionSyntax.into())
         );
         assert_eq!(
-            misuse(Acceptance::new().extensions(&[""])),
+            misuse(AcceptOptions::new().extensions(&[""])),
             Err(Misuse::ExtensionSyntax.into())
         );
         // The machine is as it was: the request can still be answered.
-        let acceptance = Acceptance::new()
+        let acceptance = AcceptOptions::new()
             .subprotocol("b")
             .extensions(&["y", "x; q=1"])
             .headers(&[("Server", "me")]);
@@ -233,7 +233,7 @@ fn section_4_2_2_the_applications_header_fields_cannot_forge() {
             let mut out = Vec::new();
             let headers = [("Fine", "a\tb \u{e9}"), (name, value)];
             let accepted = upgrade
-                .accept(&Acceptance::new().headers(&headers), &mut out)
+                .accept(&AcceptOptions::new().headers(&headers), &mut out)
                 .map(|_| ());
             assert_eq!(accepted, Err(misuse.into()), "{name:?} {value:?}");
             let rejected = upgrade.reject(&HttpResponse::new(403).headers(&headers), &mut out);

@@ -83,17 +83,17 @@ fn a_full_output_loses_nothing() {
     let bytes = with(&[]);
     upgrade(&bytes, |upgrade| {
         let mut expected = Vec::new();
-        upgrade.accept(&Acceptance::new(), &mut expected).unwrap();
+        upgrade.accept(&AcceptOptions::new(), &mut expected).unwrap();
         let mut memory = vec![0; expected.len()];
         for room in 0..expected.len() {
             let mut out = SliceOutput::new(&mut memory[..room]);
-            let Err(WriteError::OutputFull(full)) = upgrade.accept(&Acceptance::new(), &mut out) else {
+            let Err(WriteError::OutputFull(full)) = upgrade.accept(&AcceptOptions::new(), &mut out) else {
                 panic!()
             };
             assert_eq!((full.needed, out.as_bytes()), (expected.len(), b"".as_slice()));
         }
         let mut out = SliceOutput::new(&mut memory);
-        upgrade.accept(&Acceptance::new(), &mut out).unwrap();
+        upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
         assert_eq!(out.as_bytes(), expected);
     });
 

@@ -72,7 +72,7 @@ fn rfc_8441_section_5_extended_connect() {
         (None, Some(b"http://www.example.com".as_slice()))
     );
     let agreement = offer
-        .accept(&Acceptance::new().subprotocol("chat").headers(&[("x", "y")]))
+        .accept(&AcceptOptions::new().subprotocol("chat").headers(&[("x", "y")]))
         .unwrap();
     let fields: Vec<_> = agreement
         .fields()

@@ -15,7 +15,7 @@ mod requests;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use sockless::handshake::{
-    Acceptance, HandshakeError as E, HttpResponse, HttpVersion, Misuse, Offer, OriginPolicy, Request, RequestError,
+    AcceptOptions, HandshakeError as E, HttpResponse, HttpVersion, Misuse, Offer, OriginPolicy, Request, RequestError,
     ServerHandshake, Upgrade, WriteError,
 };
 use sockless::limits::Limits;
@@ -119,7 +119,7 @@ fn run_limited(bytes: &[u8], ends: impl IntoIterator<Item = usize>, limits: &Lim
                 let head_len = request.head_len();
                 Ok(Some(match &request {
                     Request::Upgrade(upgrade) => {
-                        upgrade.accept(&Acceptance::new(), &mut out).unwrap();
+                        upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
                         let fields = fields(upgrade.headers());
                         let target = upgrade.target().to_owned();
                         Seen {

@@ -31,7 +31,7 @@ fn section_1_2_and_1_3_the_example() {
     assert_eq!(upgrade.choose_subprotocol(&["Chat"]), None);
     assert!(out.is_empty());
     upgrade
-        .accept(&Acceptance::new().subprotocol("chat"), &mut out)
+        .accept(&AcceptOptions::new().subprotocol("chat"), &mut out)
         .unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),

@@ -11,7 +11,7 @@ use ::sockless::buffered::BufferedConnection;
 use ::sockless::connection::{ChunkEvent, Client, Connection, Role as WsRole, Server, Tx};
 use ::sockless::entropy::Entropy;
 use ::sockless::frame::MessageKind;
-use ::sockless::handshake::{Acceptance, Request, ServerHandshake};
+use ::sockless::handshake::{AcceptOptions, Request, ServerHandshake};
 use ::sockless::limits::Limits;
 use ::sockless::message::Event;
 
@@ -404,7 +404,7 @@ impl Run for Handshake {
             let Some(Request::Upgrade(upgrade)) = handshake.receive(&input[..len], out).unwrap() else {
                 panic!("the whole request is there");
             };
-            std::hint::black_box(&upgrade.accept(&Acceptance::new(), out).unwrap());
+            std::hint::black_box(&upgrade.accept(&AcceptOptions::new(), out).unwrap());
             flush(pipe, out);
         }
     }
