@@ -107,6 +107,8 @@ pub(crate) struct Cursor {
     pub(crate) end: usize,
     /// How many bytes the frame under way lacks; 0 if none is, or if its header is incomplete.
     pub(crate) wanted: usize,
+    /// How many bytes at the start of what is unread are payload that has been unmasked.
+    pub(crate) unmasked: usize,
     /// Whether what is unread is known to be incomplete.
     pub(crate) incomplete: bool,
     /// Where the message lies that was handed out last. It ends before it starts once anything else has happened.
@@ -168,6 +170,7 @@ impl Cursor {
         start: 0,
         end: 0,
         wanted: 0,
+        unmasked: 0,
         incomplete: false,
         delivered_start: 1,
         delivered_end: 0,
@@ -185,6 +188,7 @@ impl Cursor {
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
         self.start = self.start.saturating_add(len).min(self.end);
+        self.unmasked = 0;
         self.incomplete = false;
         self.forget_delivered();
     }
@@ -264,6 +268,7 @@ impl ReadBuffer {
         held.join(self.joined())?;
         held.extend(self.unread())?;
         held.at.wanted = self.at.wanted;
+        held.at.unmasked = self.at.unmasked;
         self.at.discard();
         Ok(())
     }
@@ -450,7 +455,7 @@ impl<S: Storage> ReadBuffer<S> {
     fn rest(&mut self) {
         let Sizing { peak, .. } = &mut self.sizing;
         if self.at.end > 0 {
-            *peak = self.at.end.max(*peak - *peak / 4);
+            *peak = self.at.end.max(*peak / 2);
         }
         self.at = Cursor::START;
         let (peak, target, len) = (*peak, self.sizing.target(), self.memory.bytes().len());
