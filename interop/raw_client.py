@@ -135,7 +135,7 @@ broken("length with the highest bit", 1002, b"\x82\xff" + struct.pack(">Q", 1 <<
 broken("length of 2^62, judged by the header", 1009, frame(0x82, b"", length=1 << 62))
 broken("bad UTF-8", 1007, frame(0x81, b"caf\xe9!"))
 broken("bad UTF-8 in a fragment, before the end", 1007, frame(0x01, b"h\xc3\xa9llo \xff"))
-broken("bad UTF-8 in a frame that has not ended", 1007, frame(0x81, b"h\xc3\xa9llo \xff", length=1000))
+broken("bad UTF-8 in a long frame that has not ended", 1007, frame(0x81, b"h\xc3\xa9llo \xff" + b"x" * 5000, length=10000))
 broken("UTF-8 that ends inside a character", 1007, frame(0x01, b"ok \xe4\xb8"), frame(0x80, b""))
 broken("surrogate in UTF-8", 1007, frame(0x81, b"\xed\xa0\x80"))
 
