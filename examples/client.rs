@@ -167,7 +167,6 @@ fn receive<E: Entropy>(
                     owe(failure.into());
                     let _ = post.send(News::Failed);
                     let _ = wait_for_end(&mut stream);
-                    input.consume(usize::MAX);
                     break;
                 }
             };

@@ -14,20 +14,26 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The most that one read gives.
-pub const READ: usize = 64 << 10;
+static READ: AtomicUsize = AtomicUsize::new(64 << 10);
+
+/// Where instructions are counted, nobody reads more than this at once: how a copy's instructions are counted depends on
+/// its length.
+pub fn read_alike() {
+    READ.store(OWN_READ, Relaxed);
+}
 
 /// How much those read at once who choose: what was read is still in the first-level cache when it is unmasked.
 pub const OWN_READ: usize = 8 << 10;
 
 /// A read buffer that starts with a page. How far a copy's source and target are apart within a page moves its speed by a
 /// third, so those who choose their buffers have it alike instead of leaving it to the allocator.
-pub struct ReadBuffer {
+pub struct PageBuffer {
     memory: Box<[u8]>,
     start: usize,
     len: usize,
 }
 
-impl ReadBuffer {
+impl PageBuffer {
     pub fn new(len: usize) -> Self {
         const PAGE: usize = 4096;
         let memory: Box<[u8]> = vec![0; len + PAGE].into();
@@ -39,7 +45,7 @@ impl ReadBuffer {
     }
 }
 
-impl Deref for ReadBuffer {
+impl Deref for PageBuffer {
     type Target = [u8];
 
     #[inline]
@@ -48,7 +54,7 @@ impl Deref for ReadBuffer {
     }
 }
 
-impl DerefMut for ReadBuffer {
+impl DerefMut for PageBuffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start..][..self.len]
@@ -103,7 +109,7 @@ impl Pipe {
     #[inline]
     fn next(&self, room: usize) -> &[u8] {
         let at = self.0.at.load(Relaxed);
-        let len = (self.0.end.load(Relaxed) - at).min(READ).min(room);
+        let len = (self.0.end.load(Relaxed) - at).min(READ.load(Relaxed)).min(room);
         self.0.at.store(at + len, Relaxed);
         &self.0.source[at..at + len]
     }

@@ -145,12 +145,6 @@ impl<R: Role> Connection<R> {
         CloseRecord::of(&self.receiver, &self.sender)
     }
 
-    /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
-        self.receiver.failure()
-    }
-
     /// How many payload bytes of the message under way have been consumed. `None` between two messages.
     #[must_use]
     pub const fn message_progress(&self) -> Option<u64> {
@@ -244,7 +238,7 @@ impl<R: Role> Connection<R> {
     /// Fails the connection for a reason of its own.
     #[cfg(feature = "alloc")]
     pub(crate) fn fail<O: Output + ?Sized>(&mut self, failure: impl Into<Failure>, out: &mut O) {
-        if self.failure().is_none() {
+        if self.receiver.failure().is_none() {
             let failure = self.receiver.fail(failure);
             self.answer_failure(failure.into(), out);
         }

@@ -1,35 +1,25 @@
-//! What a peer can get wrong: for each sequence the exact rule or limit, the close code on the wire, and the byte at
-//! which it must be refused at the latest (law L5), however the bytes are cut (law L1).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "a test fails by panicking"
-)]
+//! The table of malformed sequences.
 
-mod common;
-
-use common::*;
-use sockless::connection::{Role, Transport};
+use sockless::connection::Role;
 use sockless::error::{Failure, LimitExceeded, Violation};
 use sockless::limits::Limits;
 
+use crate::common::*;
+
 /// One malformed sequence.
-struct Row {
-    name: &'static str,
-    limits: Limits,
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) limits: Limits,
     /// What is legal of it.
-    before: Vec<u8>,
+    pub(crate) before: Vec<u8>,
     /// What is not.
-    bad: Vec<u8>,
+    pub(crate) bad: Vec<u8>,
     /// The index in `bad` of the byte that must be refused.
-    at: usize,
-    error: Failure,
-    code: u16,
+    pub(crate) at: usize,
+    pub(crate) error: Failure,
+    pub(crate) code: u16,
     /// Whether the byte before that one must still be accepted: it could be the start of something legal.
-    exact: bool,
+    pub(crate) exact: bool,
 }
 
 /// Builds the table for one role.
@@ -93,7 +83,7 @@ impl Table {
 }
 
 /// The table, as the peer of this role would send it.
-fn table<R: Role>() -> Vec<Row> {
+pub(crate) fn table<R: Role>() -> Vec<Row> {
     use LimitExceeded::{FrameTooLong, MessageTooLong, TooManyFragments};
     use Violation::{
         CloseBodyOneByte, CloseReasonNotUtf8, ControlTooLong, ExpectedContinuation, FragmentedControl,
@@ -572,136 +562,3 @@ fn table<R: Role>() -> Vec<Row> {
     );
     t.rows
 }
-
-/// Runs a row whole, byte by byte, and at every two-way split (around its places of interest where it is long).
-fn check<R: Role>(role: fn() -> R, row: &Row) {
-    let name = row.name;
-    let at = row.before.len() + row.at;
-    let bytes = [&row.before[..], &row.bad].concat();
-    let expected = run(role(), &row.limits, false, &bytes, &[]);
-    assert_eq!(expected.error, Some(row.error), "{name}");
-    assert_eq!(expected.transport, Transport::FlushThenHalfClose, "{name}");
-    let record = &expected.record;
-    assert_eq!(
-        (record.sent, record.failure),
-        (Some(row.code), Some(row.error)),
-        "{name}"
-    );
-    assert!(
-        expected.output.ends_with(&close_from_us::<R>(row.code)),
-        "{name}: {:x?}",
-        expected.output
-    );
-    assert_eq!(row.error.close_code().0, row.code, "{name}");
-
-    // What came before is not touched by what comes after.
-    let before = run(role(), &row.limits, false, &row.before, &[]);
-    assert_eq!(before.error, None, "{name}");
-    assert!(expected.seen.starts_with(&before.seen), "{name}");
-    assert!(
-        expected.output.len() == before.output.len() + close_from_us::<R>(row.code).len(),
-        "{name}"
-    );
-
-    // The byte that must be refused at the latest is enough, and where something legal could come, the first.
-    let early = run(role(), &row.limits, false, &bytes[..=at], &[]);
-    assert_eq!(early, expected, "{name}: refused at byte {at}");
-    if row.exact {
-        assert_eq!(
-            run(role(), &row.limits, false, &bytes[..at], &[]).error,
-            None,
-            "{name}: byte {at} decides"
-        );
-    }
-
-    let messages = run_messages(role(), &row.limits, false, &bytes, &[]);
-    assert_eq!(messages.error, expected.error, "{name}");
-    assert_eq!(messages.output, expected.output, "{name}");
-
-    // Nothing after the byte that is refused matters: a long tail is not cut everywhere.
-    let bytes = &bytes[..bytes.len().min(at + 20)];
-    let bytewise = byte_by_byte(bytes);
-    let splits = (0..=bytes.len()).map(|cut| vec![cut]);
-    for cuts in splits.chain([bytewise]) {
-        assert_eq!(
-            run(role(), &row.limits, false, bytes, &cuts),
-            expected,
-            "{name}: cut at {cuts:?}"
-        );
-        assert_eq!(
-            run_messages(role(), &row.limits, false, bytes, &cuts),
-            messages,
-            "{name}: cut at {cuts:?}"
-        );
-    }
-}
-
-fn every_row<R: Role>(role: fn() -> R) {
-    let table = table::<R>();
-    println!("{} malformed sequences", table.len());
-    assert!(table.len() >= 60);
-    for row in &table {
-        check(role, row);
-    }
-    for violation in Violation::ALL {
-        let other_role = if R::IS_CLIENT {
-            Violation::UnmaskedFrame
-        } else {
-            Violation::MaskedFrame
-        };
-        let covered = table.iter().any(|row| row.error == Failure::Violation(*violation));
-        assert_eq!(covered, *violation != other_role, "{violation:?}");
-    }
-}
-
-/// Bytes from a generator, some of them nearly frames: no panic, progress, and the same however they are cut.
-fn noise<R: Role>(role: fn() -> R) {
-    let limits = Limits::default()
-        .with_max_frame_len(300)
-        .with_max_message_len(500)
-        .with_fragment_budget(4);
-    let mut numbers = Numbers(0x6455);
-    let mut failures = std::collections::BTreeMap::new();
-    for _ in 0..3000 {
-        let mut bytes = Vec::new();
-        for _ in 0..1 + numbers.below(6) {
-            let first = [0x01, 0x81, 0x82, 0x02, 0x00, 0x80, 0x89, 0x8a, 0x88][numbers.below(9)];
-            let len = [0, 1, 2, 5, 125, 126, 200][numbers.below(7)];
-            let payload = match numbers.below(3) {
-                0 => numbers.text(len).into_bytes(),
-                1 => numbers.bytes(len),
-                _ => [&[3, 0xe8][..], numbers.text(len).as_bytes()].concat(),
-            };
-            bytes.extend(from_peer::<R>(first, &payload));
-            if numbers.below(8) == 0 {
-                let at = numbers.below(bytes.len());
-                bytes[at] ^= 1 << numbers.below(8);
-            }
-        }
-        let expected = run(role(), &limits, true, &bytes, &[]);
-        *failures.entry(format!("{:?}", expected.error)).or_insert(0) += 1;
-        assert_eq!(
-            run(role(), &limits, true, &bytes, &byte_by_byte(&bytes)),
-            expected,
-            "{bytes:x?}"
-        );
-        let mut cuts: Vec<usize> = (0..4).map(|_| numbers.below(bytes.len() + 1)).collect();
-        cuts.sort_unstable();
-        assert_eq!(
-            run(role(), &limits, true, &bytes, &cuts),
-            expected,
-            "{bytes:x?} cut at {cuts:?}"
-        );
-        let messages = run_messages(role(), &limits, true, &bytes, &cuts);
-        assert_eq!(
-            messages.seen,
-            whole_messages(&expected.seen),
-            "{bytes:x?} cut at {cuts:?}"
-        );
-        assert_eq!(messages.output, expected.output, "{bytes:x?} cut at {cuts:?}");
-    }
-    println!("{failures:#?}");
-    assert!(failures.len() > 10, "{failures:?}");
-}
-
-both_roles!(every_row, noise);
