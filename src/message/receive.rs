@@ -492,6 +492,10 @@ fn take_control<R: Role, S: Storage>(
         bytes.copy_from_slice(payload);
     }
     at.consume(len);
+    if control == Control::Close {
+        // "[...] discard any further data received" (section 5.5.1), and the fragments of a message that will not end.
+        at.discard();
+    }
     Ok(Ok(Some(Found::Control(control, Some(range)))))
 }
 
@@ -503,8 +507,20 @@ fn finish_streaming<R: Role, S: Storage>(
     let ReadBuffer { memory, at, .. } = input;
     let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
     let step = half.step(&mut unread);
-    at.consume(at.end - at.start - unread.len());
+    let consumed = at.end - at.start - unread.len();
+    at.consume(consumed);
     at.wanted = 0;
+    match half.receiver().phase {
+        // Nothing of it will be read, nor of the fragments before it.
+        Phase::Closed | Phase::Ended | Phase::Failed(_) => at.discard(),
+        Phase::Start
+        | Phase::Between
+        | Phase::Header
+        | Phase::Data { .. }
+        | Phase::Control { .. }
+        | Phase::Held(_)
+        | Phase::Failing(_) => {}
+    }
     Ok(match step? {
         Step::NeedInput => Some(None),
         Step::Control(control, payload) => {
