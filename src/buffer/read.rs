@@ -15,7 +15,7 @@ use alloc::{string::String, vec::Vec};
 
 #[cfg(feature = "alloc")]
 use super::output::OutOfMemory;
-use super::storage::Storage;
+use super::storage::{Storage, move_to_front};
 #[cfg(feature = "alloc")]
 use super::storage::grow;
 use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
@@ -522,10 +522,10 @@ impl<S: Storage> ReadBuffer<S> {
 
     fn move_unread(&mut self) {
         let (Cursor { start, end, .. }, to) = (self.at, self.unread_target());
-        if start > to && end <= self.memory.bytes().len() {
-            self.memory.bytes_mut().copy_within(start..end, to);
-            self.at.start = to;
-            self.at.end = to + (end - start);
+        if let (Some(bytes), Some(by)) = (self.memory.bytes_mut().get_mut(to..end), start.checked_sub(to)) {
+            move_to_front(bytes, by);
+            self.at.start -= by;
+            self.at.end -= by;
         }
         if self.at.joined_len() == 0 {
             self.at.clear_joined();
@@ -535,8 +535,8 @@ impl<S: Storage> ReadBuffer<S> {
     /// Moves the fragments of a message under way to the front, with what is unread behind them.
     fn move_joined(&mut self) {
         let Cursor { joined_start, end, .. } = self.at;
-        if self.at.joined_len() > 0 && joined_start > 0 && end <= self.memory.bytes().len() {
-            self.memory.bytes_mut().copy_within(joined_start..end, 0);
+        if self.at.joined_len() > 0 {
+            move_to_front(self.memory.bytes_mut().get_mut(..end).unwrap_or_default(), joined_start);
             self.at.joined_start = 0;
             self.at.joined_end -= joined_start;
             self.at.start -= joined_start;
