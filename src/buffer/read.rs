@@ -261,10 +261,10 @@ impl ReadBuffer {
         if self.is_at_rest() {
             return Ok(());
         }
-        grow(
-            &mut held.memory,
-            self.joined().len().saturating_add(self.unread().len()),
-        )?;
+        let arrived = self.joined().len().saturating_add(self.unread().len());
+        // With room for what the frame lacks where that is less, so that it need not grow again.
+        let lacks = if self.at.wanted <= arrived { self.at.wanted } else { 0 };
+        grow(&mut held.memory, arrived.saturating_add(lacks))?;
         held.join(self.joined())?;
         held.extend(self.unread())?;
         held.at.wanted = self.at.wanted;

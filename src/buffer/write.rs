@@ -45,7 +45,7 @@ pub struct WriteBuffer {
     shared: VecDeque<Kept>,
     /// The bytes of `shared` that are still to be written.
     shared_len: usize,
-    /// The most that `memory` held since it was last empty.
+    /// How much memory was needed lately.
     peak: usize,
     watermark: usize,
 }
@@ -148,7 +148,7 @@ impl WriteBuffer {
 
     /// Everything is written. Memory that was not needed lately is given back.
     fn clear(&mut self) {
-        self.peak = self.peak.max(self.memory.len());
+        self.peak = self.memory.len().max(self.peak - self.peak / 4);
         self.memory.clear();
         self.written = 0;
         if self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {
@@ -157,7 +157,6 @@ impl WriteBuffer {
         if self.shared.capacity() * size_of::<Kept>() > KEPT {
             self.shared.shrink_to(0);
         }
-        self.peak = 0;
     }
 
     /// Gives back all memory, if nothing is unwritten.
