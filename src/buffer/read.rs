@@ -264,11 +264,21 @@ impl ReadBuffer {
         let arrived = self.joined().len().saturating_add(self.unread().len());
         // With room for what the frame lacks where that is less, so that it need not grow again.
         let lacks = if self.at.wanted <= arrived { self.at.wanted } else { 0 };
-        grow(&mut held.memory, arrived.saturating_add(lacks))?;
-        held.join(self.joined())?;
-        held.extend(self.unread())?;
-        held.at.wanted = self.at.wanted;
-        held.at.unmasked = self.at.unmasked;
+        let len = arrived.saturating_add(lacks);
+        held.memory.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+        held.memory.clear();
+        held.memory.extend_from_slice(self.joined());
+        held.memory.extend_from_slice(self.unread());
+        held.memory.resize(len, 0);
+        held.at = Cursor {
+            joined_end: self.joined().len(),
+            start: self.joined().len(),
+            end: arrived,
+            wanted: self.at.wanted,
+            unmasked: self.at.unmasked,
+            incomplete: self.at.incomplete,
+            ..Cursor::START
+        };
         self.at.discard();
         Ok(())
     }
@@ -293,15 +303,6 @@ impl ReadBuffer {
         self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
-        Ok(())
-    }
-
-    /// The fragments of a message under way, in an empty buffer.
-    fn join(&mut self, fragments: &[u8]) -> Result<(), OutOfMemory> {
-        self.extend(fragments)?;
-        self.at.joined_start = 0;
-        self.at.joined_end = self.at.end;
-        self.at.start = self.at.end;
         Ok(())
     }
 

@@ -343,7 +343,7 @@ impl<R: WsRole> Run for SendBuffered<R> {
         let Self { pipe, workload, ws } = self;
         for payload in workload.sends() {
             ws.tx().binary(payload).unwrap();
-            if ws.output().len() >= FLUSH {
+            if ws.buffers().1.is_over_watermark() {
                 flush_buffered(pipe, ws);
             }
         }
