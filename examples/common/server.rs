@@ -1,5 +1,6 @@
 //! What the servers among the examples share: their options, a thread for each connection, and the opening handshake.
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -124,8 +125,12 @@ pub(crate) fn open(
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
     let answered = loop {
         read_until(stream, deadline)?;
-        if !handshake.exchange(stream)? {
-            break Ok(None);
+        match handshake.exchange(stream) {
+            Ok(true) => {}
+            Ok(false) => break Ok(None),
+            // A browser that has connected ahead of need.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && handshake.unread().is_empty() => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
         match handshake.receive() {
             Ok(None) => {}
