@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod check;
+mod frame;
+pub mod generate;
+mod head;
+pub mod model;
+mod rule;
+mod session;
+mod tables;
+
+pub use check::{Checker, Finding, Implementation, Judgement, Progress, Report, Table, Verdict, Wire, judge};
+pub use generate::Split;
+pub use rule::{Answer, Role, Rule};
+pub use session::{ACCEPT, Case, Session, Topic};
+pub use tables::sessions;
