@@ -40,7 +40,10 @@ fn every_defect_is_noticed() {
         while let Some((defect, role, verdict)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let report = check(Checker::new().stop_at_first_fail(), *defect, *role);
             if report.verdict() != *verdict {
-                wrong.push(format!("{defect:?} as {role}: {}, not {verdict}\n{report}", report.verdict()));
+                wrong.push(format!(
+                    "{defect:?} as {role}: {}, not {verdict}\n{report}",
+                    report.verdict()
+                ));
             }
         }
         wrong
@@ -50,8 +53,24 @@ fn every_defect_is_noticed() {
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let _ = std::panic::take_hook();
-    let brief = |text: &String| text.lines().take(1).chain(text.lines().filter(|line| line.contains(" as ") && line.contains("section")).take(3)).collect::<Vec<_>>().join("\n    ");
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), jobs.len(), wrong.iter().map(brief).collect::<Vec<_>>().join("\n"));
+    let brief = |text: &String| {
+        text.lines()
+            .take(1)
+            .chain(
+                text.lines()
+                    .filter(|line| line.contains(" as ") && line.contains("section"))
+                    .take(3),
+            )
+            .collect::<Vec<_>>()
+            .join("\n    ")
+    };
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        jobs.len(),
+        wrong.iter().map(brief).collect::<Vec<_>>().join("\n")
+    );
 }
 
 /// Every defect is another one, and there are as many as are promised.

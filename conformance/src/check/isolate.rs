@@ -56,7 +56,11 @@ impl<F: FnMut(&mut Wire) + Clone + Send + 'static> Runs for Isolated<F> {
             None => self.worker(),
         };
         // What hangs once hangs again: later sessions are not given as long.
-        let limit = if self.hung < 3 { self.limit } else { self.limit.min(Duration::from_secs(1)) };
+        let limit = if self.hung < 3 {
+            self.limit
+        } else {
+            self.limit.min(Duration::from_secs(1))
+        };
         if worker.jobs.send((Arc::clone(session), Arc::clone(cuts))).is_err() {
             return Err(String::from("its thread has ended"));
         }

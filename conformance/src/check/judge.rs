@@ -146,20 +146,27 @@ impl Judge {
         let session = &wire.session;
         let sent = wire.sent.get(frames_at..).unwrap_or_default();
         let sent_reading = model::receive(session.role.peer(), sent, &SENT);
-        self.keys.extend(sent_reading.frames.iter().filter_map(|frame| frame.key));
+        self.keys
+            .extend(sent_reading.frames.iter().filter_map(|frame| frame.key));
         let closed = self.sent(wire, frames_at, sent.len(), &sent_reading, how);
         if self.failed_so_far() {
             return;
         }
         let noticed = wire.failed.is_some() || closed.is_some();
-        if matches!(session.case, Case::Broken(Rule::LengthNotMinimal | Rule::ControlTooLong)) {
+        if matches!(
+            session.case,
+            Case::Broken(Rule::LengthNotMinimal | Rule::ControlTooLong)
+        ) {
             let frames = session.bytes.get(session.head_len..).unwrap_or_default();
             let any_form = model::receive_any_form(session.role, frames, &session.bounds);
             // A control frame may be short enough, and its length in a form that is too long.
             let short = broken_at(&any_form) > broken_at(reading) + 8;
             let closes_for_it = closed.is_some_and(|(code, _)| code == Some(1002)) || wire.failed.is_some();
             if short && (!noticed || !closes_for_it) {
-                self.custom("5.2", "takes a length that is not in its shortest form, which the RFC does not forbid a receiver");
+                self.custom(
+                    "5.2",
+                    "takes a length that is not in its shortest form, which the RFC does not forbid a receiver",
+                );
                 return self.rest(wire, &any_form, &sent_reading, closed, how);
             }
         }
@@ -219,7 +226,14 @@ impl Judge {
     }
 
     /// What was delivered; all of it, if no rule is broken.
-    fn data(&mut self, wire: &Wire, reading: &Reading, sent: &Reading, rule: Option<Rule>, (closed, how): (Closed, How)) {
+    fn data(
+        &mut self,
+        wire: &Wire,
+        reading: &Reading,
+        sent: &Reading,
+        rule: Option<Rule>,
+        (closed, how): (Closed, How),
+    ) {
         let expected = reading.messages();
         let echoed;
         let (seen, part) = match how {
@@ -230,7 +244,11 @@ impl Judge {
             }
         };
         let section = if rule.is_some() { "7.1.7" } else { "5.6" };
-        let same = seen.iter().zip(&expected).take_while(|(seen, expected)| seen == expected).count();
+        let same = seen
+            .iter()
+            .zip(&expected)
+            .take_while(|(seen, expected)| seen == expected)
+            .count();
         self.take(reading, same);
         self.delivered = same;
         if let (Some(seen), Some(expected)) = (seen.get(same), expected.get(same)) {
@@ -322,9 +340,10 @@ impl Judge {
         }
         unanswered.extend(before);
         let last_is_answered = pings.last().is_none_or(|last| pongs.contains(last));
-        if let Some(ping) = unanswered.first() {
+        // Behind a message that was refused there are no Pings.
+        if let Some(ping) = unanswered.first().filter(|_| self.claim.is_none()) {
             let open = reading.verdict == model::Verdict::Complete || reading.verdict == model::Verdict::Unfinished;
-            if open && !last_is_answered && self.claim.is_none() {
+            if open && !last_is_answered {
                 let why = match unasked.first() {
                     Some(pong) => format!("answers a Ping with {} by a Pong with {}", bytes(ping), bytes(pong)),
                     None => String::from("does not answer the last Ping"),
@@ -337,20 +356,27 @@ impl Judge {
                 self.custom("5.5.2", "does not answer a Ping that came before the Close");
             }
         }
-        let Some(pong) = unasked.first() else { return };
-        if received.contains(pong) {
-            self.should("5.5.3", "answers a Pong with a Pong");
-        } else if rule == Some(Rule::TextNotUtf8) && follow.contains(pong) {
-            // Whoever looks at text when the message is whole has answered Pings inside it by then.
-            self.custom("8.1", "answers a Ping behind bytes that are not UTF-8");
-        } else if rule.is_some() && !pings.contains(pong) {
-            self.fail("7.1.7", format!("sends a Pong with {} that answers no Ping, or one behind the broken rule", bytes(pong)));
-        } else if pings.contains(pong) {
-            self.custom("5.5.3", "answers a Ping more than once");
-        } else if how == How::Echo {
-            self.custom("5.5.3", "sends a Pong that nobody asked for");
-        } else {
-            self.fail("5.5.3", format!("sends a Pong with {} that answers no Ping", bytes(pong)));
+        for pong in unasked {
+            if pings.contains(&pong) {
+                self.custom("5.5.3", "answers a Ping more than once");
+            } else if received.contains(&pong) {
+                self.should("5.5.3", "answers a Pong with a Pong");
+            } else if how == How::Echo {
+                self.custom("5.5.3", "sends a Pong that nobody asked for");
+            } else if rule == Some(Rule::TextNotUtf8) && follow.contains(&pong) {
+                // Whoever looks at text when the message is whole has answered Pings inside it by then.
+                self.custom("8.1", "answers a Ping behind bytes that are not UTF-8");
+            } else {
+                let why = if rule.is_some() {
+                    ", or one behind the broken rule"
+                } else {
+                    ""
+                };
+                self.fail(
+                    "5.5.3",
+                    format!("sends a Pong with {} that answers no Ping{why}", bytes(pong)),
+                );
+            }
         }
     }
 
@@ -362,7 +388,11 @@ impl Judge {
         match (reading.close(), rule) {
             (Some((code, reason)), _) => {
                 if code != *seen_code {
-                    let why = format!("reports the close code {}, not {}", code_shown(*seen_code), code_shown(code));
+                    let why = format!(
+                        "reports the close code {}, not {}",
+                        code_shown(*seen_code),
+                        code_shown(code)
+                    );
                     self.fail("7.1.5", why);
                 } else if reason.as_bytes() != seen_reason {
                     self.fail("7.1.6", "reports another close reason than was sent");
@@ -388,9 +418,8 @@ impl Judge {
             (None, _, _) => None,
         };
         if let Some((given, error)) = refused {
-            let answered = closed.is_some_and(|(code, _)| {
-                Some(code) == peer || code == Some(1000) && peer == Some(None)
-            });
+            let answered =
+                closed.is_some_and(|(code, _)| Some(code) == peer || code == Some(1000) && peer == Some(None));
             if let model::Verdict::Closed { after } = reading.verdict
                 && given >= wire.session.head_len + after
                 && answered
@@ -456,7 +485,10 @@ impl Judge {
         self.broken_code(wire, rule, reading, code);
         // How early a limit can be seen depends on the limit.
         if noticed > wire.chunk_end(after) && rule != Rule::TooBig && how == How::InMemory {
-            self.custom(rule.section(), format!("notices after {noticed} bytes, not after {after}"));
+            self.custom(
+                rule.section(),
+                format!("notices after {noticed} bytes, not after {after}"),
+            );
         }
     }
 
@@ -490,7 +522,11 @@ impl Judge {
             });
             return;
         }
-        let why = format!("fails with the close code {} instead of {}", code_shown(code), listed(&expected));
+        let why = format!(
+            "fails with the close code {} instead of {}",
+            code_shown(code),
+            listed(&expected)
+        );
         self.should("7.1.7", why);
     }
 }

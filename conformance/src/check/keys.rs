@@ -97,7 +97,9 @@ mod tests {
     fn by_chance(count: usize) -> Vec<[u8; 4]> {
         let mut state = 7_u64;
         let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         };
         (0..count).map(|_| std::array::from_fn(|_| next())).collect()

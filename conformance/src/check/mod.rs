@@ -19,8 +19,8 @@ use std::time::Duration;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-pub(crate) use judge::{How, outcome};
 pub use judge::judge;
+pub(crate) use judge::{How, outcome};
 pub use report::{Finding, Report, Table};
 pub use verdict::{Judgement, Verdict};
 pub use wire::{Implementation, Wire};
@@ -314,7 +314,13 @@ impl Checker {
         match strategy.new_tree(&mut runner) {
             Ok(tree) => tree.current().0,
             // No strategy of ours rejects anything.
-            Err(_) => Session::of(role, Topic::Messages, "", crate::session::Parts::default(), tables::BOUNDS),
+            Err(_) => Session::of(
+                role,
+                Topic::Messages,
+                "",
+                crate::session::Parts::default(),
+                tables::BOUNDS,
+            ),
         }
     }
 }
@@ -331,6 +337,7 @@ impl Across {
 
 /// Puts what holds for more than one case into the findings it belongs to.
 fn settle(across: Across, findings: &mut [Finding], limits: &mut Vec<String>) {
+    let mut least: Option<Claim> = None;
     for (claim, example) in across.claims {
         let Some(finding) = findings.iter_mut().find(|finding| finding.case == example.case) else {
             continue;
@@ -340,9 +347,11 @@ fn settle(across: Across, findings: &mut [Finding], limits: &mut Vec<String>) {
         } else if claim.sizes.is_usual() {
             (Verdict::Custom, claim.believed())
         } else {
-            let limit = claim.believed();
-            if limits.len() < 4 && !limits.contains(&limit) {
-                limits.push(limit);
+            if least
+                .as_ref()
+                .is_none_or(|least| claim.sizes.message < least.sizes.message)
+            {
+                least = Some(claim);
             }
             continue;
         };
@@ -351,6 +360,7 @@ fn settle(across: Across, findings: &mut [Finding], limits: &mut Vec<String>) {
             finding.show(example);
         }
     }
+    limits.extend(least.map(|least| least.believed()));
     if let Some((sign, example)) = across.bad_keys
         && let Some(finding) = findings.iter_mut().find(|one| one.case == Case::Legal(Topic::MaskKeys))
         && finding.verdict < Verdict::Fail

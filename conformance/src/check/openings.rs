@@ -8,7 +8,11 @@ use crate::session::Case;
 
 /// Judges what was sent for a handshake. Returns where frames begin, if they may.
 pub(super) fn head(judge: &mut Judge, wire: &Wire) -> Option<usize> {
-    let end = wire.sent.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+    let end = wire
+        .sent
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map(|at| at + 4);
     let head = end.and_then(|end| wire.sent.get(..end)).unwrap_or_default();
     match (wire.session.role, wire.session.case) {
         (Role::Server, Case::Legal(_)) => legal_response(judge, wire, head),
@@ -28,7 +32,11 @@ pub(super) fn head(judge: &mut Judge, wire: &Wire) -> Option<usize> {
             }
         }
     }
-    if judge.failed_so_far() { None } else { Some(end.unwrap_or(0)) }
+    if judge.failed_so_far() {
+        None
+    } else {
+        Some(end.unwrap_or(0))
+    }
 }
 
 /// A client's request.
@@ -55,7 +63,9 @@ fn status_of(head: &[u8]) -> Option<u16> {
 fn list(head: &[u8], name: &str) -> Vec<String> {
     let head: String = head.iter().map(|byte| char::from(*byte)).collect();
     let fields = head.lines().filter_map(|line| line.split_once(':'));
-    let values = fields.filter(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1);
+    let values = fields
+        .filter(|field| field.0.eq_ignore_ascii_case(name))
+        .map(|field| field.1);
     let members = values.flat_map(|value| value.split(','));
     members
         .map(|member| String::from(member.trim()))
@@ -134,7 +144,10 @@ fn extensions(judge: &mut Judge, request: &[u8], head: &[u8]) {
     let offered: Vec<String> = list(request, "sec-websocket-extensions").iter().map(name).collect();
     for agreed in list(head, "sec-websocket-extensions") {
         if !offered.contains(&name(&agreed)) {
-            judge.fail("4.2.2", format!("agrees to the extension {agreed}, which was not offered"));
+            judge.fail(
+                "4.2.2",
+                format!("agrees to the extension {agreed}, which was not offered"),
+            );
         }
     }
 }
@@ -148,7 +161,10 @@ fn subprotocols(judge: &mut Judge, request: &[u8], head: &[u8]) {
     }
     for agreed in agreed {
         if !asked.contains(&agreed) {
-            judge.fail("4.2.2", format!("agrees to the subprotocol {agreed}, which was not asked for"));
+            judge.fail(
+                "4.2.2",
+                format!("agrees to the subprotocol {agreed}, which was not asked for"),
+            );
         }
     }
 }
@@ -195,7 +211,10 @@ fn refusal_status(judge: &mut Judge, wire: &Wire, rule: Rule, head: &[u8]) {
         (Some(101), _) => judge.fail(rule.section(), format!("opens the connection after {rule}")),
         (Some(status @ 400..=599), Answer::Status(426)) => {
             if list(head, "sec-websocket-version").is_empty() {
-                judge.fail("4.2.2", format!("answers {status} to {rule}, and does not say which version it takes"));
+                judge.fail(
+                    "4.2.2",
+                    format!("answers {status} to {rule}, and does not say which version it takes"),
+                );
             } else if status != 426 {
                 judge.custom("4.2.2", format!("answers {status}, not 426, to {rule}"));
             }
@@ -216,11 +235,16 @@ fn behind_refusal(judge: &mut Judge, wire: &Wire, rule: Rule, head: &[u8], rest:
         return; // Content need not follow: the request may be a HEAD.
     }
     let coding = list(head, "transfer-encoding").pop();
-    let length = list(head, "content-length").pop().and_then(|len| len.parse::<usize>().ok());
+    let length = list(head, "content-length")
+        .pop()
+        .and_then(|len| len.parse::<usize>().ok());
     if coding.is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         // The last chunk and the trailers end in an empty line.
         if !rest.ends_with(b"\r\n\r\n") {
-            judge.fail(rule.section(), "sends something else than the content behind its response");
+            judge.fail(
+                rule.section(),
+                "sends something else than the content behind its response",
+            );
         }
     } else if let Some(length) = length {
         if rest.len() > length {

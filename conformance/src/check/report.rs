@@ -58,7 +58,11 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "section {}, {}: {} {}", self.section, self.case, self.verdict, self.why)?;
+        write!(
+            f,
+            "section {}, {}: {} {}",
+            self.section, self.case, self.verdict, self.why
+        )?;
         let Some((session, cuts)) = &self.example else {
             return Ok(());
         };
@@ -130,7 +134,11 @@ impl fmt::Display for Report {
             }
         }
         for limit in &self.limits {
-            writeln!(f, "{} as {} has a limit, which is no fault: it {limit}", self.name, self.role)?;
+            writeln!(
+                f,
+                "{} as {} has a limit, which is no fault: it {limit}",
+                self.name, self.role
+            )?;
         }
         if self.verdict() > Verdict::Pass {
             writeln!(f, "seed {}; {} connections", self.seed, self.runs())?;

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Runs;
 use super::judge;
 use super::wire::{Implementation, Wire};
-use super::Runs;
 use crate::generate;
 use crate::rule::Role;
 use crate::session::Session;
@@ -102,7 +102,9 @@ fn watch(name: &str, role: Role, limit: Duration, shared: &Shared) {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
             std::process::exit(101);
         }
-        let waited = shared.changed.wait_timeout(watched, left.min(Duration::from_millis(200)));
+        let waited = shared
+            .changed
+            .wait_timeout(watched, left.min(Duration::from_millis(200)));
         watched = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
 }

@@ -99,7 +99,16 @@ fn boundary_payload() -> BoxedStrategy<(bool, Vec<u8>)> {
         1 => 65533_usize..=65538,
     ];
     (lengths, any::<bool>(), any::<u32>())
-        .prop_map(|(len, text, seed)| (text, if text { long_text(seed, len) } else { long_bytes(seed, len) }))
+        .prop_map(|(len, text, seed)| {
+            (
+                text,
+                if text {
+                    long_text(seed, len)
+                } else {
+                    long_bytes(seed, len)
+                },
+            )
+        })
         .boxed()
 }
 
@@ -219,10 +228,20 @@ fn with_close(before: BoxedStrategy<Vec<Frame>>) -> BoxedStrategy<Vec<Frame>> {
 /// A message of a few hundred bytes or a few thousand, in any number of fragments up to a hundred.
 fn long_message() -> BoxedStrategy<Item> {
     let len = prop_oneof![3 => 126_usize..1000, 1 => 1000_usize..9000];
-    (len, any::<bool>(), any::<u32>(), vec_of(any::<u16>(), 0..100), vec_of(ping_or_pong(), 0..4))
+    (
+        len,
+        any::<bool>(),
+        any::<u32>(),
+        vec_of(any::<u16>(), 0..100),
+        vec_of(ping_or_pong(), 0..4),
+    )
         .prop_map(|(len, text, seed, cuts, between)| Item::Message {
             text,
-            payload: if text { long_text(seed, len) } else { long_bytes(seed, len) },
+            payload: if text {
+                long_text(seed, len)
+            } else {
+                long_bytes(seed, len)
+            },
             cuts,
             between,
         })

@@ -15,8 +15,8 @@ mod faults;
 mod frames;
 mod handshakes;
 
-pub(crate) use frames::{long_bytes, long_text};
 pub use cuts::{Split, chunks, split};
+pub(crate) use frames::{long_bytes, long_text};
 
 /// What no generated session goes over, but for those that break [`Rule::TooBig`] or [`Rule::TooManyFragments`].
 pub const BOUNDS: Bounds = Bounds {

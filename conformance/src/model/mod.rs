@@ -217,7 +217,15 @@ fn receive_as(role: Role, bytes: &[u8], bounds: &Bounds, shortest: bool) -> Read
     let mut message = None;
     let mut start = 0;
     while let Some(&first) = bytes.get(start) {
-        match frame(&mut reading, role, bytes, start, first, &mut message, (bounds, shortest)) {
+        match frame(
+            &mut reading,
+            role,
+            bytes,
+            start,
+            first,
+            &mut message,
+            (bounds, shortest),
+        ) {
             Ok(end) => start = end,
             Err(verdict) => {
                 reading.verdict = verdict;
@@ -364,7 +372,11 @@ fn frame(
         .and_then(|length| arrived.get(..length))
         .unwrap_or(arrived);
     let payload: Vec<u8> = match key {
-        Some(key) => arrived.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect(),
+        Some(key) => arrived
+            .iter()
+            .zip(key.iter().cycle())
+            .map(|(byte, key)| byte ^ key)
+            .collect(),
         None => arrived.to_vec(),
     };
     reading.frames.push(Header {
@@ -525,4 +537,3 @@ fn utf8(bytes: &[u8]) -> (usize, Option<usize>) {
     }
     (valid, None)
 }
-

@@ -154,10 +154,11 @@ pub fn response(bytes: &[u8], key: &str) -> Opening {
     };
     let mut broken = Vec::new();
     let digits = |text: &str| text.len() == 1 && text.chars().all(|c| c.is_ascii_digit());
-    let version = head.part(0).strip_prefix("HTTP/").and_then(|version| version.split_once('.'));
-    if !version.is_some_and(|(major, minor)| digits(major) && digits(minor))
-        || !is_status(head.part(1))
-    {
+    let version = head
+        .part(0)
+        .strip_prefix("HTTP/")
+        .and_then(|version| version.split_once('.'));
+    if !version.is_some_and(|(major, minor)| digits(major) && digits(minor)) || !is_status(head.part(1)) {
         broken.push(Rule::ResponseSyntax);
     } else if head.part(0) != "HTTP/1.1" {
         broken.push(Rule::ResponseVersion);

@@ -24,7 +24,9 @@ fn codes(table: &mut Table) {
         );
         table.add(Topic::Close, format!("code {code}"), vec![Frame::close(code, "")]);
     }
-    for code in [0, 999, 1000, 1004, 1005, 1006, 1011, 1015, 1016, 2999, 3000, 4999, 5000, 65535] {
+    for code in [
+        0, 999, 1000, 1004, 1005, 1006, 1011, 1015, 1016, 2999, 3000, 4999, 5000, 65535,
+    ] {
         table.core = false;
         let mut frames = vec![Frame::text("before"), Frame::close(code, "with a reason")];
         complete(&mut frames, b"");
@@ -65,9 +67,17 @@ fn reasons(table: &mut Table) {
     }
     for (count, c) in [(61, 'ß'), (41, '€'), (30, '𝄞')] {
         let reason: String = std::iter::repeat_n(c, count).collect();
-        table.add(Topic::Close, format!("a reason of {count} times {c}"), vec![Frame::close(3000, &reason)]);
+        table.add(
+            Topic::Close,
+            format!("a reason of {count} times {c}"),
+            vec![Frame::close(3000, &reason)],
+        );
     }
-    table.add(Topic::Close, "a reason of control characters", vec![Frame::close(1000, "\0\r\n\u{7f}\u{feff}")]);
+    table.add(
+        Topic::Close,
+        "a reason of control characters",
+        vec![Frame::close(1000, "\0\r\n\u{7f}\u{feff}")],
+    );
     table.core = true;
 }
 
@@ -77,17 +87,41 @@ fn after(table: &mut Table) {
         ("a Pong", vec![Frame::pong("too late")], b""),
         ("a text", vec![Frame::text("too late")], b""),
         ("a binary message", vec![Frame::binary("too late")], b""),
-        ("a fragmented message", vec![Frame::text("too ").more(), Frame::last("late")], b""),
+        (
+            "a fragmented message",
+            vec![Frame::text("too ").more(), Frame::last("late")],
+            b"",
+        ),
         ("a continuation", vec![Frame::last("too late")], b""),
         ("the same Close again", vec![Frame::close(1000, "first")], b""),
         ("a second Close", vec![Frame::close(1001, "second")], b""),
-        ("a second Close without a code", vec![Frame::new(0x8, true, vec![])], b""),
-        ("two more Closes", vec![Frame::close(1000, ""), Frame::close(1000, "")], b""),
-        ("a Close with a code that must not be sent", vec![Frame::close(1005, "")], b""),
+        (
+            "a second Close without a code",
+            vec![Frame::new(0x8, true, vec![])],
+            b"",
+        ),
+        (
+            "two more Closes",
+            vec![Frame::close(1000, ""), Frame::close(1000, "")],
+            b"",
+        ),
+        (
+            "a Close with a code that must not be sent",
+            vec![Frame::close(1005, "")],
+            b"",
+        ),
         ("bad text", vec![Frame::text(b"\xff")], b""),
-        ("a frame with a reserved opcode", vec![Frame::new(0x3, true, b"x".to_vec())], b""),
+        (
+            "a frame with a reserved opcode",
+            vec![Frame::new(0x3, true, b"x".to_vec())],
+            b"",
+        ),
         ("half a frame", vec![], b"\x81"),
-        ("bytes that are no frame", vec![], b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (
+            "bytes that are no frame",
+            vec![],
+            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        ),
         ("zeros", vec![], &[0; 40]),
         ("HTTP", vec![], b"GET / HTTP/1.1\r\n\r\n"),
     ];
@@ -102,7 +136,12 @@ fn after(table: &mut Table) {
         }
         let mut all = vec![Frame::text("before").more(), Frame::close(3000, "")];
         all.extend(frames.clone());
-        table.add_with_tail(Topic::Close, format!("{what} after a Close inside a message"), all, tail);
+        table.add_with_tail(
+            Topic::Close,
+            format!("{what} after a Close inside a message"),
+            all,
+            tail,
+        );
     }
 }
 

@@ -7,9 +7,9 @@ use crate::generate::{long_bytes, long_text};
 use crate::session::Topic;
 
 const LENGTHS: &[usize] = &[
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 123, 124, 125, 126, 127, 128, 129, 130, 131, 132,
-    200, 254, 255, 256, 257, 258, 300, 511, 512, 513, 1000, 1023, 1024, 1025, 1400, 2048, 4095, 4096, 4097, 8191, 8192, 8193,
-    10_000, 16_383, 16_384, 16_385, 32_767, 32_768, 32_769, 65_534, 65_535, 65_536, 65_537, 65_540,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 123, 124, 125, 126, 127, 128, 129, 130, 131,
+    132, 200, 254, 255, 256, 257, 258, 300, 511, 512, 513, 1000, 1023, 1024, 1025, 1400, 2048, 4095, 4096, 4097, 8191,
+    8192, 8193, 10_000, 16_383, 16_384, 16_385, 32_767, 32_768, 32_769, 65_534, 65_535, 65_536, 65_537, 65_540,
 ];
 
 /// What is long costs as much as many that are short.
@@ -89,7 +89,11 @@ fn whole(table: &mut Table) {
         for len in [20, 126, 200, 65_536] {
             let mut frames = vec![Frame::new(opcode(text), true, vec![b'a'; len])];
             complete(&mut frames, b"");
-            table.add(Topic::Lengths, format!("{} of {len} bytes, all the same", kind(text)), frames);
+            table.add(
+                Topic::Lengths,
+                format!("{} of {len} bytes, all the same", kind(text)),
+                frames,
+            );
         }
         // Two in a row.
         for len in [125, 126, 65_535, 65_536] {
@@ -99,7 +103,11 @@ fn whole(table: &mut Table) {
                 Frame::new(opcode(!text), true, payload(!text, 2)),
             ];
             complete(&mut frames, b"");
-            table.add(Topic::Lengths, format!("two {} messages of {len} bytes", kind(text)), frames);
+            table.add(
+                Topic::Lengths,
+                format!("two {} messages of {len} bytes", kind(text)),
+                frames,
+            );
         }
     }
     table.core = true;
@@ -142,11 +150,21 @@ fn sums(table: &mut Table) {
             }
             let mut frames = Vec::new();
             for frame in fragments(text, lens) {
-                frames.extend([frame, Frame::ping("1"), Frame::pong("2"), Frame::ping("3"), Frame::ping("")]);
+                frames.extend([
+                    frame,
+                    Frame::ping("1"),
+                    Frame::pong("2"),
+                    Frame::ping("3"),
+                    Frame::ping(""),
+                ]);
             }
             complete(&mut frames, b"");
             table.core = false;
-            table.add(Topic::Fragments, format!("{name}, four control frames after each"), frames);
+            table.add(
+                Topic::Fragments,
+                format!("{name}, four control frames after each"),
+                frames,
+            );
             table.core = true;
         }
     }
@@ -154,15 +172,26 @@ fn sums(table: &mut Table) {
 
 fn many_fragments(table: &mut Table) {
     for text in [true, false] {
-        for count in [3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 20, 31, 32, 33, 50, 63, 64, 65, 100, 101, 127, 128, 129, 255, 256, 257, 300, 1025] {
+        for count in [
+            3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 20, 31, 32, 33, 50, 63, 64, 65, 100, 101, 127, 128, 129, 255, 256, 257,
+            300, 1025,
+        ] {
             table.core = matches!(count, 10 | 17 | 33 | 65 | 100 | 129 | 256 | 300 | 1025);
-            for (each, what) in [(1, "of one byte"), (0, "that are empty, but for the last"), (3, "of three bytes")] {
+            for (each, what) in [
+                (1, "of one byte"),
+                (0, "that are empty, but for the last"),
+                (3, "of three bytes"),
+            ] {
                 // As short as the shortest message: it is their number that matters.
                 let mut lens = vec![each; count - 1];
                 lens.push(1);
                 let mut frames = fragments(text, &lens);
                 complete(&mut frames, b"");
-                table.add(Topic::Fragments, format!("{} in {count} fragments {what}", kind(text)), frames);
+                table.add(
+                    Topic::Fragments,
+                    format!("{} in {count} fragments {what}", kind(text)),
+                    frames,
+                );
             }
         }
         table.core = true;
@@ -171,7 +200,11 @@ fn many_fragments(table: &mut Table) {
             frames.extend([frame, Frame::ping("in between")]);
         }
         complete(&mut frames, b"");
-        table.add(Topic::Fragments, format!("{} in 300 fragments, a Ping after each", kind(text)), frames);
+        table.add(
+            Topic::Fragments,
+            format!("{} in 300 fragments, a Ping after each", kind(text)),
+            frames,
+        );
     }
 }
 
@@ -179,7 +212,10 @@ fn control_frames(table: &mut Table) {
     for len in 0..=125 {
         table.core = matches!(len, 0..=4 | 64 | 123..=125);
         let body = long_bytes(len as u32, len);
-        for (state, before, rest) in states().into_iter().filter(|state| matches!(state.0, "at the start" | "inside a text")) {
+        for (state, before, rest) in states()
+            .into_iter()
+            .filter(|state| matches!(state.0, "at the start" | "inside a text"))
+        {
             let mut frames = before.clone();
             frames.push(Frame::ping(body.clone()));
             complete(&mut frames, rest);
@@ -191,26 +227,51 @@ fn control_frames(table: &mut Table) {
         }
     }
     table.core = true;
-    let pings = |count: usize| (0..count).map(|number| Frame::ping(format!("Ping {number}"))).collect::<Vec<_>>();
+    let pings = |count: usize| {
+        (0..count)
+            .map(|number| Frame::ping(format!("Ping {number}")))
+            .collect::<Vec<_>>()
+    };
     for count in [2, 3, 10, 300] {
         table.add(Topic::Pings, format!("{count} Pings in a row"), pings(count));
     }
     table.add(
         Topic::Pings,
         "the same Ping four times",
-        vec![Frame::ping("same"), Frame::ping("same"), Frame::ping("same"), Frame::ping("same")],
+        vec![
+            Frame::ping("same"),
+            Frame::ping("same"),
+            Frame::ping("same"),
+            Frame::ping("same"),
+        ],
     );
     table.add(
         Topic::Pings,
         "Pings with and without a body in turns",
-        vec![Frame::ping("one"), Frame::ping(""), Frame::ping("two"), Frame::ping(""), Frame::ping("three")],
+        vec![
+            Frame::ping("one"),
+            Frame::ping(""),
+            Frame::ping("two"),
+            Frame::ping(""),
+            Frame::ping("three"),
+        ],
     );
     table.add(
         Topic::Pings,
         "a long Ping, then a short one",
-        vec![Frame::ping(long_bytes(7, 125)), Frame::ping("short"), Frame::ping(long_bytes(8, 60))],
+        vec![
+            Frame::ping(long_bytes(7, 125)),
+            Frame::ping("short"),
+            Frame::ping(long_bytes(8, 60)),
+        ],
     );
-    for body in [&b"\xff\xfe\x00\x80"[..], b"\xc3\x28", b"\x00", b"\x00\x00\x00\x00", b"\xed\xa0\x80"] {
+    for body in [
+        &b"\xff\xfe\x00\x80"[..],
+        b"\xc3\x28",
+        b"\x00",
+        b"\x00\x00\x00\x00",
+        b"\xed\xa0\x80",
+    ] {
         table.add(
             Topic::Pings,
             format!("a Ping with bytes that are not text, {}", body.escape_ascii()),
@@ -220,7 +281,13 @@ fn control_frames(table: &mut Table) {
     table.add(
         Topic::Pongs,
         "Pongs, and then a Ping",
-        vec![Frame::pong("a"), Frame::pong(""), Frame::pong("a"), Frame::ping("b"), Frame::text("after it")],
+        vec![
+            Frame::pong("a"),
+            Frame::pong(""),
+            Frame::pong("a"),
+            Frame::ping("b"),
+            Frame::text("after it"),
+        ],
     );
     // Too long, in each form, in each state.
     for (state, before, rest) in states() {
@@ -235,7 +302,11 @@ fn control_frames(table: &mut Table) {
                 frames.push(Frame::new(opcode, true, body));
                 complete(&mut frames, rest);
                 table.core = matches!(len, 126 | 65_536) && matches!(state, "at the start" | "inside a text");
-                table.add(Topic::Pings, format!("opcode {opcode:#x} of {len} bytes, {state}"), frames);
+                table.add(
+                    Topic::Pings,
+                    format!("opcode {opcode:#x} of {len} bytes, {state}"),
+                    frames,
+                );
             }
             // Short, in a form that is too long for a control frame.
             for form in [Form::Sixteen, Form::SixtyFour] {
@@ -243,7 +314,11 @@ fn control_frames(table: &mut Table) {
                 frames.push(Frame::new(opcode, true, vec![3, 232]).form(form));
                 complete(&mut frames, rest);
                 table.core = false;
-                table.add(Topic::Pings, format!("opcode {opcode:#x}, its length of 2 in {form:?} bits, {state}"), frames);
+                table.add(
+                    Topic::Pings,
+                    format!("opcode {opcode:#x}, its length of 2 in {form:?} bits, {state}"),
+                    frames,
+                );
             }
         }
     }
@@ -279,7 +354,11 @@ fn not_minimal(table: &mut Table) {
                 frames.push(Frame::new(*opcode, rest != b"\xac" || len > 0, body).form(form));
                 complete(&mut frames, rest);
                 table.core = matches!(state, "at the start" | "inside a text");
-                table.add(Topic::Lengths, format!("opcode {opcode:#x}, its length of {len} in {form:?} bits, {state}"), frames);
+                table.add(
+                    Topic::Lengths,
+                    format!("opcode {opcode:#x}, its length of {len} in {form:?} bits, {state}"),
+                    frames,
+                );
             }
         }
     }
@@ -292,7 +371,11 @@ fn declared(table: &mut Table) {
     let small = [0_u64, 1, 2, 5, 125, 126, 200];
     let mut lengths = Vec::new();
     for bit in 31..64 {
-        let remainders: &[u64] = if matches!(bit, 31 | 32 | 33 | 62 | 63) { &small } else { &[0, 5] };
+        let remainders: &[u64] = if matches!(bit, 31 | 32 | 33 | 62 | 63) {
+            &small
+        } else {
+            &[0, 5]
+        };
         lengths.extend(remainders.iter().map(|rest| (1_u64 << bit | rest, *rest)));
     }
     for upper in [0xffff_ffff_u64, 0x7fff_ffff, 0x8000_0001, 0x0001_0000, 0x0101_0101] {
@@ -309,7 +392,10 @@ fn declared(table: &mut Table) {
         (0xffff_ffff_0000_0005, 5),
         (1 << 48 | 9, 9),
     ]);
-    for (number, before) in [vec![], vec![Frame::text("ab").more()], vec![Frame::binary("ab").more()]].into_iter().enumerate() {
+    for (number, before) in [vec![], vec![Frame::text("ab").more()], vec![Frame::binary("ab").more()]]
+        .into_iter()
+        .enumerate()
+    {
         for text in [true, false] {
             if number > 0 && !text {
                 continue;
@@ -321,7 +407,11 @@ fn declared(table: &mut Table) {
                 frames.push(Frame::new(opcode, true, payload(true, *follows as usize)).declared(*length));
                 complete(&mut frames, b"");
                 table.core = number == 0 && !text && matches!(*follows, 5 | 40);
-                table.add(Topic::Lengths, format!("{state} of {length:#x} bytes, of which {follows} follow"), frames);
+                table.add(
+                    Topic::Lengths,
+                    format!("{state} of {length:#x} bytes, of which {follows} follow"),
+                    frames,
+                );
             }
         }
     }

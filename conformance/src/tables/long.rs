@@ -16,13 +16,21 @@ pub(super) fn all(table: &mut Table) {
 
 fn messages(table: &mut Table) {
     for len in [70_000, 100_000, 131_071, 131_073] {
-        let mut frames = vec![Frame::text(long_text(9, len)), Frame::text("after it"), Frame::ping("p")];
+        let mut frames = vec![
+            Frame::text(long_text(9, len)),
+            Frame::text("after it"),
+            Frame::ping("p"),
+        ];
         table.add(Topic::Long, format!("text of {len} bytes"), frames.clone());
         frames[0] = Frame::binary(long_bytes(9, len));
         table.add(Topic::Long, format!("binary of {len} bytes"), frames);
     }
     for len in [262_144, 1 << 20, (1 << 20) + 1] {
-        let frames = vec![Frame::binary(long_bytes(9, len)), Frame::text("after it"), Frame::ping("p")];
+        let frames = vec![
+            Frame::binary(long_bytes(9, len)),
+            Frame::text("after it"),
+            Frame::ping("p"),
+        ];
         table.add(Topic::Long, format!("binary of {len} bytes"), frames);
     }
     for (text, len, each) in [
@@ -44,7 +52,11 @@ fn messages(table: &mut Table) {
         frames.insert(2, Frame::ping("in the middle"));
         frames.extend([Frame::text("after it"), Frame::ping("p")]);
         let kind = if text { "text" } else { "binary" };
-        table.add(Topic::Long, format!("{kind} of {len} bytes in fragments of {each}"), frames);
+        table.add(
+            Topic::Long,
+            format!("{kind} of {len} bytes in fragments of {each}"),
+            frames,
+        );
     }
 }
 
@@ -69,7 +81,9 @@ fn connections(table: &mut Table) {
         frames.push(Frame::ping("p"));
         table.add(topic, format!("{count} {what}"), frames);
     }
-    let mut frames: Vec<Frame> = (0..64).map(|number| Frame::binary(long_bytes(number, 20_000))).collect();
+    let mut frames: Vec<Frame> = (0..64)
+        .map(|number| Frame::binary(long_bytes(number, 20_000)))
+        .collect();
     frames.extend([Frame::text("after them"), Frame::ping("p")]);
     table.add(Topic::Many, "a megabyte in messages of 20000 bytes", frames);
     let mut frames: Vec<Frame> = (0..40).map(|number| Frame::text(long_text(number, 4000))).collect();
@@ -77,7 +91,11 @@ fn connections(table: &mut Table) {
     table.add(Topic::Many, "forty texts of 4000 bytes", frames);
     let mut frames = Vec::new();
     for number in 0..1100_u32 {
-        frames.extend([Frame::text(format!("{number}")).more(), Frame::last("."), Frame::ping("")]);
+        frames.extend([
+            Frame::text(format!("{number}")).more(),
+            Frame::last("."),
+            Frame::ping(""),
+        ]);
     }
     table.add(Topic::Many, "1100 fragmented messages", frames);
     table.add(

@@ -20,8 +20,28 @@ fn request() -> Head {
 
 /// Values that are as good as the usual one.
 const LEGAL: &[(&str, &[&str])] = &[
-    ("Host", &["localhost", "127.0.0.1:9001", "[::1]:80", "xn--bcher-kva.example", "a-b.example:65535"]),
-    ("Upgrade", &["WebSocket", "WEBSOCKET", "wEbSoCkEt", "websocket, h2c", "h2c, websocket", "h2c,websocket", "foo/2, WebSocket"]),
+    (
+        "Host",
+        &[
+            "localhost",
+            "127.0.0.1:9001",
+            "[::1]:80",
+            "xn--bcher-kva.example",
+            "a-b.example:65535",
+        ],
+    ),
+    (
+        "Upgrade",
+        &[
+            "WebSocket",
+            "WEBSOCKET",
+            "wEbSoCkEt",
+            "websocket, h2c",
+            "h2c, websocket",
+            "h2c,websocket",
+            "foo/2, WebSocket",
+        ],
+    ),
     (
         "Connection",
         &[
@@ -54,11 +74,34 @@ const LEGAL: &[(&str, &[&str])] = &[
 const WRONG: &[(&str, &[&str])] = &[
     (
         "Upgrade",
-        &["", "h2c", "websockets", "web socket", "websocke", "ebsocket", "websocket2", "xwebsocket", "web-socket", "h2c, websockets", "TLS/1.0"],
+        &[
+            "",
+            "h2c",
+            "websockets",
+            "web socket",
+            "websocke",
+            "ebsocket",
+            "websocket2",
+            "xwebsocket",
+            "web-socket",
+            "h2c, websockets",
+            "TLS/1.0",
+        ],
     ),
     (
         "Connection",
-        &["", "close", "keep-alive", "Upgraded", "Upgrad", "pgrade", "keep-alive, Upgraded", "not-upgrade", "Up grade", "Upgrade-Insecure-Requests"],
+        &[
+            "",
+            "close",
+            "keep-alive",
+            "Upgraded",
+            "Upgrad",
+            "pgrade",
+            "keep-alive, Upgraded",
+            "not-upgrade",
+            "Up grade",
+            "Upgrade-Insecure-Requests",
+        ],
     ),
     (
         "Sec-WebSocket-Key",
@@ -88,14 +131,23 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     (
         "Sec-WebSocket-Version",
-        &["", "0", "1", "3", "7", "8", "12", "14", "130", "113", "1313", "255", "256", "13.0", "013", "+13", "-13", "0x0d", "x", "1 3", "13;", "13a", "26"],
+        &[
+            "", "0", "1", "3", "7", "8", "12", "14", "130", "113", "1313", "255", "256", "13.0", "013", "+13", "-13",
+            "0x0d", "x", "1 3", "13;", "13a", "26",
+        ],
     ),
 ];
 
 pub(super) fn all(table: &mut Table) {
     table.add_head("the request of section 1.3", vec![request()]);
     legal(table);
-    for name in ["Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"] {
+    for name in [
+        "Host",
+        "Upgrade",
+        "Connection",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version",
+    ] {
         let mut head = request();
         head.remove(name);
         table.add_head(format!("without {name}"), vec![head]);
@@ -151,7 +203,12 @@ fn legal(table: &mut Table) {
     ] {
         table.add_head(what, vec![head]);
     }
-    for line in ["GET / HTTP/1.1", "GET /?a=b HTTP/1.1", "GET /a%20b/c?d=%C3%A4&e HTTP/1.1", "GET /~a;b=c,d@e:f!$&'()*+ HTTP/1.1"] {
+    for line in [
+        "GET / HTTP/1.1",
+        "GET /?a=b HTTP/1.1",
+        "GET /a%20b/c?d=%C3%A4&e HTTP/1.1",
+        "GET /~a;b=c,d@e:f!$&'()*+ HTTP/1.1",
+    ] {
         let mut head = request();
         head.line = String::from(line);
         table.add_head(line, vec![head]);
@@ -164,7 +221,10 @@ fn legal(table: &mut Table) {
         ("Sec-WebSocket-Extensions", "x-unknown"),
         ("Sec-WebSocket-Extensions", "x-unknown; a=1; b, x-other; c=\"d\""),
         ("Sec-WebSocket-Extensions", "permessage-deflate"),
-        ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits, permessage-deflate"),
+        (
+            "Sec-WebSocket-Extensions",
+            "permessage-deflate; client_max_window_bits, permessage-deflate",
+        ),
         ("Cookie", "a=b; c=d"),
         ("User-Agent", "x/1 (y; z)"),
         ("X-Empty", ""),
@@ -197,7 +257,10 @@ const LONG_VALUE: &str = "012345678901234567890123456789012345678901234567890123
 fn repeated(table: &mut Table) {
     for (name, values) in [
         ("Host", [" server.example.com", " other.example.com", ""]),
-        ("Sec-WebSocket-Key", [" dGhlIHNhbXBsZSBub25jZQ==", " AAAAAAAAAAAAAAAAAAAAAA==", ""]),
+        (
+            "Sec-WebSocket-Key",
+            [" dGhlIHNhbXBsZSBub25jZQ==", " AAAAAAAAAAAAAAAAAAAAAA==", ""],
+        ),
         ("Sec-WebSocket-Version", [" 13", " 8", ""]),
     ] {
         for value in values {
@@ -212,7 +275,9 @@ fn repeated(table: &mut Table) {
 }
 
 fn lines(table: &mut Table) {
-    for method in ["POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "get", "Get", "GETT", "GE", "XGET"] {
+    for method in [
+        "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "get", "Get", "GETT", "GE", "XGET",
+    ] {
         let mut head = request();
         head.line = format!("{method} /chat HTTP/1.1");
         table.add_head(format!("the method {method}"), vec![head]);
@@ -255,7 +320,10 @@ fn syntax(table: &mut Table) {
             let at = if first { 0 } else { head.fields.len() };
             head.fields.insert(at, (String::from(name), String::from(value)));
             let place = if first { "first" } else { "last" };
-            table.add_head(format!("the field \"{}:{}\" {place}", name.escape_debug(), value.escape_debug()), vec![head]);
+            table.add_head(
+                format!("the field \"{}:{}\" {place}", name.escape_debug(), value.escape_debug()),
+                vec![head],
+            );
         }
     }
 }

@@ -33,11 +33,30 @@ pub(super) fn all(table: &mut Table) {
     for (name, values) in [
         (
             "Upgrade",
-            &["", "h2c", "websockets", "web socket", "websocke", "ebsocket", "websocket2", "xwebsocket", "TLS/1.0"][..],
+            &[
+                "",
+                "h2c",
+                "websockets",
+                "web socket",
+                "websocke",
+                "ebsocket",
+                "websocket2",
+                "xwebsocket",
+                "TLS/1.0",
+            ][..],
         ),
         (
             "Connection",
-            &["", "close", "keep-alive", "Upgraded", "Upgrad", "pgrade", "keep-alive, Upgraded", "not-upgrade"],
+            &[
+                "",
+                "close",
+                "keep-alive",
+                "Upgraded",
+                "Upgrad",
+                "pgrade",
+                "keep-alive, Upgraded",
+                "not-upgrade",
+            ],
         ),
     ] {
         for value in values {
@@ -56,7 +75,16 @@ fn legal(table: &mut Table) {
     table.add_head("the response of section 1.3", vec![response()]);
     for (name, values) in [
         ("Upgrade", &["WebSocket", "WEBSOCKET", "wEbSoCkEt"][..]),
-        ("Connection", &["upgrade", "UPGRADE", "keep-alive, Upgrade", "Upgrade, keep-alive", "keep-alive,upgrade"]),
+        (
+            "Connection",
+            &[
+                "upgrade",
+                "UPGRADE",
+                "keep-alive, Upgrade",
+                "Upgrade, keep-alive",
+                "keep-alive,upgrade",
+            ],
+        ),
     ] {
         for value in values {
             let mut head = response();
@@ -92,7 +120,10 @@ fn legal(table: &mut Table) {
         ("spaces and tabs around values", spaced),
         ("the fields backwards", backwards),
         ("Connection in two fields", split),
-        ("another reason phrase", with_line("HTTP/1.1 101 Web Socket Protocol Handshake")),
+        (
+            "another reason phrase",
+            with_line("HTTP/1.1 101 Web Socket Protocol Handshake"),
+        ),
         ("an empty reason phrase", with_line("HTTP/1.1 101 ")),
     ] {
         table.add_head(what, vec![head]);
@@ -133,26 +164,53 @@ fn accept_values(table: &mut Table) {
         behind.add("Sec-WebSocket-Accept", &format!(" {value}"));
         table.add_head(format!("two accept values, the second {what}"), vec![behind]);
         let mut before = response();
-        before.fields.insert(0, (String::from("sec-websocket-accept"), format!(" {value}")));
+        before
+            .fields
+            .insert(0, (String::from("sec-websocket-accept"), format!(" {value}")));
         table.add_head(format!("two accept values, the first {what}"), vec![before]);
     }
 }
 
 fn lines(table: &mut Table) {
     for status in [
-        "100 Continue", "102 Processing", "103 Early Hints", "200 OK", "201 Created", "204 No Content", "300 Multiple Choices",
-        "301 Moved Permanently", "302 Found", "304 Not Modified", "307 Temporary Redirect", "400 Bad Request",
-        "401 Unauthorized", "403 Forbidden", "404 Not Found", "407 Proxy Authentication Required", "426 Upgrade Required",
-        "500 Internal Server Error", "503 Service Unavailable", "111 x", "110 x", "001 x", "999 x",
+        "100 Continue",
+        "102 Processing",
+        "103 Early Hints",
+        "200 OK",
+        "201 Created",
+        "204 No Content",
+        "300 Multiple Choices",
+        "301 Moved Permanently",
+        "302 Found",
+        "304 Not Modified",
+        "307 Temporary Redirect",
+        "400 Bad Request",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "404 Not Found",
+        "407 Proxy Authentication Required",
+        "426 Upgrade Required",
+        "500 Internal Server Error",
+        "503 Service Unavailable",
+        "111 x",
+        "110 x",
+        "001 x",
+        "999 x",
     ] {
         if status.starts_with('1') {
             // An interim response: no answer yet, and a client waits for one.
             continue;
         }
-        table.add_head(format!("status {status}"), vec![with_line(&format!("HTTP/1.1 {status}"))]);
+        table.add_head(
+            format!("status {status}"),
+            vec![with_line(&format!("HTTP/1.1 {status}"))],
+        );
     }
     for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0"] {
-        table.add_head(format!("{version} 101"), vec![with_line(&format!("{version} 101 Switching Protocols"))]);
+        table.add_head(
+            format!("{version} 101"),
+            vec![with_line(&format!("{version} 101 Switching Protocols"))],
+        );
     }
     for line in [
         "HTTP/1.1",
@@ -179,7 +237,10 @@ fn not_asked(table: &mut Table) {
             "Sec-WebSocket-Extensions",
             ["x-unknown", "x-unknown; a=1", "permessage-bogus", "x-one, x-two"],
         ),
-        ("Sec-WebSocket-Protocol", ["chat", "superchat", "CHAT", "chat, superchat"]),
+        (
+            "Sec-WebSocket-Protocol",
+            ["chat", "superchat", "CHAT", "chat, superchat"],
+        ),
     ] {
         for value in values {
             let mut head = response();
@@ -203,7 +264,10 @@ fn syntax(table: &mut Table) {
             let at = if first { 0 } else { head.fields.len() };
             head.fields.insert(at, (String::from(name), String::from(value)));
             let place = if first { "first" } else { "last" };
-            table.add_head(format!("the field \"{}:{}\" {place}", name.escape_debug(), value.escape_debug()), vec![head]);
+            table.add_head(
+                format!("the field \"{}:{}\" {place}", name.escape_debug(), value.escape_debug()),
+                vec![head],
+            );
         }
     }
 }

@@ -11,10 +11,40 @@ const LATER: &[u8] = &[0x41, 0x7f, 0x80, 0xbf, 0xc0, 0xff];
 
 /// Characters at the boundaries of each length, and others that are text although they look as if they were not.
 const CHARACTERS: &[char] = &[
-    '\u{0}', '\u{1}', '\u{7f}', '\u{80}', '\u{7ff}', '\u{800}', '\u{fff}', '\u{1000}', '\u{cfff}', '\u{d000}', '\u{d7ff}',
-    '\u{e000}', '\u{fdd0}', '\u{fdef}', '\u{feff}', '\u{fffc}', '\u{fffd}', '\u{fffe}', '\u{ffff}', '\u{10000}', '\u{1fffe}',
-    '\u{1ffff}', '\u{2fffe}', '\u{3ffff}', '\u{3fffe}', '\u{40000}', '\u{fffff}', '\u{100000}', '\u{10fffe}', '\u{10ffff}',
-    'a', 'ß', '€', '𝄞',
+    '\u{0}',
+    '\u{1}',
+    '\u{7f}',
+    '\u{80}',
+    '\u{7ff}',
+    '\u{800}',
+    '\u{fff}',
+    '\u{1000}',
+    '\u{cfff}',
+    '\u{d000}',
+    '\u{d7ff}',
+    '\u{e000}',
+    '\u{fdd0}',
+    '\u{fdef}',
+    '\u{feff}',
+    '\u{fffc}',
+    '\u{fffd}',
+    '\u{fffe}',
+    '\u{ffff}',
+    '\u{10000}',
+    '\u{1fffe}',
+    '\u{1ffff}',
+    '\u{2fffe}',
+    '\u{3ffff}',
+    '\u{3fffe}',
+    '\u{40000}',
+    '\u{fffff}',
+    '\u{100000}',
+    '\u{10fffe}',
+    '\u{10ffff}',
+    'a',
+    'ß',
+    '€',
+    '𝄞',
 ];
 
 /// Ill-formed in a way of its own each.
@@ -67,7 +97,11 @@ fn sequences() -> Vec<Vec<u8>> {
                     continue;
                 }
                 // What is wrong with the second byte is wrong whatever follows.
-                let fourth = if matches!(second, 0x80..=0xbf) && first < 0xf5 { LATER } else { &[0x80][..] };
+                let fourth = if matches!(second, 0x80..=0xbf) && first < 0xf5 {
+                    LATER
+                } else {
+                    &[0x80][..]
+                };
                 all.extend(fourth.iter().map(|fourth| vec![first, *second, *third, *fourth]));
             }
         }
@@ -84,11 +118,21 @@ pub(super) fn all(table: &mut Table) {
 }
 
 fn boundaries(table: &mut Table) {
-    let (valid, bad): (Vec<_>, Vec<_>) = sequences().into_iter().partition(|bytes| std::str::from_utf8(bytes).is_ok());
+    let (valid, bad): (Vec<_>, Vec<_>) = sequences()
+        .into_iter()
+        .partition(|bytes| std::str::from_utf8(bytes).is_ok());
     // What is well-formed, together and one by one in a message of its own.
-    table.add(Topic::Text, "every sequence at a boundary", vec![Frame::text(valid.concat())]);
+    table.add(
+        Topic::Text,
+        "every sequence at a boundary",
+        vec![Frame::text(valid.concat())],
+    );
     let singly = valid.iter().map(|bytes| Frame::text(bytes.clone())).collect();
-    table.add(Topic::Messages, "every sequence at a boundary, in a message each", singly);
+    table.add(
+        Topic::Messages,
+        "every sequence at a boundary, in a message each",
+        singly,
+    );
     table.core = false;
     for bytes in bad {
         let name = format!("text {}", bytes.escape_ascii());
@@ -110,7 +154,11 @@ fn contexts(table: &mut Table) {
         table.add(
             Topic::Text,
             format!("{shown} in the last fragment"),
-            vec![Frame::text("good").more(), Frame::last(around.clone()), Frame::ping("p")],
+            vec![
+                Frame::text("good").more(),
+                Frame::last(around.clone()),
+                Frame::ping("p"),
+            ],
         );
         table.add(
             Topic::Text,
@@ -144,7 +192,10 @@ fn contexts(table: &mut Table) {
             table.add(
                 Topic::Close,
                 format!("{shown} in the reason of {code}"),
-                vec![Frame::text("before"), Frame::close(code, [before.as_bytes(), bad].concat())],
+                vec![
+                    Frame::text("before"),
+                    Frame::close(code, [before.as_bytes(), bad].concat()),
+                ],
             );
         }
         table.add(
@@ -155,7 +206,11 @@ fn contexts(table: &mut Table) {
     }
     for (whole, at) in [("ß", 1), ("€", 1), ("€", 2), ("𝄞", 1), ("𝄞", 2), ("𝄞", 3)] {
         let (cut, rest) = whole.as_bytes().split_at(at);
-        table.add(Topic::Text, format!("text that ends inside {whole}"), vec![Frame::text(cut), Frame::text(rest)]);
+        table.add(
+            Topic::Text,
+            format!("text that ends inside {whole}"),
+            vec![Frame::text(cut), Frame::text(rest)],
+        );
         table.add(
             Topic::Text,
             format!("text that ends inside {whole}, after others"),
@@ -174,7 +229,12 @@ fn contexts(table: &mut Table) {
         table.add(
             Topic::Text,
             format!("{whole} cut by an empty fragment after {at}"),
-            vec![Frame::text(cut).more(), Frame::last("").more(), Frame::last(rest), Frame::text("after it")],
+            vec![
+                Frame::text(cut).more(),
+                Frame::last("").more(),
+                Frame::last(rest),
+                Frame::text("after it"),
+            ],
         );
         table.add(
             Topic::Text,
@@ -186,7 +246,11 @@ fn contexts(table: &mut Table) {
 
 fn characters(table: &mut Table) {
     let all: String = CHARACTERS.iter().collect();
-    table.add(Topic::Messages, "characters at each boundary", vec![Frame::text(all.as_str()), Frame::text("after it")]);
+    table.add(
+        Topic::Messages,
+        "characters at each boundary",
+        vec![Frame::text(all.as_str()), Frame::text("after it")],
+    );
     let bytes = all.as_bytes();
     for size in [1, 2, 3, 5, 7] {
         let mut frames: Vec<Frame> = bytes.chunks(size).map(|part| Frame::last(part).more()).collect();
@@ -199,7 +263,22 @@ fn characters(table: &mut Table) {
         frames.push(Frame::text("after it"));
         table.add(Topic::Text, format!("characters in fragments of {size} bytes"), frames);
     }
-    for text in ["a\r\nb", "\r\n", "\n", "\r", " leading", "trailing ", "\ttabs\t", " ", "\0", "a\0b", "\u{feff}mark", "A a", "{\"a\": 1}", "<a>&amp;"] {
+    for text in [
+        "a\r\nb",
+        "\r\n",
+        "\n",
+        "\r",
+        " leading",
+        "trailing ",
+        "\ttabs\t",
+        " ",
+        "\0",
+        "a\0b",
+        "\u{feff}mark",
+        "A a",
+        "{\"a\": 1}",
+        "<a>&amp;",
+    ] {
         let frames = vec![Frame::text(text), Frame::text("after it")];
         table.add(Topic::Messages, format!("the text {}", text.escape_debug()), frames);
     }
@@ -242,7 +321,11 @@ fn places_in_long_text(table: &mut Table) {
 /// Binary messages and Pings are not text.
 fn not_text(table: &mut Table) {
     let every: Vec<u8> = (0..=255).collect();
-    table.add(Topic::Messages, "every byte in a binary message", vec![Frame::binary(every)]);
+    table.add(
+        Topic::Messages,
+        "every byte in a binary message",
+        vec![Frame::binary(every)],
+    );
     for bad in ILL_FORMED {
         let shown = bad.escape_ascii();
         table.add(
@@ -258,7 +341,12 @@ fn not_text(table: &mut Table) {
         table.add(
             Topic::Fragments,
             format!("{shown} in a Ping inside a text"),
-            vec![Frame::text("ab").more(), Frame::ping(*bad), Frame::last("cd"), Frame::text("after it")],
+            vec![
+                Frame::text("ab").more(),
+                Frame::ping(*bad),
+                Frame::last("cd"),
+                Frame::text("after it"),
+            ],
         );
     }
 }

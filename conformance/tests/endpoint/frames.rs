@@ -153,7 +153,10 @@ impl Frames {
     fn takes_after_a_close(&self) -> bool {
         matches!(
             self.defect,
-            MessagesAfterACloseAreTaken | PingsAfterACloseAreAnswered | SecondCloseIsAnswered | ErrorsAfterACloseAreTold
+            MessagesAfterACloseAreTaken
+                | PingsAfterACloseAreAnswered
+                | SecondCloseIsAnswered
+                | ErrorsAfterACloseAreTold
         )
     }
 
@@ -248,11 +251,14 @@ impl Frames {
             let len = rest.len().min(usize::try_from(wanted).unwrap_or(usize::MAX));
             let (now, later) = rest.split_at(len);
             *rest = later;
-            let unmasks = frame.key.filter(|_| !(self.defect == MaskIsNotTakenOffPings && frame.opcode == 9));
+            let unmasks = frame
+                .key
+                .filter(|_| !(self.defect == MaskIsNotTakenOffPings && frame.opcode == 9));
             let whole = frame.length - frame.length % 4;
             for byte in now {
                 let key = unmasks.map_or(0, |key| key[self.phase % 4]);
-                let last = self.defect == MaskIsNotTakenOffTheLastBytes && frame.payload.len() as u64 >= whole && whole > 100;
+                let last =
+                    self.defect == MaskIsNotTakenOffTheLastBytes && frame.payload.len() as u64 >= whole && whole > 100;
                 frame.payload.push(if last { *byte } else { byte ^ key });
                 self.phase += 1;
                 if self.defect == MaskRestartsAfter4096Bytes && self.phase == 4098 {
@@ -262,13 +268,18 @@ impl Frames {
             self.bytes += len as u64;
             self.judge_part()?;
         } else {
-            let Some((first, later)) = rest.split_first() else { return Ok(()) };
+            let Some((first, later)) = rest.split_first() else {
+                return Ok(());
+            };
             *rest = later;
             self.header.push(*first);
             self.bytes += 1;
             self.header()?;
         }
-        if self.frame.as_ref().is_some_and(|frame| frame.payload.len() as u64 >= frame.length)
+        if self
+            .frame
+            .as_ref()
+            .is_some_and(|frame| frame.payload.len() as u64 >= frame.length)
             && let Some(frame) = self.frame.clone()
         {
             let done = self.frame_end(&frame, wire);
@@ -429,13 +440,20 @@ impl Frames {
             }
             // No more than a gigabyte.
             let ignored = if top { 0x80 } else { 0 };
-            let too_big = field.iter().take(4).enumerate().any(|(place, byte)| *byte != if place == 0 { ignored } else { 0 }) || field.get(4).is_some_and(|byte| *byte >= 0x40);
+            let too_big = field
+                .iter()
+                .take(4)
+                .enumerate()
+                .any(|(place, byte)| *byte != if place == 0 { ignored } else { 0 })
+                || field.get(4).is_some_and(|byte| *byte >= 0x40);
             if too_big {
                 return Err(1009);
             }
         }
-        let takes_long_forms = matches!(self.defect, LongFormsAreTaken | LongFormsGiveGarbage | LongFormsGiveNothing)
-            || control
+        let takes_long_forms = matches!(
+            self.defect,
+            LongFormsAreTaken | LongFormsGiveGarbage | LongFormsGiveNothing
+        ) || control
             || cuts
             || self.is(LengthOf64BitsLosesItsTopBit);
         if size == 8 && field.len() == 6 && field.iter().all(|byte| *byte == 0) && !takes_long_forms {
@@ -499,7 +517,9 @@ impl Frames {
         if data && before + length > 1 << 30 {
             return Err(1009);
         }
-        if self.is(BinaryOfAMegabyteIsRefusedAsBroken) && length >= 1 << 20 || self.is(FailsAfter1000Frames) && self.frames > 1000 {
+        if self.is(BinaryOfAMegabyteIsRefusedAsBroken) && length >= 1 << 20
+            || self.is(FailsAfter1000Frames) && self.frames > 1000
+        {
             return Err(1002);
         }
         if self.is(PanicsOnLongText) && text && length > 66_000 {
@@ -649,7 +669,9 @@ impl Frames {
         let allowed = match (self.defect, code) {
             (Code0IsTaken, 0) | (Code999IsTaken, 999) | (Code1004IsTaken, 1004) | (Code1005IsTaken, 1005) => true,
             (Code1006IsTaken, 1006) | (Code1015IsTaken, 1015) | (Code1016IsTaken, 1016) => true,
-            (Codes2000To2999AreTaken, 2000..=2999) | (Codes5000AndMoreAreTaken, 5000..) | (Codes65535IsTaken, 65535) => true,
+            (Codes2000To2999AreTaken, 2000..=2999)
+            | (Codes5000AndMoreAreTaken, 5000..)
+            | (Codes65535IsTaken, 65535) => true,
             (Codes3000To3999AreRefused, 3000..=3999) | (Code4999IsRefused, 4999) => false,
             (Code1001IsRefused, 1001) | (Code1010IsRefused, 1010) => false,
             _ => usual,
@@ -725,11 +747,14 @@ impl Frames {
             match self.defect {
                 CloseIsToldWithAnotherCode => wire.close(code.map(|code| code ^ 1), &reason),
                 CloseIsToldWithoutItsReason => wire.close(code, ""),
-                ReasonsAreNotValidated | ReasonsMayEndInACharacter => wire.close_bytes(code, body.get(2..).unwrap_or_default()),
+                ReasonsAreNotValidated | ReasonsMayEndInACharacter => {
+                    wire.close_bytes(code, body.get(2..).unwrap_or_default())
+                }
                 _ => wire.close(code, &reason),
             }
         }
-        if inside && self.is(CloseInsideAMessageDeliversIt)
+        if inside
+            && self.is(CloseInsideAMessageDeliversIt)
             && let Some(message) = self.message.take()
         {
             wire.binary(&message.data, true);
@@ -749,7 +774,9 @@ impl Frames {
         let silent = match self.defect {
             PingsAreNotAnswered => true,
             PingsAreNotAnsweredInsideMessages => self.message.is_some(),
-            PingsAreNotAnsweredInsideEmptyMessages => self.message.as_ref().is_some_and(|message| message.data.is_empty()),
+            PingsAreNotAnsweredInsideEmptyMessages => {
+                self.message.as_ref().is_some_and(|message| message.data.is_empty())
+            }
             EmptyPingsAreNotAnswered => payload.is_empty(),
             EverySecondPingIsAnswered => self.pings.is_multiple_of(2),
             PingsAreAnsweredUpTo256 => self.pings > 256,
@@ -800,7 +827,9 @@ impl Frames {
     }
 
     fn data(&mut self, frame: &Frame, wire: &mut Wire) -> Result<(), u16> {
-        let Some(mut message) = self.message.take() else { return Ok(()) };
+        let Some(mut message) = self.message.take() else {
+            return Ok(());
+        };
         let mut fin = frame.fin;
         let mut payload = &frame.payload[..];
         match self.defect {
@@ -813,7 +842,9 @@ impl Frames {
             FragmentsBehindAPingAreLost if message.controls == 1 && message.fragments > 2 => payload = &[],
             FragmentsBehindTwoControlFramesAreLost if message.controls > 1 => payload = &[],
             FragmentsAreCountedIn8Bits if message.fragments.is_multiple_of(256) => message.data.clear(),
-            SumsAreKeptIn16Bits if message.data.len() + payload.len() > 65535 && message.fragments > 1 => message.data.clear(),
+            SumsAreKeptIn16Bits if message.data.len() + payload.len() > 65535 && message.fragments > 1 => {
+                message.data.clear()
+            }
             FirstFragmentIsDeliveredAlone if !fin && message.fragments == 1 && payload.len() > 40 => {
                 deliver(wire, message.text, payload);
             }
@@ -861,7 +892,12 @@ impl Frames {
     }
 
     fn deliver(&mut self, message: Message, wire: &mut Wire) {
-        let Message { mut text, mut data, fragments, .. } = message;
+        let Message {
+            mut text,
+            mut data,
+            fragments,
+            ..
+        } = message;
         self.delivered += 1;
         let fragmented = fragments > 1;
         let string = String::from_utf8_lossy(&data).into_owned();

@@ -85,7 +85,9 @@ fn read(defect: Defect, wire: &mut Wire) -> Option<(Vec<u8>, Vec<u8>)> {
 
 pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
     let (head, behind) = read(defect, wire)?;
-    let judged = Head::parse(defect, &head).ok_or(400).and_then(|head| request(defect, &head).map(|key| (head, key)));
+    let judged = Head::parse(defect, &head)
+        .ok_or(400)
+        .and_then(|head| request(defect, &head).map(|key| (head, key)));
     let (head, key) = match judged {
         Ok(judged) => judged,
         Err(status) => {
@@ -94,7 +96,11 @@ pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
             } else {
                 ""
             };
-            let status = if defect == VersionIsAnsweredWith400 { 400 } else { status };
+            let status = if defect == VersionIsAnsweredWith400 {
+                400
+            } else {
+                status
+            };
             if defect != RefusalHasNoResponse {
                 wire.sent(format!("HTTP/1.1 {status} No\r\n{version}Content-Length: 0\r\n\r\n").as_bytes());
             }
@@ -117,10 +123,16 @@ pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
     match defect {
         AgreesToAnyExtension => fields += "Sec-WebSocket-Extensions: x-better\r\n",
         AgreesToAnySubprotocol if !protocols.is_empty() => fields += "Sec-WebSocket-Protocol: mine\r\n",
-        AgreesToAllSubprotocols if !protocols.is_empty() => fields += &format!("Sec-WebSocket-Protocol: {protocols}\r\n"),
+        AgreesToAllSubprotocols if !protocols.is_empty() => {
+            fields += &format!("Sec-WebSocket-Protocol: {protocols}\r\n")
+        }
         _ => {}
     }
-    let status = if defect == AnswersWith200 { "200 OK" } else { "101 Switching Protocols" };
+    let status = if defect == AnswersWith200 {
+        "200 OK"
+    } else {
+        "101 Switching Protocols"
+    };
     let response = format!(
         "HTTP/1.1 {status}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{fields}\r\n"
     );
@@ -131,7 +143,9 @@ pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
 fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     let demand = |holds: bool| if holds { Ok(()) } else { Err(400_u16) };
     let parts: Vec<_> = head.line.split(' ').collect();
-    let [method, _, version] = parts[..] else { return Err(400) };
+    let [method, _, version] = parts[..] else {
+        return Err(400);
+    };
     demand(match defect {
         MethodIsNotChecked => true,
         MethodMayBeInLowerCase => method.eq_ignore_ascii_case("GET"),
@@ -192,7 +206,11 @@ pub(super) fn client(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
         _ => STANDARD.encode(nonce),
     };
     let http = if defect == RequestIsOfHttp10 { "1.0" } else { "1.1" };
-    let host = if defect == RequestHasNoHost { "" } else { "Host: example.com\r\n" };
+    let host = if defect == RequestHasNoHost {
+        ""
+    } else {
+        "Host: example.com\r\n"
+    };
     let version = if defect == RequestHasVersion8 { 8 } else { 13 };
     let request = format!(
         "GET / HTTP/{http}\r\n{host}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n\
