@@ -7,31 +7,34 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+use sockless::buffer::{ReadBuffer, SliceOutput, Storage};
+use sockless::connection::Extensions;
 use sockless::handshake::{
-    AcceptOptions, ClientHandshake, ConnectOptions, HandshakeError as E, HttpVersion, Key, Misuse, Offer, Request,
-    Response, ServerHandshake, SubprotocolPolicy, WebSocketUri, WriteError,
+    AcceptOptions, ClientHandshake, ConnectOptions, HandshakeError as E, HttpVersion, Key, Misuse, Request, Response,
+    ServerHandshake, SubprotocolPolicy, ValidRequest, WebSocketUri, WriteError,
 };
 use sockless::limits::Limits;
-use sockless::output::SliceOutput;
+use sockless::message::Event;
 
 /// The nonce of the example in RFC 6455 section 1.3.
 fn sample(bytes: &mut [u8]) {
     bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
 }
 
-fn start<'r>(uri: &str, proposal: &ConnectOptions<'r>, limits: &Limits) -> (ClientHandshake<'r>, String) {
+fn start<'r>(uri: &str, options: &ConnectOptions<'r>, limits: &Limits) -> (ClientHandshake<'r>, String) {
     let uri = WebSocketUri::parse(uri).unwrap();
     let mut out = Vec::new();
-    let handshake = ClientHandshake::start(&uri, proposal, &mut sample, limits, &mut out).unwrap();
+    let handshake = ClientHandshake::start(&uri, options, &mut sample, limits, &mut out).unwrap();
     (handshake, String::from_utf8(out).unwrap())
 }
 
 const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const OK: &str = "HTTP/1.1 101 Switching Protocols";
 const BASE: [&str; 3] = ["Upgrade: websocket", "Connection: Upgrade", ACCEPT];
-const ASKED: ConnectOptions<'static> = ConnectOptions::new()
-    .subprotocols(&["chat", "superchat"])
-    .extensions(&["permessage-deflate; client_max_window_bits", "x"]);
+const ASKED: ConnectOptions<'static> = ConnectOptions::new().subprotocols(&["chat", "superchat"]).extensions(
+    &["permessage-deflate; client_max_window_bits", "x"],
+    Extensions::NONE.with_compression(true),
+);
 
 fn head(start: &str, fields: &[&str]) -> Vec<u8> {
     let mut head = format!("{start}\r\n");
@@ -68,7 +71,7 @@ enum Seen {
         fields: usize,
         rest: Vec<u8>,
     },
-    Refused {
+    Rejected {
         status: u16,
         reason: Vec<u8>,
         fields: usize,
@@ -76,20 +79,44 @@ enum Seen {
     },
 }
 
+/// Reads all of `bytes` into the buffer, as far as it has room.
+fn feed<S: Storage>(input: &mut ReadBuffer<S>, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let space = input.space();
+        let len = space.len().min(bytes.len());
+        space[..len].copy_from_slice(&bytes[..len]);
+        input.advance(len);
+        if len == 0 {
+            return;
+        }
+        bytes = &bytes[len..];
+    }
+}
+
+/// A buffer that holds the bytes.
+fn buffer(bytes: &[u8]) -> ReadBuffer {
+    let mut input = ReadBuffer::new();
+    feed(&mut input, bytes);
+    input
+}
+
 /// The result, and how many bytes had arrived when it came.
-fn run(
+fn run_in<S: Storage>(
+    mut input: ReadBuffer<S>,
     bytes: &[u8],
     ends: impl IntoIterator<Item = usize>,
-    proposal: &ConnectOptions<'_>,
+    options: &ConnectOptions<'_>,
     limits: &Limits,
 ) -> (Result<Option<Seen>, E>, usize) {
-    let (mut handshake, _) = start("ws://example.com/chat", proposal, limits);
+    let (mut handshake, _) = start("ws://example.com/chat", options, limits);
+    let mut fed = 0;
     for end in ends.into_iter().chain([bytes.len()]) {
-        let result = match handshake.receive(&bytes[..end]) {
+        feed(&mut input, &bytes[fed..end.max(fed)]);
+        fed = end.max(fed);
+        let result = match handshake.receive(&mut input) {
             Ok(None) => continue,
             Ok(Some(response)) => {
-                let rest = bytes[response.head_len()..].to_vec();
-                Ok(Some(match response {
+                let mut seen = match response {
                     Response::Accepted(accepted) => {
                         let subprotocol = accepted.subprotocol().map(str::to_owned);
                         let extensions = accepted.extensions().map(|extension| extension.to_string()).collect();
@@ -99,21 +126,32 @@ fn run(
                             subprotocol,
                             extensions,
                             fields,
-                            rest,
+                            rest: Vec::new(),
                         }
                     }
-                    Response::Rejected(refused) => Seen::Refused {
-                        status: refused.status(),
-                        reason: refused.reason().to_vec(),
-                        fields: refused.headers().count(),
-                        rest,
+                    Response::Rejected(rejected) => Seen::Rejected {
+                        status: rejected.status(),
+                        reason: rejected.reason().to_vec(),
+                        fields: rejected.headers().count(),
+                        rest: Vec::new(),
                     },
-                }))
+                };
+                // What follows the head lies where the connection looks, and is left there.
+                let held = input.unread().len();
+                assert!(matches!(handshake.receive(&mut input), Ok(None)));
+                assert_eq!(input.unread().len(), held);
+                feed(&mut input, &bytes[fed..]);
+                let (Seen::Open { rest, .. } | Seen::Rejected { rest, .. }) = &mut seen;
+                rest.extend_from_slice(input.unread());
+                Ok(Some(seen))
             }
             Err(error) => {
-                // Sticky.
+                // Sticky, and all input is discarded.
+                assert!(input.unread().is_empty());
                 for again in [&bytes[..end], bytes, &with(&[])] {
-                    assert_eq!(handshake.receive(again).err(), Some(error));
+                    feed(&mut input, again);
+                    assert_eq!(handshake.receive(&mut input).err(), Some(error));
+                    assert!(input.unread().is_empty());
                 }
                 assert_eq!(handshake.end_of_stream(), Err(error));
                 Err(error)
@@ -124,15 +162,24 @@ fn run(
     (Ok(None), bytes.len())
 }
 
+fn run(
+    bytes: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    options: &ConnectOptions<'_>,
+    limits: &Limits,
+) -> (Result<Option<Seen>, E>, usize) {
+    run_in(ReadBuffer::new(), bytes, ends, options, limits)
+}
+
 /// Law L1: whole, byte by byte and every two-way split give the same.
-fn every_split(bytes: &[u8], proposal: &ConnectOptions<'_>, limits: &Limits) -> (Result<Option<Seen>, E>, usize) {
-    let whole = run(bytes, [], proposal, limits).0;
-    let (bytewise, decided) = run(bytes, 0..=bytes.len(), proposal, limits);
+fn every_split(bytes: &[u8], options: &ConnectOptions<'_>, limits: &Limits) -> (Result<Option<Seen>, E>, usize) {
+    let whole = run(bytes, [], options, limits).0;
+    let (bytewise, decided) = run(bytes, 0..=bytes.len(), options, limits);
     assert_eq!(whole, bytewise, "{}", bytes.escape_ascii());
     for at in 0..=bytes.len() {
         assert_eq!(
             whole,
-            run(bytes, [at], proposal, limits).0,
+            run(bytes, [at], options, limits).0,
             "{at} {}",
             bytes.escape_ascii()
         );
@@ -144,10 +191,10 @@ fn every_split(bytes: &[u8], proposal: &ConnectOptions<'_>, limits: &Limits) -> 
 
 #[test]
 fn section_1_2_and_1_3_the_example() {
-    let proposal = ConnectOptions::new()
+    let options = ConnectOptions::new()
         .origin("http://example.com")
         .subprotocols(&["chat", "superchat"]);
-    let (mut handshake, request) = start("ws://server.example.com/chat", &proposal, &Limits::default());
+    let (mut handshake, request) = start("ws://server.example.com/chat", &options, &Limits::default());
     assert_eq!(
         request,
         "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -156,13 +203,14 @@ fn section_1_2_and_1_3_the_example() {
     );
     let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x00";
-    let Ok(Some(Response::Accepted(accepted))) = handshake.receive(response) else {
+    let mut input = buffer(response);
+    let Ok(Some(Response::Accepted(accepted))) = handshake.receive(&mut input) else {
         panic!()
     };
     assert_eq!(accepted.subprotocol(), Some("chat"));
     assert_eq!(accepted.extensions().count(), 0);
     assert_eq!(accepted.header("upgrade"), Some(b"websocket".as_slice()));
-    assert_eq!(&response[accepted.head_len()..], b"\x81\x00");
+    assert_eq!(input.unread(), b"\x81\x00");
     assert_eq!(handshake.end_of_stream(), Ok(()));
 }
 
@@ -186,7 +234,7 @@ fn section_1_3_the_key() {
     let key = Key::generate(&mut sample);
     assert_eq!(
         format!("{:?}", key.accept()),
-        "Accept(\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\")"
+        "AcceptKey(\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\")"
     );
 }
 
@@ -194,8 +242,8 @@ fn section_1_3_the_key() {
 
 #[test]
 fn section_4_1_the_request() {
-    let proposal = ASKED.headers(&[("Authorization", "Basic eDp5"), ("Cookie", "a=b")]);
-    let (_, request) = start("wss://[::1]:8443?a=b", &proposal, &Limits::default());
+    let options = ASKED.headers(&[("Authorization", "Basic eDp5"), ("Cookie", "a=b")]);
+    let (_, request) = start("wss://[::1]:8443?a=b", &options, &Limits::default());
     assert_eq!(
         request,
         "GET /?a=b HTTP/1.1\r\nHost: [::1]:8443\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -224,41 +272,64 @@ fn section_4_1_the_callers_input_cannot_forge() {
             ConnectOptions::new().subprotocols(&["a", "b", "a"]),
             Misuse::SubprotocolRepeated,
         ),
-        (ConnectOptions::new().extensions(&[""]), Misuse::ExtensionSyntax),
-        (ConnectOptions::new().extensions(&["a, b"]), Misuse::ExtensionSyntax),
         (
-            ConnectOptions::new().extensions(&["a; b=\"c d\""]),
+            ConnectOptions::new().extensions(&[""], Extensions::NONE.with_compression(true)),
             Misuse::ExtensionSyntax,
         ),
-        (ConnectOptions::new().extensions(&["a\r\n"]), Misuse::ExtensionSyntax),
+        (
+            ConnectOptions::new().extensions(&["a, b"], Extensions::NONE.with_compression(true)),
+            Misuse::ExtensionSyntax,
+        ),
+        (
+            ConnectOptions::new().extensions(&["a; b=\"c d\""], Extensions::NONE.with_compression(true)),
+            Misuse::ExtensionSyntax,
+        ),
+        (
+            ConnectOptions::new().extensions(&["a\r\n"], Extensions::NONE.with_compression(true)),
+            Misuse::ExtensionSyntax,
+        ),
         (ConnectOptions::new().headers(&[("A B", "c")]), Misuse::HeaderName),
         (ConnectOptions::new().headers(&[("", "c")]), Misuse::HeaderName),
         (ConnectOptions::new().headers(&[("A", "c\nB: d")]), Misuse::HeaderValue),
         (ConnectOptions::new().headers(&[("A", "c\0")]), Misuse::HeaderValue),
-        (ConnectOptions::new().headers(&[("host", "x")]), Misuse::HeaderManaged),
-        (ConnectOptions::new().headers(&[("Origin", "x")]), Misuse::HeaderManaged),
+        (
+            ConnectOptions::new().headers(&[("host", "x")]),
+            Misuse::HeaderManaged("Host"),
+        ),
+        (
+            ConnectOptions::new().headers(&[("Origin", "x")]),
+            Misuse::HeaderManaged("Origin"),
+        ),
         (
             ConnectOptions::new().headers(&[("Upgrade", "x")]),
-            Misuse::HeaderManaged,
+            Misuse::HeaderManaged("Upgrade"),
         ),
         (
             ConnectOptions::new().headers(&[("Connection", "x")]),
-            Misuse::HeaderManaged,
+            Misuse::HeaderManaged("Connection"),
         ),
         (
             ConnectOptions::new().headers(&[("Content-Length", "1")]),
-            Misuse::HeaderManaged,
+            Misuse::HeaderManaged("Content-Length"),
         ),
         (
             ConnectOptions::new().headers(&[("Sec-WebSocket-Key", "x")]),
-            Misuse::HeaderManaged,
+            Misuse::HeaderManaged("Sec-WebSocket-Key"),
+        ),
+        (
+            ConnectOptions::new().headers(&[("sec-websocket-x", "")]),
+            Misuse::HeaderManaged("Sec-WebSocket-"),
+        ),
+        (
+            ConnectOptions::new().extensions(&["x", "permessage-deflate"], Extensions::NONE),
+            Misuse::ExtensionNotImplemented,
         ),
     ];
     let uri = WebSocketUri::parse("ws://example.com").unwrap();
-    for (proposal, misuse) in cases {
+    for (options, misuse) in cases {
         let mut out = Vec::new();
-        let result = ClientHandshake::start(&uri, &proposal, &mut sample, &Limits::default(), &mut out);
-        assert_eq!(result.err(), Some(WriteError::Misuse(misuse)), "{proposal:?}");
+        let result = ClientHandshake::start(&uri, &options, &mut sample, &Limits::default(), &mut out);
+        assert_eq!(result.err(), Some(WriteError::Misuse(misuse)), "{options:?}");
         assert!(out.is_empty());
     }
 }
@@ -395,7 +466,7 @@ fn section_4_1_any_other_status_is_data() {
         let (reason, rest) = (reason.as_bytes().to_vec(), b"body".to_vec());
         assert_eq!(
             result,
-            Ok(Some(Seen::Refused {
+            Ok(Some(Seen::Rejected {
                 status,
                 reason,
                 fields: 5,
@@ -404,7 +475,8 @@ fn section_4_1_any_other_status_is_data() {
         );
         assert_eq!(at, bytes.len() - 4);
         let (mut handshake, _) = start("ws://example.com", &ASKED, &Limits::default());
-        let Ok(Some(Response::Rejected(refused))) = handshake.receive(&bytes) else {
+        let mut input = buffer(&bytes);
+        let Ok(Some(Response::Rejected(rejected))) = handshake.receive(&mut input) else {
             panic!()
         };
         let version = if line.starts_with("HTTP/1.0") {
@@ -412,11 +484,11 @@ fn section_4_1_any_other_status_is_data() {
         } else {
             HttpVersion::Http11
         };
-        assert_eq!(refused.version(), version);
-        assert_eq!(refused.header("UPGRADE"), Some(b"a".as_slice()));
-        assert_eq!(refused.header("content-length"), Some(b"9".as_slice()));
-        assert_eq!(refused.header("content"), None);
-        assert_eq!(refused.head_len(), bytes.len() - 4);
+        assert_eq!(rejected.version(), version);
+        assert_eq!(rejected.header("UPGRADE"), Some(b"a".as_slice()));
+        assert_eq!(rejected.header("content-length"), Some(b"9".as_slice()));
+        assert_eq!(rejected.header("content"), None);
+        assert_eq!(input.unread(), b"body");
     }
 }
 
@@ -539,7 +611,7 @@ fn section_4_1_refused_responses() {
     }
     // Every rule that has no status to answer with is a client's, and is tested here or below.
     for rule in E::ALL.iter().filter(|rule| rule.status().is_none()) {
-        let below = [E::EndOfStream, E::SubprotocolMissing];
+        let below = [E::EndOfStream, E::SubprotocolMissing, E::ExtensionConflict];
         assert!(
             refused.iter().any(|(_, error)| error == rule) || below.contains(rule),
             "{}",
@@ -550,28 +622,28 @@ fn section_4_1_refused_responses() {
 
 #[test]
 fn section_4_1_nothing_may_be_agreed_that_was_not_asked_for() {
-    let judge = |bytes: &[u8]| every_split(bytes, &ConnectOptions::new(), &Limits::default()).0.err();
+    let check = |bytes: &[u8]| every_split(bytes, &ConnectOptions::new(), &Limits::default()).0.err();
     assert_eq!(
-        judge(&with(&["Sec-WebSocket-Protocol: chat"])),
+        check(&with(&["Sec-WebSocket-Protocol: chat"])),
         Some(E::SubprotocolNotAsked)
     );
     assert_eq!(
-        judge(&with(&["Sec-WebSocket-Extensions: x"])),
+        check(&with(&["Sec-WebSocket-Extensions: x"])),
         Some(E::ExtensionNotAsked)
     );
-    assert_eq!(judge(&with(&[])), None);
+    assert_eq!(check(&with(&[])), None);
 }
 
 #[test]
 fn section_4_1_a_server_that_picks_no_subprotocol() {
     let required = ASKED.subprotocol_policy(SubprotocolPolicy::Required);
-    let judge = |bytes: &[u8], proposal| every_split(bytes, proposal, &Limits::default()).0.err();
-    assert_eq!(judge(&with(&[]), &ASKED), None);
-    assert_eq!(judge(&with(&[]), &required), Some(E::SubprotocolMissing));
-    assert_eq!(judge(&with(&["Sec-WebSocket-Protocol: chat"]), &required), None);
+    let check = |bytes: &[u8], options| every_split(bytes, options, &Limits::default()).0.err();
+    assert_eq!(check(&with(&[]), &ASKED), None);
+    assert_eq!(check(&with(&[]), &required), Some(E::SubprotocolMissing));
+    assert_eq!(check(&with(&["Sec-WebSocket-Protocol: chat"]), &required), None);
     // Nothing was asked for, so that nothing is missing.
     assert_eq!(
-        judge(
+        check(
             &with(&[]),
             &ConnectOptions::new().subprotocol_policy(SubprotocolPolicy::Required)
         ),
@@ -612,9 +684,9 @@ fn the_end_of_the_stream_in_the_middle_of_a_head() {
     let bytes = with(&[]);
     for end in 0..bytes.len() {
         let (mut handshake, _) = start("ws://example.com", &ASKED, &Limits::default());
-        assert!(matches!(handshake.receive(&bytes[..end]), Ok(None)));
+        assert!(matches!(handshake.receive(&mut buffer(&bytes[..end])), Ok(None)));
         assert_eq!(handshake.end_of_stream(), Err(E::EndOfStream));
-        assert_eq!(handshake.receive(&bytes).err(), Some(E::EndOfStream));
+        assert_eq!(handshake.receive(&mut buffer(&bytes)).err(), Some(E::EndOfStream));
     }
 }
 
@@ -623,7 +695,7 @@ fn the_end_of_the_stream_in_the_middle_of_a_head() {
 #[test]
 fn a_client_and_a_server_agree() {
     let limits = Limits::default();
-    let proposals = [
+    let all_options = [
         ConnectOptions::new(),
         ASKED,
         ASKED
@@ -631,10 +703,11 @@ fn a_client_and_a_server_agree() {
             .headers(&[("X", "y"), ("X", ""), ("Cookie", "a=\u{e9}")]),
     ];
     for uri in ["ws://example.com", "wss://[::1]:1/a?b", "ws://h?q"] {
-        for proposal in &proposals {
-            let (mut client, request) = start(uri, proposal, &limits);
+        for options in &all_options {
+            let (mut client, request) = start(uri, options, &limits);
             let (mut server, mut out) = (ServerHandshake::new(&limits), Vec::new());
-            let Ok(Some(Request::Upgrade(upgrade))) = server.receive(request.as_bytes(), &mut out) else {
+            let mut input = buffer(request.as_bytes());
+            let Ok(Some(Request::Upgrade(upgrade))) = server.receive(&mut input, &mut out) else {
                 panic!()
             };
             assert_eq!(
@@ -646,11 +719,12 @@ fn a_client_and_a_server_agree() {
                 .extensions()
                 .find(|extension| extension.name() == "x")
                 .map(|_| "x");
-            let acceptance = AcceptOptions::new()
+            let options = AcceptOptions::new()
                 .maybe_subprotocol(subprotocol)
-                .extensions(extension.as_slice());
-            upgrade.accept(&acceptance, &mut out).unwrap();
-            let Ok(Some(Response::Accepted(accepted))) = client.receive(&out) else {
+                .extensions(extension.as_slice(), Extensions::NONE);
+            upgrade.accept(&options, &mut out).unwrap();
+            let mut input = buffer(&out);
+            let Ok(Some(Response::Accepted(accepted))) = client.receive(&mut input) else {
                 panic!()
             };
             assert_eq!(accepted.subprotocol(), subprotocol);
@@ -658,7 +732,7 @@ fn a_client_and_a_server_agree() {
                 accepted.extensions().map(|extension| extension.name()).next(),
                 extension
             );
-            assert_eq!(accepted.head_len(), out.len());
+            assert!(input.unread().is_empty());
         }
     }
 }
@@ -675,7 +749,7 @@ fn the_door_over_header_pairs_has_the_same_rules() {
             continue;
         }
         let pairs = parsed.headers.iter().map(|header| (header.name, header.value));
-        let result = ASKED.judge_response(&key, parsed.code.unwrap(), pairs);
+        let result = ASKED.check_response(&key, parsed.code.unwrap(), pairs);
         assert_eq!(result.err(), Some(expected), "{}", bytes.escape_ascii());
     }
     let fields: [(&str, &[u8]); 6] = [
@@ -686,7 +760,7 @@ fn the_door_over_header_pairs_has_the_same_rules() {
         ("sec-websocket-extensions", b"x"),
         ("X-More", b"\t1 "),
     ];
-    let answer = ASKED.judge_response(&key, 101, fields.into_iter()).unwrap().unwrap();
+    let answer = ASKED.check_response(&key, 101, fields.into_iter()).unwrap().unwrap();
     assert_eq!(answer.subprotocol(), Some("chat"));
     assert!(answer.extensions().map(|extension| extension.name()).eq(["x"]));
     assert!(answer.headers().eq(fields));
@@ -694,47 +768,107 @@ fn the_door_over_header_pairs_has_the_same_rules() {
     assert_eq!(answer.header("x-less"), None);
     for status in [100, 200, 404] {
         assert!(matches!(
-            ASKED.judge_response(&key, status, fields.into_iter()),
+            ASKED.check_response(&key, status, fields.into_iter()),
             Ok(None)
         ));
     }
 }
 
+/// What was agreed is part of the connection: RSV1 is let through, or refused.
+#[test]
+fn agreed_extensions_are_carried_into_the_connection() {
+    let compression = Extensions::NONE.with_compression(true);
+    let offered = ["permessage-deflate; client_max_window_bits", "permessage-deflate", "x"];
+    let client_options = ConnectOptions::new().extensions(&offered, compression);
+    for (agreed, implemented, compressed) in [
+        (
+            &["permessage-deflate; server_no_context_takeover"][..],
+            compression,
+            true,
+        ),
+        (&["x", "permessage-deflate"], compression, true),
+        (&["x"], compression, false),
+        (&["x"], Extensions::NONE, false),
+        (&[], compression, false),
+    ] {
+        let (mut client, request) = start("ws://example.com", &client_options, &Limits::default());
+        let (mut input, mut out, mut replies) = (buffer(request.as_bytes()), Vec::new(), Vec::new());
+        let mut server = ServerHandshake::new(&Limits::default());
+        let Ok(Some(Request::Upgrade(upgrade))) = server.receive(&mut input, &mut out) else {
+            panic!()
+        };
+        let options = AcceptOptions::new().extensions(agreed, implemented);
+        let mut ws = upgrade.accept(&options, &mut out).unwrap();
+        feed(&mut input, b"\xc1\x81\0\0\0\0z");
+        let event = ws
+            .receive(&mut input, &mut replies)
+            .map(|event| event.map(|(event, _)| event));
+        assert_eq!(
+            matches!(event, Ok(Some(Event::Compressed(_, b"z")))),
+            compressed,
+            "{event:?}"
+        );
+        assert_eq!(event.is_err(), !compressed);
+
+        let mut input = buffer(&[&out, b"\xc1\x01z".as_slice()].concat());
+        let Ok(Some(Response::Accepted(accepted))) = client.receive(&mut input) else {
+            panic!()
+        };
+        assert_eq!(accepted.extensions().count(), agreed.len());
+        let mut ws = accepted.into_connection(sample);
+        let event = ws
+            .receive(&mut input, &mut replies)
+            .map(|event| event.map(|(event, _)| event));
+        assert_eq!(
+            matches!(event, Ok(Some(Event::Compressed(_, b"z")))),
+            compressed,
+            "{event:?}"
+        );
+        assert_eq!(event.is_err(), !compressed);
+    }
+    // RFC 7692 section 5: "A client that received a response accepting a PMCE extension negotiation offer together with
+    // such an extension MUST _Fail the WebSocket Connection_."
+    let bytes = with(&["Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate"]);
+    let result = every_split(&bytes, &client_options, &Limits::default()).0;
+    assert_eq!(result, Err(E::ExtensionConflict));
+}
+
 #[test]
 fn rfc_8441_section_5_extended_connect() {
-    let proposal = ASKED.origin("http://example.com");
-    let request: Vec<_> = proposal
+    let options = ASKED.origin("http://example.com");
+    let request: Vec<_> = options
         .fields(None)
+        .unwrap()
         .map(|(name, value)| (name, value.to_string()))
         .collect();
     let names: Vec<_> = request.iter().map(|(name, _)| *name).collect();
     assert_eq!(
         names,
         [
-            "Sec-WebSocket-Version",
-            "Origin",
-            "Sec-WebSocket-Protocol",
-            "Sec-WebSocket-Extensions"
+            "sec-websocket-version",
+            "origin",
+            "sec-websocket-protocol",
+            "sec-websocket-extensions"
         ]
     );
     let pairs = request.iter().map(|(name, value)| (*name, value.as_bytes()));
-    let offer = Offer::from_extended_connect("CONNECT", "websocket", pairs)
+    let offer = ValidRequest::from_extended_connect("CONNECT", "websocket", pairs)
         .unwrap()
         .unwrap();
-    let agreement = offer.accept(&AcceptOptions::new().subprotocol("chat")).unwrap();
-    let response: Vec<_> = agreement
+    let accepted = offer.accept(&AcceptOptions::new().subprotocol("chat")).unwrap();
+    let response: Vec<_> = accepted
         .fields()
         .map(|(name, value)| (name, value.to_string()))
         .collect();
     let pairs = || response.iter().map(|(name, value)| (*name, value.as_bytes()));
-    let answer = proposal
-        .judge_extended_connect(agreement.status(), pairs())
+    let answer = options
+        .check_extended_connect(accepted.status(), pairs())
         .unwrap()
         .unwrap();
     assert_eq!(answer.subprotocol(), Some("chat"));
     let _ = answer.into_connection(sample, &Limits::default());
-    assert!(proposal.judge_extended_connect(403, pairs()).unwrap().is_none());
-    let error = ConnectOptions::new().judge_extended_connect(200, pairs()).err();
+    assert!(options.check_extended_connect(403, pairs()).unwrap().is_none());
+    let error = ConnectOptions::new().check_extended_connect(200, pairs()).err();
     assert_eq!(error, Some(E::SubprotocolNotAsked));
 }
 
@@ -751,21 +885,22 @@ fn accepted_heads_mean_the_same_to_httparse() {
                 let mut bytes = base.clone();
                 bytes[at] = other;
                 let (mut handshake, _) = start("ws://example.com", &ASKED, &Limits::default());
-                let Ok(Some(response)) = handshake.receive(&bytes) else {
+                let mut input = buffer(&bytes);
+                let Ok(Some(response)) = handshake.receive(&mut input) else {
                     continue;
+                };
+                let (status, headers) = match &response {
+                    Response::Accepted(accepted) => (101, accepted.headers()),
+                    Response::Rejected(rejected) => (rejected.status(), rejected.headers()),
                 };
                 let mut storage = [httparse::EMPTY_HEADER; 20];
                 let mut parsed = httparse::Response::new(&mut storage);
-                assert_eq!(
-                    parsed.parse(&bytes),
-                    Ok(httparse::Status::Complete(response.head_len()))
-                );
-                let (status, headers) = match &response {
-                    Response::Accepted(accepted) => (101, accepted.headers()),
-                    Response::Rejected(refused) => (refused.status(), refused.headers()),
+                let Ok(httparse::Status::Complete(head_len)) = parsed.parse(&bytes) else {
+                    panic!("{}", bytes.escape_ascii());
                 };
                 assert_eq!(parsed.code, Some(status));
                 assert!(headers.eq(parsed.headers.iter().map(|header| (header.name, header.value))));
+                assert_eq!(input.unread(), &bytes[head_len..]);
             }
         }
     }

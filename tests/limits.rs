@@ -11,7 +11,6 @@
 mod common;
 
 use common::*;
-use sockless::buffer::OutputFull;
 use sockless::connection::Role;
 use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError};
 use sockless::frame::MessageKind;

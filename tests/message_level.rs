@@ -12,7 +12,7 @@ mod common;
 
 use common::*;
 use sockless::buffer::ReadBuffer;
-use sockless::connection::{ChunkEvent, Connection, Receiver, Role};
+use sockless::connection::{ChunkEvent, Connection, Role};
 use sockless::error::{Blocked, LimitExceeded, ReceiveError, Violation};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
@@ -195,7 +195,6 @@ fn waiting_changes_nothing<R: Role>(role: fn() -> R) {
             end.read_into(&mut input, piece);
             for _ in 0..3 {
                 end.take_messages(&mut input);
-                assert!(input.needs_input());
                 assert!(!input.space().is_empty());
                 input.advance(0);
             }
@@ -291,8 +290,6 @@ fn from_messages_to_chunks<R: Role>(role: fn() -> R) {
     input.extend(&bytes).unwrap();
     assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
     let mut rest = input.unread().to_vec();
-    input.consume(rest.len());
-    assert!(input.is_at_rest());
     let mut rest = &mut rest[..];
     let event = ws.receive_chunk(&mut rest, &mut out).unwrap().map(|(event, _)| event);
     assert!(matches!(event, Some(ChunkEvent::Binary(chunk)) if chunk.data == b"chunks" && chunk.message_end));
@@ -319,7 +316,6 @@ fn blocked_and_on_again<R: Role>(role: fn() -> R) {
                     None => break,
                     Some(error) => {
                         assert_eq!(error, ReceiveError::Blocked(Blocked::UndrainedPongs));
-                        assert!(!input.needs_input(), "it waits for the output, not for the peer");
                         sent.extend(end.take_out());
                     }
                 }
@@ -337,27 +333,79 @@ fn blocked_and_on_again<R: Role>(role: fn() -> R) {
 
 /// How much of a message has been taken in, at both levels.
 fn progress_of_a_message<R: Role>(role: fn() -> R) {
-    let mut ws = Connection::new(role(), &Limits::default());
-    let mut receiver = Receiver::<R>::new(&Limits::default());
-    let (mut out, mut at_rest) = (Vec::new(), Vec::new());
-    let mut feed = |bytes: Vec<u8>| {
-        let mut copy = bytes.clone();
-        let mut input = &mut copy[..];
-        while ws.receive_chunk(&mut input, &mut out).unwrap().is_some() {}
-        let mut copy = bytes.clone();
-        let mut input = &mut copy[..];
-        while receiver.receive_chunk(&mut input).unwrap().is_some() {}
-        assert_eq!(ws.message_progress(), receiver.message_progress());
-        at_rest.push(ws.is_at_rest());
-        ws.message_progress()
+    let mut chunks = Connection::new(role(), &Limits::default());
+    let mut messages = Connection::new(role(), &Limits::default());
+    let (mut input, mut out, mut at_rest) = (ReadBuffer::new(), Vec::new(), Vec::new());
+    let mut feed = |bytes: &[u8]| {
+        let mut copy = bytes.to_vec();
+        let mut slice = &mut copy[..];
+        while chunks.receive_chunk(&mut slice, &mut out).unwrap().is_some() {}
+        input.extend(bytes).unwrap();
+        while messages.receive(&mut input, &mut out).unwrap().is_some() {}
+        assert_eq!(chunks.is_at_rest(), messages.is_at_rest());
+        at_rest.push(chunks.is_at_rest());
+        (chunks.message_progress(), messages.message_progress())
     };
-    assert_eq!(feed(Vec::new()), None);
-    assert_eq!(feed(from_peer::<R>(TEXT, b"12345")), Some(5));
-    assert_eq!(feed(from_peer::<R>(PING, b"ping")), Some(5));
+    assert_eq!(feed(b""), (None, None));
+    assert_eq!(feed(&from_peer::<R>(TEXT, b"12345")), (Some(5), Some(5)));
+    assert_eq!(feed(&from_peer::<R>(PING, b"ping")), (Some(5), Some(5)));
     let frame = from_peer::<R>(FIN | CONT, b"678");
-    assert_eq!(feed(frame[..frame.len() - 2].to_vec()), Some(6));
-    assert_eq!(feed(frame[frame.len() - 2..].to_vec()), None);
+    // What lies in the read buffer is not taken in.
+    assert_eq!(feed(&frame[..frame.len() - 2]), (Some(6), Some(5)));
+    assert_eq!(feed(&frame[frame.len() - 2..]), (None, None));
     assert_eq!(at_rest, [true, false, false, false, true]);
+}
+
+/// After a Close, a failure and the end of the stream nothing is kept: neither what follows, nor the fragments of a message
+/// that will not end, nor the start of a frame.
+fn nothing_is_kept_when_it_is_over<R: Role>(role: fn() -> R) {
+    let begun = [
+        from_peer::<R>(FIN | TEXT, b"whole"),
+        from_peer::<R>(BIN, &[7; 5000]),
+        from_peer::<R>(CONT, &[8; 5000]),
+    ]
+    .concat();
+    let part = &from_peer::<R>(FIN | CONT, &[9; 100])[..50];
+    let endings: [(&[u8], bool); 5] = [
+        (&from_peer::<R>(CLOSE, b""), false),
+        (&[0xff], false),
+        (part, true),
+        (&part[..1], true),
+        (b"", true),
+    ];
+    for (ending, ends) in endings {
+        let bytes = [&begun[..], ending].concat();
+        for after in [&b""[..], b"late", &[0; 5000]] {
+            for way in [ReadBuffer::new as fn() -> ReadBuffer, || {
+                ReadBuffer::with_capacity(64 << 10)
+            }] {
+                let mut input = way();
+                let mut end = End::new(role());
+                end.read_into(&mut input, &bytes);
+                if ends {
+                    end.end_of_stream();
+                }
+                if !after.is_empty() || ends {
+                    end.read_into(&mut input, after);
+                    end.take_messages(&mut input);
+                }
+                assert!(input.is_at_rest(), "after {:x?}", &ending[..ending.len().min(5)]);
+                input.release();
+                assert_eq!(input.capacity(), 0);
+
+                let (mut shared, mut held) = (ReadBuffer::with_capacity(100), ReadBuffer::new());
+                let mut end = End::new(role());
+                end.read_shared(&mut shared, &mut held, &bytes);
+                if ends {
+                    end.end_of_stream();
+                    end.take_messages(&mut held);
+                }
+                end.read_shared(&mut shared, &mut held, after);
+                shared.keep_rest(&mut held).unwrap();
+                assert_eq!(held.capacity(), 0);
+            }
+        }
+    }
 }
 
 both_roles!(
@@ -370,4 +418,5 @@ both_roles!(
     from_messages_to_chunks,
     blocked_and_on_again,
     progress_of_a_message,
+    nothing_is_kept_when_it_is_over,
 );

@@ -28,10 +28,10 @@ fn owed_pong_goes_out_before_the_answer_to_a_whole_message<R: Role>(role: fn() -
     for portion in 1..=message.len() {
         let mut ws = Connection::new(role(), &Limits::default());
         let mut out = Vec::new();
-        ws.sender().begin_frame(MessageKind::Binary, 1, true, &mut out).unwrap();
+        ws.tx(&mut out).begin_frame(MessageKind::Binary, 1, true).unwrap();
         let mut ping = from_peer::<R>(PING, b"p");
         assert!(ws.receive(&mut &mut ping[..], &mut out).unwrap().is_some());
-        ws.sender().chunk(b"x", &mut out).unwrap();
+        ws.tx(&mut out).chunk(b"x").unwrap();
         for piece in message.chunks(portion) {
             let mut piece = piece.to_vec();
             let mut input = &mut piece[..];
@@ -39,7 +39,7 @@ fn owed_pong_goes_out_before_the_answer_to_a_whole_message<R: Role>(role: fn() -
                 if let Event::Text(chunk) = event
                     && chunk.message_end
                 {
-                    tx.text("answer", &mut out).unwrap();
+                    sender.tx(&mut out).text("answer").unwrap();
                 }
             }
         }

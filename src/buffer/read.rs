@@ -107,6 +107,8 @@ pub(crate) struct Cursor {
     pub(crate) end: usize,
     /// How many bytes the frame under way lacks; 0 if none is, or if its header is incomplete.
     pub(crate) wanted: usize,
+    /// How many bytes at the start of what is unread are payload that has been unmasked.
+    pub(crate) unmasked: usize,
     /// Whether what is unread is known to be incomplete.
     pub(crate) incomplete: bool,
     /// Where the message lies that was handed out last. It ends before it starts once anything else has happened.
@@ -168,6 +170,7 @@ impl Cursor {
         start: 0,
         end: 0,
         wanted: 0,
+        unmasked: 0,
         incomplete: false,
         delivered_start: 1,
         delivered_end: 0,
@@ -185,6 +188,7 @@ impl Cursor {
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
         self.start = self.start.saturating_add(len).min(self.end);
+        self.unmasked = 0;
         self.incomplete = false;
         self.forget_delivered();
     }
@@ -264,6 +268,7 @@ impl ReadBuffer {
         held.join(self.joined())?;
         held.extend(self.unread())?;
         held.at.wanted = self.at.wanted;
+        held.at.unmasked = self.at.unmasked;
         self.at.discard();
         Ok(())
     }
@@ -430,9 +435,10 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Whether the last [`space`](Self::space) was empty.
-    pub(crate) const fn is_exhausted(&self) -> bool {
-        self.sizing.exhausted
+    /// Whether the last [`space`](Self::space) was empty, and nothing has been consumed since that makes room.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let has_room_in_front = !S::GROWS && self.at.joined_len() > 0 && self.at.joined_start > 0;
+        self.sizing.exhausted && self.room() == 0 && self.at.start == self.unread_target() && !has_room_in_front
     }
 
     #[cfg(feature = "alloc")]

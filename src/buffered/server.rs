@@ -163,7 +163,7 @@ impl BufferedServerHandshake {
             None => return Ok(None),
             Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,
             Some((Request::Http(request), out)) => {
-                request.respond(&HttpResponse::new(426), out)?;
+                request.respond(&HttpResponse::upgrade_required(), out)?;
                 self.state = State::NotWebSocket;
                 return Ok(None);
             }

@@ -50,8 +50,6 @@ pub struct Receiver<R> {
     pub(super) message_start: bool,
     /// Whether the message under way is compressed.
     pub(super) compressed: bool,
-    /// Whether the first bytes of the text frame under way have been validated ahead of the rest.
-    pub(crate) validated_early: bool,
     pub(super) extensions: Extensions,
     /// The start of a character that a chunk or a fragment has cut.
     pub(crate) carry: utf8::Carry,
@@ -129,7 +127,6 @@ impl<R: Role> Receiver<R> {
             within: None,
             message_start: false,
             compressed: false,
-            validated_early: false,
             extensions: Extensions::NONE,
             carry: utf8::Carry::new(),
             header: [0; MAX_HEADER_LEN - 1],
@@ -293,7 +290,6 @@ impl<R: Role> Receiver<R> {
         self.message_len = self.message_len.saturating_add(header.payload_len);
         self.remaining = header.payload_len;
         self.mask = header.mask;
-        self.validated_early = false;
         self.phase = Phase::Data { kind, fin: header.fin };
     }
 

@@ -280,10 +280,10 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         out: &mut O,
     ) {
+        self.count(frame_len::<R>(payload));
         // Lossless: a usize has at most 64 bits.
         let header = self.header(opcode, fin, rsv, payload.len() as u64);
         out.put_frame(header, payload);
-        self.count(frame_len::<R>(payload));
     }
 
     /// Bytes went into the output.

@@ -1,8 +1,8 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.1).
 
 use super::error::{HandshakeError, WriteError};
+use super::extension::Extension;
 use super::fields::first_value;
-use super::grammar::Extension;
 use super::head::{HeadSpace, Headers, Scanner};
 use super::key::Key;
 use super::options::ConnectOptions;
@@ -45,7 +45,7 @@ use crate::limits::Limits;
 ///         let connection = accepted.into_connection(entropy);
 ///         # let _ = connection;
 ///     }
-///     Some(Response::Refused(refused)) => panic!("status {}", refused.status()),
+///     Some(Response::Rejected(rejected)) => panic!("status {}", rejected.status()),
 ///     None => unreachable!(),
 /// }
 /// assert_eq!(input.unread(), b"\x81"); // the connection's first input

@@ -67,8 +67,8 @@ macro_rules! peer_rules {
         }
 
         impl $Name {
-            /// The HTTP status that a server answers with. `None` for a fault that has no answer: that of a server,
-            /// and the end of the stream.
+            /// The HTTP status that a server answers with. `None` for what has no answer: the faults of a server, and the
+            /// end of the stream.
             #[must_use]
             pub const fn status(self) -> Option<u16> {
                 match self { $(Self::$Variant => $status,)* }
@@ -78,11 +78,11 @@ macro_rules! peer_rules {
 }
 
 peer_rules! {
-    /// A rule of the opening handshake that the peer has broken.
+    /// Why an opening handshake has failed: the rule that the peer broke, the limit that it exceeded, or a lack of memory.
     ///
-    /// A server answers with [`status`](Self::status) and [`answer_headers`](Self::answer_headers), and
-    /// [`ServerHandshake`](super::ServerHandshake) has queued that answer when the caller hears of the error. A client
-    /// has nothing to answer: it drops the connection (RFC 6455 section 4.1, "_Fail the WebSocket Connection_").
+    /// A server answers with [`status`](Self::status) and [`answer_headers`](Self::answer_headers). If it is a
+    /// [`ServerHandshake`](super::ServerHandshake), that answer is in the output when the error is returned. A client has
+    /// nothing to answer: it drops the connection (RFC 6455 section 4.1, "_Fail the WebSocket Connection_").
     ///
     /// ```
     /// use sockless::handshake::HandshakeError;
@@ -148,18 +148,16 @@ peer_rules! {
 }
 
 impl HandshakeError {
-    /// The header fields that the answer to this error must have, beside those of any answer: `Allow` with status
-    /// 405 (RFC 9110 section 15.5.6), `Upgrade` and `Sec-WebSocket-Version` with status 426 (RFC 9110 section 15.5.22,
-    /// RFC 6455 section 4.4).
+    /// The header fields that the answer to this error must have, in addition to those of every answer: `Allow` with
+    /// status 405 (RFC 9110 section 15.5.6), `Upgrade` and `Sec-WebSocket-Version` with status 426 (RFC 9110 section
+    /// 15.5.22, RFC 6455 section 4.4).
     #[must_use]
     pub const fn answer_headers(self) -> &'static [(&'static str, &'static str)] {
         match self.status() {
-            Some(405) => match self {
-                Self::MethodNotConnect => &[("Allow", "CONNECT")],
-                _ => &[("Allow", "GET")],
-            },
+            Some(405) if matches!(self, Self::MethodNotConnect) => &[("Allow", "CONNECT")],
+            Some(405) => &[("Allow", "GET")],
             Some(426) => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
-            _ => &[],
+            Some(_) | None => &[],
         }
     }
 }
@@ -285,14 +283,14 @@ impl core::error::Error for WriteError {
     }
 }
 
-/// Why a server has no request to show.
+/// Why a server has no request to hand out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The peer broke a rule. Its answer is in the output: flush it, then close the transport. The same error comes
-    /// again from every further call.
+    /// The handshake has failed. The answer is in the output: write it, then close the transport. Every later call returns
+    /// the same error.
     Refused(HandshakeError),
-    /// The peer broke a rule and the output has no room for the answer: make room, and call again.
+    /// The handshake has failed and the output has no room for the answer: make room, and call again.
     OutputFull(OutputFull),
 }
 

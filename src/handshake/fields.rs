@@ -1,6 +1,7 @@
 //! Header fields as names and values, from anywhere: a head that was parsed here, an HTTP library, HTTP/2 or HTTP/3.
 
-use super::grammar::{Extension, extension_list, list, trim};
+use super::extension::{Extension, extension_list};
+use super::grammar::{list, trim};
 
 /// Header fields that can be gone through more than once, as names and values.
 ///

@@ -13,7 +13,7 @@ use memchr::memchr;
 use super::error::HandshakeError;
 use super::grammar::{ascii, is_value, split_once, split_token, trim, trim_end, trim_start};
 use super::start_line::StartLine;
-use super::summary::HeaderSummary;
+use super::summary::{HeaderSummary, concerns};
 use super::words::plain_field;
 use crate::buffer::{ReadBuffer, Storage};
 use crate::limits::Limits;
@@ -227,6 +227,9 @@ impl<L: StartLine> Scanner<L> {
     #[inline]
     fn field(&mut self, name: &[u8], value: &[u8], colon: usize) -> Result<(), HandshakeError> {
         self.fields_left = self.fields_left.checked_sub(1).ok_or(HandshakeError::TooManyHeaders)?;
+        if !concerns(name) {
+            return Ok(());
+        }
         let from_start = trim_start(value);
         let before = colon.saturating_add(1).saturating_add(value.len() - from_start.len());
         let value = trim_end(from_start);
@@ -327,6 +330,23 @@ mod tests {
                 assert!(scanner.work <= 3 * head.len(), "{} for {}", scanner.work, head.len());
             }
         }
+    }
+
+    #[test]
+    fn without_memory_for_more_an_incomplete_head_fails() {
+        let space = HeadSpace {
+            exhausted: true,
+            ..GROWING
+        };
+        let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
+        let advance = |bytes| {
+            let mut scanner = Scanner::<RequestLine>::new(&Limits::default());
+            scanner
+                .advance(bytes, space)
+                .map(|head| head.map(|head| head.bytes.len()))
+        };
+        assert_eq!(advance(&head[..20]), Err(HandshakeError::OutOfMemory));
+        assert_eq!(advance(head), Ok(Some(head.len())));
     }
 
     #[test]

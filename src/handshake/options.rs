@@ -1,7 +1,8 @@
 //! What each side asks for and agrees to: options that the caller sets, and the header fields that they make.
 
 use super::error::Misuse;
-use super::grammar::{Extension, is_token};
+use super::extension::Extension;
+use super::grammar::is_token;
 use super::key::{AcceptKey, Key};
 use super::write::{FieldValue, HeaderCase, check_fields, check_value, managed};
 use crate::connection::{Connection, Extensions, Server};

@@ -1,8 +1,9 @@
 //! The rules over the header fields of a request (RFC 6455 section 4.2.1), common to HTTP/1.1 and extended CONNECT.
 
 use super::error::{HandshakeError, Misuse};
+use super::extension::Extension;
 use super::fields::{Fields, extensions, first_value, subprotocols};
-use super::grammar::{Extension, ascii, is_token};
+use super::grammar::{ascii, is_token};
 use super::key::Key;
 use super::options::{AcceptOptions, AcceptResponse};
 use super::start_line::HttpVersion;
@@ -59,12 +60,12 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
     /// [header fields](HandshakeError::answer_headers) to answer with.
     pub fn from_request(method: &str, version: HttpVersion, fields: F) -> Result<Option<Self>, HandshakeError> {
         let summary = HeaderSummary::of(fields.clone());
-        Self::from_summary(method, version, fields, &summary)
+        Self::from_summary(method.as_bytes(), version, fields, &summary)
     }
 
     /// Checks an HTTP/1.1 request whose fields were gone through already.
     pub(crate) fn from_summary(
-        method: &str,
+        method: &[u8],
         version: HttpVersion,
         fields: F,
         summary: &HeaderSummary<&'a [u8]>,
@@ -73,14 +74,14 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
             return Ok(None);
         }
         let rule = |holds: bool, error| if holds { Ok(()) } else { Err(error) };
-        // 1. "An HTTP/1.1 or higher GET request".
-        rule(method == "GET", HandshakeError::MethodNotGet)?;
+        // Item 1: "An HTTP/1.1 or higher GET request".
+        rule(method == b"GET", HandshakeError::MethodNotGet)?;
         rule(version >= HttpVersion::Http11, HandshakeError::HttpVersionTooOld)?;
-        // 3. "An |Upgrade| header field containing the value "websocket", treated as an ASCII case-insensitive value."
+        // Item 3: "An |Upgrade| header field containing the value "websocket", treated as an ASCII case-insensitive value."
         rule(summary.names_websocket, HandshakeError::UpgradeMissing)?;
-        // 4. "A |Connection| header field that includes the token "Upgrade", treated as an ASCII case-insensitive value."
+        // Item 4: "A |Connection| header field that includes the token "Upgrade", treated as an ASCII case-insensitive value."
         rule(summary.names_upgrade, HandshakeError::ConnectionMissing)?;
-        // 2. "A |Host| header field containing the server's authority." RFC 9112 section 3.2: "A server MUST respond with a
+        // Item 2: "A |Host| header field containing the server's authority." RFC 9112 section 3.2: "A server MUST respond with a
         // 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header field and to any request
         // message that contains more than one Host header field line or a Host header field with an invalid field value."
         let host = summary
@@ -123,7 +124,7 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
         if summary.not_ascii {
             return Err(HandshakeError::NotAscii);
         }
-        // 6. "A |Sec-WebSocket-Version| header field, with a value of 13." It is checked before the key: a client of another
+        // Item 6: "A |Sec-WebSocket-Version| header field, with a value of 13." It is checked before the key: a client of another
         // version may not know of keys, and is to be told which version to speak (section 4.4).
         let version = summary
             .version
@@ -221,7 +222,7 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
     }
 }
 
-/// 5. "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes in length."
+/// Item 5: "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes in length."
 /// Section 11.3.1: it "MUST NOT appear more than once in an HTTP request."
 fn check_key(key: Single<&[u8]>) -> Result<Key, HandshakeError> {
     let key = key.required(HandshakeError::KeyMissing, HandshakeError::KeyRepeated)?;

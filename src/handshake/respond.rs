@@ -105,15 +105,15 @@ impl<'r> HttpResponse<'r> {
     /// use sockless::handshake::{HttpResponse, Request, ServerHandshake};
     /// use sockless::limits::Limits;
     ///
-    /// let (mut input, mut out) = (ReadBuffer::fixed([0; 1024]), Vec::new());
-    /// let request = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
-    /// input.space()[..request.len()].copy_from_slice(request);
-    /// input.advance(request.len());
+    /// # #[cfg(feature = "alloc")] {
+    /// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+    /// input.extend(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")?;
     /// match ServerHandshake::new(&Limits::default()).receive(&mut input, &mut out)? {
     ///     Some(Request::Http(request)) => request.respond(&HttpResponse::upgrade_required(), &mut out)?,
     ///     _ => unreachable!(),
     /// }
     /// assert!(out.starts_with(b"HTTP/1.1 426 Upgrade Required\r\n"));
+    /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -1,8 +1,9 @@
 //! The rules over the header fields of a response (RFC 6455 section 4.1), common to HTTP/1.1 and extended CONNECT.
 
 use super::error::HandshakeError;
+use super::extension::Extension;
 use super::fields::{Fields, extensions, first_value};
-use super::grammar::{Extension, ascii};
+use super::grammar::ascii;
 use super::key::Key;
 use super::options::{ConnectOptions, ExtensionFault, SubprotocolPolicy, agree};
 use super::summary::HeaderSummary;
@@ -34,24 +35,24 @@ impl ConnectOptions<'_> {
         fields: F,
         summary: &HeaderSummary<&'a [u8]>,
     ) -> Result<Option<ValidResponse<'a, F>>, HandshakeError> {
-        // 1. "If the status code received from the server is not 101, the client handles the response per HTTP [RFC2616]
+        // Item 1: "If the status code received from the server is not 101, the client handles the response per HTTP [RFC2616]
         // procedures."
         if status != 101 {
             return Ok(None);
         }
-        // 2. "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
+        // Item 2: "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
         // ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_."
         let one_upgrade = summary.upgrade.optional(HandshakeError::ResponseUpgrade)?;
         if !one_upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
             return Err(HandshakeError::ResponseUpgrade);
         }
-        // 3. "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token
+        // Item 3: "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token
         // that is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket
         // Connection_."
         if !summary.names_upgrade {
             return Err(HandshakeError::ResponseConnection);
         }
-        // 4. "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a value
+        // Item 4: "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a value
         // other than the base64-encoded SHA-1 [...], the client MUST _Fail the WebSocket Connection_." Section 11.3.3: it
         // "MUST NOT appear more than once in an HTTP response."
         let accept = summary
@@ -86,7 +87,7 @@ impl ConnectOptions<'_> {
         summary: &HeaderSummary<&'a [u8]>,
     ) -> Result<ValidResponse<'a, F>, HandshakeError> {
         let agreed = self.check_extensions(&fields, summary)?;
-        // 6. "If the response includes a |Sec-WebSocket-Protocol| header field and this header field indicates the use of a
+        // Item 6: "If the response includes a |Sec-WebSocket-Protocol| header field and this header field indicates the use of a
         // subprotocol that was not present in the client's handshake [...], the client MUST _Fail the WebSocket
         // Connection_." Section 11.3.4: it "MUST NOT appear more than once in an HTTP response."
         let subprotocol = match summary.protocol.optional(HandshakeError::SeveralSubprotocols)? {
@@ -104,7 +105,7 @@ impl ConnectOptions<'_> {
         })
     }
 
-    /// 5. "If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the use of an
+    /// Item 5: "If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the use of an
     /// extension that was not present in the client's handshake [...], the client MUST _Fail the WebSocket Connection_."
     fn check_extensions<'a, F: Fields<'a>>(
         &self,

@@ -1,8 +1,9 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.2).
 
 use super::error::{HandshakeError, RequestError, WriteError};
+use super::extension::Extension;
 use super::fields::first_value;
-use super::grammar::Extension;
+use super::grammar::ascii;
 use super::head::{HeadSpace, Headers, Scanner};
 use super::options::AcceptOptions;
 use super::origin::OriginPolicy;
@@ -186,7 +187,8 @@ pub enum Request<'b> {
 /// A plain HTTP request.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpRequest<'b> {
-    method: &'b str,
+    /// A token.
+    method: &'b [u8],
     target: &'b str,
     version: HttpVersion,
     headers: Headers<'b>,
@@ -196,7 +198,7 @@ impl<'b> HttpRequest<'b> {
     /// The method, in the case in which it was sent.
     #[must_use]
     pub const fn method(&self) -> &'b str {
-        self.method
+        ascii(self.method)
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2).
@@ -228,7 +230,7 @@ impl<'b> HttpRequest<'b> {
     /// # Errors
     /// [`WriteError`]; then nothing was written.
     pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        response.write(self.method == "HEAD", out)
+        response.write(self.method == b"HEAD", out)
     }
 }
 

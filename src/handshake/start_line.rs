@@ -67,11 +67,11 @@ impl StartLine for RequestLine {
 }
 
 impl RequestLine {
-    /// The method and the target, in the head that the line was parsed in.
-    pub(crate) fn method_and_target(self, head: &[u8]) -> (&str, &str) {
+    /// The method and the target, in the head that the line was parsed in. Both are ASCII.
+    pub(crate) fn method_and_target(self, head: &[u8]) -> (&[u8], &str) {
         let (method, rest) = head.split_at_checked(self.method_len).unwrap_or_default();
         let target = rest.get(1..).and_then(|rest| rest.get(..self.target_len));
-        (ascii(method), ascii(target.unwrap_or_default()))
+        (method, ascii(target.unwrap_or_default()))
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the rules need to know of all header fields, gathered in one pass.
 
 use super::error::HandshakeError;
+use super::extension::extension_list;
 use super::fields::Fields;
-use super::grammar::{extension_list, is_text, list, trim};
+use super::grammar::{is_text, list, trim, websocket_field};
 
 /// The values of a header field that must come at most once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,30 +97,18 @@ impl<'a> HeaderSummary<&'a [u8]> {
     pub(crate) fn of(fields: impl Fields<'a>) -> Self {
         let mut summary = Self::default();
         for (name, value) in fields.pairs() {
-            let value = trim(value);
-            summary.add(name.as_bytes(), value, value);
+            if concerns(name.as_bytes()) {
+                let value = trim(value);
+                summary.add(name.as_bytes(), value, value);
+            }
         }
         summary
     }
 }
 
 impl<V: Copy> HeaderSummary<V> {
-    /// Adds a header field, whose value is `kept` if it matters.
-    #[inline(always)]
+    /// Adds a header field that may [concern](concerns) the handshake. Its value is `kept` if it matters.
     pub(crate) fn add(&mut self, name: &[u8], value: &[u8], kept: V) {
-        // Most fields do not concern the handshake, as a length and a letter tell.
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        if matches!(
-            (name.len(), first),
-            (4, b'h') | (6, b'o') | (7, b'u') | (10, b'c') | (14.., b's' | b'c' | b't')
-        ) {
-            self.add_known(name, value, kept);
-        }
-    }
-
-    /// Adds a header field that may concern the handshake.
-    #[inline(never)]
-    fn add_known(&mut self, name: &[u8], value: &[u8], kept: V) {
         match name.len() {
             4 if is_text(name, b"host") => self.host.add(kept),
             6 if is_text(name, b"origin") => self.origin.add(kept),
@@ -198,15 +187,18 @@ impl<V: Copy> HeaderSummary<V> {
     }
 }
 
+/// Whether a header field of this name may concern the handshake, as its length and a letter tell. Most do not.
+#[inline]
+pub(crate) fn concerns(name: &[u8]) -> bool {
+    let first = name.first().map_or(0, u8::to_ascii_lowercase);
+    matches!(
+        (name.len(), first),
+        (4, b'h') | (6, b'o') | (7, b'u') | (10, b'c') | (14.., b's' | b'c' | b't')
+    )
+}
+
 /// Whether a list has this token, in any case.
 fn names<const N: usize>(value: &[u8], token: &[u8; N]) -> bool {
     // Most lists have one element.
     is_text(value, token) || list(value).any(|element| is_text(element, token))
-}
-
-/// What comes after `Sec-WebSocket-` in the name of a header field that RFC 6455 section 11.3 registers, or of a future
-/// sibling.
-pub(crate) fn websocket_field(name: &[u8]) -> Option<&[u8]> {
-    let (start, rest) = name.split_first_chunk::<14>()?;
-    is_text(start, b"sec-websocket-").then_some(rest)
 }

@@ -3,19 +3,21 @@
 use core::fmt::{self, Write as _};
 
 use super::error::Misuse;
-use super::grammar::{is_token, is_value};
-use super::summary::websocket_field;
+use super::grammar::{is_token, is_value, websocket_field};
 use crate::buffer::{Output, OutputFull};
 
 /// Most heads fit in here, in bytes.
 const BLOCK: usize = 256;
+
+/// Takes the pieces of a head.
+type Put<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// Where the pieces of a head go: first into a block, which counts what does not fit, and only then into the output.
 pub(crate) struct HeadWriter<'a> {
     block: [u8; BLOCK],
     /// The length of the head so far.
     len: usize,
-    out: Option<&'a mut dyn FnMut(&[u8])>,
+    out: Option<Put<'a>>,
 }
 
 impl HeadWriter<'_> {

@@ -214,9 +214,7 @@ impl<R: Role> Receiver<R> {
         let ReadBuffer { memory, at, .. } = input;
         let memory = memory.bytes_mut();
         let payload = at.start..at.start.saturating_add(len);
-        if let (false, Some(bytes)) = (R::IS_CLIENT, memory.get_mut(payload.clone())) {
-            self.mask.apply(bytes);
-        }
+        self.unmask(memory.get_mut(payload.clone()).unwrap_or_default(), at.unmasked);
         at.consume(len);
         self.leave_data(kind, fin);
         let compressed = self.is_compressed();
@@ -256,21 +254,28 @@ impl<R: Role> Receiver<R> {
         Ok(None)
     }
 
-    /// Validates the first bytes of a long text frame, once they are there, ahead of the rest.
-    fn validate_early(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), Failure> {
-        let early = payload
+    /// Unmasks what has arrived of the frame under way, while it is still in a cache, and validates the first bytes of a
+    /// long text frame once they are there.
+    fn look_ahead<S: Storage>(&mut self, input: &mut ReadBuffer<S>, kind: MessageKind) -> Result<(), Failure> {
+        let ReadBuffer { memory, at, .. } = input;
+        let arrived = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
+        let before = core::mem::replace(&mut at.unmasked, arrived.len());
+        self.unmask(arrived, before);
+        let early = arrived
             .get(..EARLY)
-            .filter(|_| kind == MessageKind::Text && !self.is_compressed() && !self.validated_early);
-        let Some(early) = early else { return Ok(()) };
-        self.validated_early = true;
-        let (mut mask, mut carry) = (self.mask, self.carry);
-        let mut block = [0; 256];
-        for part in early.chunks(block.len()) {
-            if !carry.check(mask.apply_copy(part, &mut block)) {
-                return Err(self.fail(Violation::TextNotUtf8));
-            }
+            .filter(|_| before < EARLY && kind == MessageKind::Text && !self.is_compressed());
+        let mut carry = self.carry;
+        match early {
+            Some(early) if !carry.check(early) => Err(self.fail(Violation::TextNotUtf8)),
+            Some(_) | None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Unmasks what has arrived of a payload but for the first bytes, which are unmasked already.
+    fn unmask(&mut self, arrived: &mut [u8], unmasked: usize) {
+        if !R::IS_CLIENT {
+            self.mask.apply(arrived.get_mut(unmasked..).unwrap_or_default());
+        }
     }
 }
 
@@ -387,7 +392,7 @@ fn find<R: Role, S: Storage>(
                         Ok(None) => continue,
                         found => found,
                     },
-                    Ok(len) => match receiver.validate_early(kind, input.unread()) {
+                    Ok(len) => match receiver.look_ahead(input, kind) {
                         Ok(()) => need_input(receiver, input, len - unread, Stream::Open),
                         Err(failure) => Err(failure),
                     },
@@ -484,6 +489,10 @@ fn take_control<R: Role, S: Storage>(
         bytes.copy_from_slice(payload);
     }
     at.consume(len);
+    if control == Control::Close {
+        // "[...] discard any further data received" (section 5.5.1), and the fragments of a message that will not end.
+        at.discard();
+    }
     Ok(Ok(Some(Found::Control(control, Some(range)))))
 }
 
@@ -495,8 +504,20 @@ fn finish_streaming<R: Role, S: Storage>(
     let ReadBuffer { memory, at, .. } = input;
     let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
     let step = half.step(&mut unread);
-    at.consume(at.end - at.start - unread.len());
+    let consumed = at.end - at.start - unread.len();
+    at.consume(consumed);
     at.wanted = 0;
+    match half.receiver().phase {
+        // Nothing of it will be read, nor of the fragments before it.
+        Phase::Closed | Phase::Ended | Phase::Failed(_) => at.discard(),
+        Phase::Start
+        | Phase::Between
+        | Phase::Header
+        | Phase::Data { .. }
+        | Phase::Control { .. }
+        | Phase::Held(_)
+        | Phase::Failing(_) => {}
+    }
     Ok(match step? {
         Step::NeedInput => Some(None),
         Step::Control(control, payload) => {

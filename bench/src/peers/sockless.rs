@@ -89,7 +89,7 @@ fn own_buffer(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>>
         Job::Handshake => Box::new(Handshake {
             pipe,
             workload,
-            input: vec![0; OWN_READ],
+            input: ReadBuffer::new(),
             out: Vec::new(),
         }),
     })
@@ -384,7 +384,7 @@ impl Run for SendShared {
 struct Handshake {
     pipe: Pipe,
     workload: Arc<Workload>,
-    input: Vec<u8>,
+    input: ReadBuffer,
     out: Vec<u8>,
 }
 
@@ -399,9 +399,10 @@ impl Run for Handshake {
         let len = workload.len;
         for i in 0..workload.count {
             pipe.seek(i * len..(i + 1) * len);
-            let len = pipe.read_into(input);
+            let len = pipe.read_into(input.space());
+            input.advance(len);
             let mut handshake = ServerHandshake::new(&Limits::default());
-            let Some(Request::Upgrade(upgrade)) = handshake.receive(&input[..len], out).unwrap() else {
+            let Some(Request::Upgrade(upgrade)) = handshake.receive(input, out).unwrap() else {
                 panic!("the whole request is there");
             };
             std::hint::black_box(&upgrade.accept(&AcceptOptions::new(), out).unwrap());
