@@ -1,8 +1,6 @@
 //! What the tests of and with the kit share.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-pub(crate) mod this_crate;
-
 use proptest::test_runner::{Config, FileFailurePersistence};
 
 /// `cases` of a property, times the environment variable `SOCKLESS_CASES`. Failing seeds are kept in the file `regressions`,

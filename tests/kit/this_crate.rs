@@ -1,7 +1,6 @@
 //! This crate behind the kit's trait: with buffers of the caller's, and with its own.
 
 use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use sockless::conformance::{Role, Wire};
 use sockless::connection::{Client, Connection, Server};
 use sockless::error::ReceiveError;
 use sockless::handshake::{
@@ -9,11 +8,11 @@ use sockless::handshake::{
 };
 use sockless::limits::Limits;
 use sockless::message::{Event, MessageConnection};
+use sockless_conformance::{Role, Wire};
 
-fn predictable(key: &mut [u8]) {
-    key.iter_mut()
-        .zip(b"the sample nonce")
-        .for_each(|(to, from)| *to = *from);
+/// Keys by chance: the checker looks at them.
+fn keys(key: &mut [u8]) {
+    getrandom::fill(key).unwrap();
 }
 
 /// This crate, in either role, with or without a handshake.
@@ -53,7 +52,7 @@ fn server(wire: &mut Wire) {
 }
 
 fn client(wire: &mut Wire) {
-    let role = Client::new(predictable as fn(&mut [u8]));
+    let role = Client::new(keys as fn(&mut [u8]));
     if !wire.has_handshake() {
         return open(
             wire,
@@ -65,7 +64,7 @@ fn client(wire: &mut Wire) {
     let uri = WebSocketUri::parse("ws://example.com/").unwrap();
     let proposal = Proposal::new();
     let limits = Limits::default();
-    let mut handshake = ClientHandshake::start(&uri, &proposal, &mut predictable, &limits, &mut out).unwrap();
+    let mut handshake = ClientHandshake::start(&uri, &proposal, &mut keys, &limits, &mut out).unwrap();
     wire.sent(&out);
     while let Some(chunk) = wire.next() {
         received.extend(chunk);
@@ -75,7 +74,7 @@ fn client(wire: &mut Wire) {
                 let rest = received[accepted.head_len()..].to_vec();
                 return open(
                     wire,
-                    accepted.into_connection(predictable as fn(&mut [u8])).into(),
+                    accepted.into_connection(keys as fn(&mut [u8])).into(),
                     rest,
                 );
             }
@@ -156,7 +155,7 @@ fn buffered_server(wire: &mut Wire) {
 }
 
 fn buffered_client(wire: &mut Wire) {
-    let (limits, keys) = (Limits::default(), predictable as fn(&mut [u8]));
+    let (limits, keys) = (Limits::default(), keys as fn(&mut [u8]));
     if !wire.has_handshake() {
         let ws = Connection::new(Client::new(keys), &limits);
         return buffered_open(wire, BufferedConnection::new(ws, &[]), &[]);
