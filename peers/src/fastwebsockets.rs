@@ -1,15 +1,13 @@
 //! fastwebsockets, with its collector of fragments. Its handshake needs an HTTP server and is left out.
 
 use fastwebsockets::{FragmentCollector, OpCode, Role as TheirRole, WebSocket};
-use sockless::conformance::{Role, Wire};
-
-use crate::pipe::Pipe;
+use sockless_conformance::{Pipe, Role, Wire};
 
 pub(crate) fn run(wire: &mut Wire) {
     if wire.has_handshake() {
         return wire.skip();
     }
-    let pipe = Pipe::default();
+    let pipe = Pipe::new();
     let role = match wire.role() {
         Role::Server => TheirRole::Server,
         Role::Client => TheirRole::Client,

@@ -4,13 +4,11 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_util::{Sink, Stream};
-use sockless::conformance::{Role, Wire};
+use sockless_conformance::{Pipe, Role, Wire};
 use tokio_websockets::{ClientBuilder, ServerBuilder, WebSocketStream};
 
-use crate::pipe::Pipe;
-
 pub(crate) fn run(wire: &mut Wire) {
-    let pipe = Pipe::default();
+    let pipe = Pipe::new();
     let opened = match (wire.role(), wire.has_handshake()) {
         (Role::Server, false) => Some(Ok(ServerBuilder::new().serve(pipe.clone()))),
         (Role::Client, false) => Some(Ok(ClientBuilder::new().take_over(pipe.clone()))),

@@ -2,15 +2,13 @@
 
 use std::io::ErrorKind;
 
-use sockless::conformance::{Role, Wire};
+use sockless_conformance::{Pipe, Role, Wire};
 use tungstenite::handshake::{HandshakeError, HandshakeRole, MidHandshake};
 use tungstenite::protocol::Role as TheirRole;
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::pipe::Pipe;
-
 pub(crate) fn run(wire: &mut Wire) {
-    let pipe = Pipe::default();
+    let pipe = Pipe::new();
     let socket = match (wire.role(), wire.has_handshake()) {
         (Role::Server, false) => Some(WebSocket::from_raw_socket(pipe.clone(), TheirRole::Server, None)),
         (Role::Client, false) => Some(WebSocket::from_raw_socket(pipe.clone(), TheirRole::Client, None)),

@@ -86,7 +86,7 @@ pub fn request(bytes: &[u8]) -> Opening {
         Some(Ok(head)) => head,
     };
     let mut broken = Vec::new();
-    if head.start_line.len() != 3 || !matches!(head.part(2), "HTTP/1.0" | "HTTP/1.1") {
+    if head.start_line.len() != 3 || head.part(1).is_empty() || !matches!(head.part(2), "HTTP/1.0" | "HTTP/1.1") {
         broken.push(Rule::RequestSyntax);
     }
     if head.part(0) != "GET" {

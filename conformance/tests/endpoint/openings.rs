@@ -143,9 +143,10 @@ pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
 fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     let demand = |holds: bool| if holds { Ok(()) } else { Err(400_u16) };
     let parts: Vec<_> = head.line.split(' ').collect();
-    let [method, _, version] = parts[..] else {
+    let [method, target, version] = parts[..] else {
         return Err(400);
     };
+    demand(!target.is_empty())?;
     demand(match defect {
         MethodIsNotChecked => true,
         MethodMayBeInLowerCase => method.eq_ignore_ascii_case("GET"),
