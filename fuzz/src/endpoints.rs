@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 
 use arbitrary::{Arbitrary as _, Result, Unstructured};
 use sockless::buffer::{Output, OutputFull, ReadBuffer};
-use sockless::connection::{
-    Client, CloseRecord, Connection, Initiator, Payload, Server, TransportAction, Tx,
-};
+use sockless::connection::{Client, CloseRecord, Connection, Initiator, Payload, Server, TransportAction, Tx};
 use sockless::error::{ReceiveError, SendError};
 use sockless::frame::{CloseCode, Mask, MessageKind};
 use sockless::limits::Limits;
@@ -200,11 +198,7 @@ impl<R: Peer> End<R> {
         let accepted = match what {
             0 | 1 => {
                 // Refused only for want of room, or after a Close.
-                let _: std::result::Result<(), SendError> = if what == 0 {
-                    tx.ping(&data)
-                } else {
-                    tx.pong(&data)
-                };
+                let _: std::result::Result<(), SendError> = if what == 0 { tx.ping(&data) } else { tx.pong(&data) };
                 false
             }
             2 => {

@@ -1,17 +1,15 @@
 //! Opening handshakes: however a head is cut, it comes to the same, and to no more than the model accepts.
 
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-
 use arbitrary::{Arbitrary as _, Unstructured};
-
-use crate::conformance::model::{self, Opening};
-use crate::conformance::{Role, Split};
-use crate::handshake::{
-    Acceptance, ClientHandshake, Extension, HandshakeError, HttpVersion, Offer, Proposal, Request, RequestError,
-    Response, ServerHandshake, WebSocketUri,
+use sockless::buffer::ReadBuffer;
+use sockless::connection::Extensions;
+use sockless::handshake::{
+    AcceptOptions, ClientHandshake, ConnectOptions, Extension, HandshakeError, HttpVersion, Request, RequestError,
+    Response, ServerHandshake, ValidRequest, WebSocketUri,
 };
-use crate::limits::Limits;
+use sockless::limits::Limits;
+use sockless_conformance::model::{self, Opening};
+use sockless_conformance::{Role, Split, generate};
 
 /// What a handshake came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,40 +22,69 @@ enum Seen {
     Broken(HandshakeError),
 }
 
-/// How far each cut is from the start, and the end.
-fn stops(split: &Split, role: Role, bytes: &[u8]) -> Vec<usize> {
-    let mut stops = split.cuts(role, bytes, bytes.len());
-    stops.push(bytes.len());
-    stops
+/// The bytes between the cuts.
+fn chunks<'b>(split: &Split, role: Role, bytes: &'b [u8]) -> Vec<&'b [u8]> {
+    generate::chunks(bytes, &split.cuts(role, bytes, bytes.len()))
 }
 
-fn server(limits: &Limits, bytes: &[u8], stops: &[usize]) -> (Seen, Vec<u8>) {
+/// The length of the head is what was consumed when it was handed out.
+fn head_len(bytes: &[u8], given: usize, input: &ReadBuffer) -> usize {
+    let head_len = given - input.unread().len();
+    assert_eq!(
+        input.unread(),
+        &bytes[head_len..given],
+        "what is behind the head is another"
+    );
+    head_len
+}
+
+fn extend(input: &mut ReadBuffer, bytes: &[u8]) {
+    assert_eq!(input.extend(bytes), Ok(()));
+}
+
+fn server(limits: &Limits, bytes: &[u8], chunks: &[&[u8]]) -> (Seen, Vec<u8>) {
     let mut handshake = ServerHandshake::new(limits);
-    let mut out = Vec::new();
-    for stop in stops {
-        let received = &bytes[..*stop];
-        match handshake.receive(received, &mut out) {
-            Ok(None) => assert!(out.is_empty(), "an answer before the end of the head"),
-            Ok(Some(Request::Http(request))) => return (Seen::Other(request.head_len()), out),
+    let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+    let mut given = 0;
+    for chunk in chunks {
+        extend(&mut input, chunk);
+        given += chunk.len();
+        let seen = match handshake.receive(&mut input, &mut out) {
+            Ok(None) => {
+                assert!(out.is_empty(), "an answer before the end of the head");
+                continue;
+            }
+            Ok(Some(Request::Http(_))) => None,
             Ok(Some(Request::Upgrade(upgrade))) => {
                 let mut offered: Vec<String> = upgrade.subprotocols().map(ToString::to_string).collect();
                 for subprotocol in &offered {
                     assert_eq!(upgrade.choose_subprotocol(&[subprotocol]), Some(subprotocol.as_str()));
                 }
                 offered.extend(upgrade.extensions().map(|extension| extension.to_string()));
-                let accepted = upgrade.accept(&Acceptance::new(), &mut out);
+                let accepted = upgrade.accept(&AcceptOptions::new(), &mut out);
                 assert!(accepted.is_ok(), "an accepted request that cannot be answered");
-                return (Seen::Accepted(upgrade.head_len(), offered), out);
+                Some(offered)
             }
-            Err(RequestError::OutputFull(_)) => assert!(out.is_empty(), "a vector is full"),
             Err(RequestError::Refused(error)) => {
                 let before = out.len();
-                let again = handshake.receive(bytes, &mut out).map(|_| ());
+                assert!(input.unread().is_empty(), "input is left after a refusal");
+                extend(&mut input, bytes);
+                let again = handshake.receive(&mut input, &mut out).map(|_| ());
                 assert_eq!(again, Err(RequestError::Refused(error)), "the error is another one");
                 assert_eq!(out.len(), before, "a second answer");
                 return (Seen::Broken(error), out);
             }
-        }
+            Err(error) => panic!("{error}"),
+        };
+        let head_len = head_len(bytes, given, &input);
+        let left = input.unread().len();
+        assert!(
+            matches!(handshake.receive(&mut input, &mut out), Ok(None)),
+            "a second request"
+        );
+        assert_eq!(input.unread().len(), left, "bytes behind the head are consumed");
+        let seen = seen.map_or(Seen::Other(head_len), |offered| Seen::Accepted(head_len, offered));
+        return (seen, out);
     }
     (Seen::Unfinished, out)
 }
@@ -74,9 +101,9 @@ pub fn request_head(data: &[u8]) {
     } else {
         Limits::default()
     };
-    let (expected, answer) = server(&limits, bytes, &[bytes.len()]);
+    let (expected, answer) = server(&limits, bytes, &[bytes]);
     for split in [split, Split::EachByte, Split::Headers] {
-        let seen = server(&limits, bytes, &stops(&split, Role::Server, bytes));
+        let seen = server(&limits, bytes, &chunks(&split, Role::Server, bytes));
         assert_eq!((&seen.0, &seen.1), (&expected, &answer), "{split:?}");
     }
     match expected {
@@ -103,41 +130,46 @@ pub fn request_head(data: &[u8]) {
     }
 }
 
-fn client(bytes: &[u8], stops: &[usize]) -> Seen {
+fn client(bytes: &[u8], chunks: &[&[u8]]) -> Seen {
     let mut entropy = |key: &mut [u8]| {
         for (to, from) in key.iter_mut().zip(b"the sample nonce") {
             *to = *from;
         }
     };
-    let mut out = Vec::new();
-    let proposal = Proposal::new();
-    let Ok(uri) = WebSocketUri::parse("ws://example.com/") else {
-        return Seen::Unfinished;
-    };
-    let Ok(mut handshake) = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out) else {
-        return Seen::Unfinished;
-    };
-    for stop in stops {
-        match handshake.receive(&bytes[..*stop]) {
-            Ok(None) => {}
-            Ok(Some(Response::Refused(refused))) => {
-                assert_ne!(refused.status(), 101);
-                return Seen::Other(refused.head_len());
+    let (options, limits) = (ConnectOptions::new(), Limits::default());
+    let uri = WebSocketUri::parse("ws://example.com/").expect("a URI");
+    let started = ClientHandshake::start(&uri, &options, &mut entropy, &limits, &mut Vec::new());
+    let mut handshake = started.expect("a request");
+    let mut input = ReadBuffer::new();
+    let mut given = 0;
+    for chunk in chunks {
+        extend(&mut input, chunk);
+        given += chunk.len();
+        let accepted = match handshake.receive(&mut input) {
+            Ok(None) => continue,
+            Ok(Some(Response::Rejected(rejected))) => {
+                assert_ne!(rejected.status(), 101);
+                false
             }
             Ok(Some(Response::Accepted(accepted))) => {
                 assert_eq!(accepted.subprotocol(), None);
                 assert_eq!(accepted.extensions().count(), 0);
-                return Seen::Accepted(accepted.head_len(), Vec::new());
+                true
             }
             Err(error) => {
-                assert_eq!(
-                    handshake.receive(bytes).map(|_| ()),
-                    Err(error),
-                    "the error is another one"
-                );
+                assert!(input.unread().is_empty(), "input is left after a refusal");
+                extend(&mut input, bytes);
+                let again = handshake.receive(&mut input).map(|_| ());
+                assert_eq!(again, Err(error), "the error is another one");
                 return Seen::Broken(error);
             }
-        }
+        };
+        let head_len = head_len(bytes, given, &input);
+        return if accepted {
+            Seen::Accepted(head_len, Vec::new())
+        } else {
+            Seen::Other(head_len)
+        };
     }
     Seen::Unfinished
 }
@@ -149,10 +181,10 @@ pub fn response_head(data: &[u8]) {
         return;
     };
     let bytes = u.take_rest();
-    let expected = client(bytes, &[bytes.len()]);
+    let expected = client(bytes, &[bytes]);
     for split in [split, Split::EachByte, Split::Headers] {
         assert_eq!(
-            client(bytes, &stops(&split, Role::Client, bytes)),
+            client(bytes, &chunks(&split, Role::Client, bytes)),
             expected,
             "{split:?}"
         );
@@ -171,13 +203,14 @@ pub fn grammar(data: &[u8]) {
         && let Some(extension) = Extension::parse(text)
     {
         let printed = extension.to_string();
-        let again = Extension::parse(&printed);
-        assert!(again.is_some(), "what was printed is not parsed: {printed}");
-        if let Some(again) = again {
-            assert_eq!(again.name(), extension.name());
-            assert!(again.params().eq(extension.params()), "{text:?} {printed:?}");
-        }
-        assert_eq!(Proposal::new().extensions(&[text]).check(), Ok(()));
+        let Some(again) = Extension::parse(&printed) else {
+            panic!("what was printed is not parsed: {printed}");
+        };
+        assert_eq!(again.name(), extension.name());
+        assert!(again.params().eq(extension.params()), "{text:?} {printed:?}");
+        let compression = Extensions::NONE.with_compression(true);
+        let options = ConnectOptions::new();
+        assert!(options.extensions(&[text], compression).fields(None).is_ok());
     }
     let fields = [
         ("Host", &b"a"[..]),
@@ -188,17 +221,18 @@ pub fn grammar(data: &[u8]) {
     ];
     for name in ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"] {
         let offered = fields.into_iter().chain([(name, data)]);
-        if let Ok(Some(offer)) = Offer::from_request("GET", HttpVersion::Http11, offered) {
-            let subprotocols: Vec<&str> = offer.subprotocols().collect();
-            assert!(Proposal::new().subprotocols(&subprotocols).check().is_ok());
-            assert_eq!(offer.choose_subprotocol(&subprotocols), subprotocols.first().copied());
-            for extension in offer.extensions() {
-                assert!(!extension.name().is_empty());
-                for param in extension.params() {
-                    assert!(!param.name().is_empty());
-                    if let Some(value) = param.value() {
-                        assert!(value.bytes().next().is_some(), "an empty value");
-                    }
+        let Ok(Some(request)) = ValidRequest::from_request("GET", HttpVersion::Http11, offered) else {
+            continue;
+        };
+        let subprotocols: Vec<&str> = request.subprotocols().collect();
+        assert!(ConnectOptions::new().subprotocols(&subprotocols).fields(None).is_ok());
+        assert_eq!(request.choose_subprotocol(&subprotocols), subprotocols.first().copied());
+        for extension in request.extensions() {
+            assert!(!extension.name().is_empty());
+            for param in extension.params() {
+                assert!(!param.name().is_empty());
+                if let Some(value) = param.value() {
+                    assert!(value.bytes().next().is_some(), "an empty value");
                 }
             }
         }

@@ -162,7 +162,11 @@ fn run_role<R: Peer>(level: Level, limits: &Limits, chunks: &[&[u8]]) -> Outcome
             let again = endpoint.feed(b"\x81\x00\x81\x80\0\0\0\0", &mut seen);
             assert_eq!(again, Err(failure), "the error is another one");
         }
-        assert_eq!(seen.output.len(), sent, "something is sent after the Close of a failure");
+        assert_eq!(
+            seen.output.len(),
+            sent,
+            "something is sent after the Close of a failure"
+        );
         seen.calls = calls;
         break;
     }

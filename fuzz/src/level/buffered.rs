@@ -7,7 +7,7 @@ use sockless::error::{Failure, ReceiveError};
 use super::messages::read;
 use super::{Endpoint, Observer, Seen};
 
-pub(super) struct Buffered<R> {
+pub(crate) struct Buffered<R> {
     ws: BufferedConnection<R>,
     given: usize,
 }
@@ -17,7 +17,7 @@ impl<R: Role> Buffered<R> {
         Self::of(BufferedConnection::new(connection))
     }
 
-    pub(super) const fn of(ws: BufferedConnection<R>) -> Self {
+    pub(crate) const fn of(ws: BufferedConnection<R>) -> Self {
         Self { ws, given: 0 }
     }
 
@@ -46,27 +46,24 @@ impl<R: Role> Buffered<R> {
     }
 
     fn receive_all(&mut self, observer: &mut dyn Observer) {
+        let mut written = false;
         loop {
             observer.called();
             match self.ws.next_event() {
-                Ok(Some((event, _))) => observer.seen(&Seen::message(&event)),
-                // It may wait for its replies to be written.
-                Ok(None) if !self.ws.output().is_empty() && self.ws.buffers().0.unread().len() > 1 => {
-                    let waits = self.ws.buffers().0.unread().len();
-                    self.write(usize::MAX, observer);
-                    observer.called();
-                    match self.ws.next_event() {
-                        Ok(Some((event, _))) => observer.seen(&Seen::message(&event)),
-                        Ok(None) => {
-                            assert_eq!(waits, self.ws.buffers().0.unread().len());
-                            return;
-                        }
-                        Err(error) => panic!("{error}"),
-                    }
+                Ok(Some((event, _))) => {
+                    observer.seen(&Seen::message(&event));
+                    written = false;
+                    continue;
                 }
-                Ok(None) => return,
+                Ok(None) => {}
                 Err(error) => panic!("{error}"),
             }
+            // What is left may wait for replies to be written.
+            if written || self.ws.output().is_empty() || self.ws.buffers().0.unread().is_empty() {
+                return;
+            }
+            self.write(usize::MAX, observer);
+            written = true;
         }
     }
 }

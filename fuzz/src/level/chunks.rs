@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use sockless::connection::{
-    ChunkEvent, CloseRecord, Connection, Receiver, Reply, Role, Sender, TransportAction,
-};
+use sockless::connection::{ChunkEvent, CloseRecord, Connection, Receiver, Reply, Role, Sender, TransportAction};
 use sockless::error::{Blocked, Failure, ReceiveError};
 
 use super::{Endpoint, Observer, Seen, drain};
@@ -39,7 +37,8 @@ impl<R: Role> Endpoint for Chunks<R> {
                     break Ok(());
                 }
                 // Too many replies wait: the caller drains them, and goes on with what is left of the input.
-                Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) if !self.out.is_empty() => {
+                Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => {
+                    assert!(!self.out.is_empty(), "nothing to drain");
                     drain(&mut self.out, observer);
                 }
                 Err(ReceiveError::Failed(failure)) => {

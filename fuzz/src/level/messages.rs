@@ -21,7 +21,10 @@ fn receive_all<R: Role, S: Storage>(
         match connection.receive(input, out) {
             Ok(Some((event, _))) => observer.seen(&Seen::message(&event)),
             Ok(None) => return Ok(()),
-            Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) if !out.is_empty() => drain(out, observer),
+            Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => {
+                assert!(!out.is_empty(), "nothing to drain");
+                drain(out, observer);
+            }
             Err(ReceiveError::Failed(failure)) => {
                 assert!(input.unread().is_empty(), "input is left after a failure");
                 return Err(failure);
@@ -32,7 +35,7 @@ fn receive_all<R: Role, S: Storage>(
 }
 
 /// Reads as much of `bytes` as there is space for.
-pub(super) fn read<'b>(space: &mut [u8], bytes: &'b [u8]) -> (usize, &'b [u8]) {
+pub(crate) fn read<'b>(space: &mut [u8], bytes: &'b [u8]) -> (usize, &'b [u8]) {
     let len = space.len().min(bytes.len());
     assert!(len > 0 || bytes.is_empty(), "no space to read into");
     let (now, later) = bytes.split_at(len);
@@ -158,7 +161,10 @@ impl<R: Role> Endpoint for Shared<R> {
             let kept = self.shared.keep_rest(&mut self.held);
             assert_eq!(kept, Ok(()));
             assert!(self.shared.is_at_rest());
-            assert!(!self.held.is_at_rest() || self.held.capacity() == 0, "an idle connection holds memory");
+            assert!(
+                !self.held.is_at_rest() || self.held.capacity() == 0,
+                "an idle connection holds memory"
+            );
             if bytes.is_empty() || result.is_err() {
                 break result;
             }

@@ -4,6 +4,8 @@ mod buffered;
 mod chunks;
 mod messages;
 
+pub(crate) use buffered::Buffered;
+pub(crate) use messages::read;
 use sockless::buffer::Output;
 use sockless::connection::{CloseRecord, Connection, Role, TransportAction};
 use sockless::error::Failure;
@@ -76,7 +78,7 @@ pub enum Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn message(event: &message::Event<'a>) -> Self {
+    pub(crate) fn message(event: &message::Event<'a>) -> Self {
         let whole = |text, payload| Self::Data {
             text,
             payload,
@@ -138,7 +140,7 @@ pub fn open<'m, R: Role + 'm>(level: Level, connection: Connection<R>, memory: &
         Level::MessageHalves => Box::new(messages::Halves::new(connection)),
         Level::Shared => Box::new(messages::Shared::new(connection)),
         Level::Fixed => Box::new(messages::Fixed::new(connection, memory)),
-        Level::Buffered => Box::new(buffered::Buffered::new(connection)),
+        Level::Buffered => Box::new(Buffered::new(connection)),
     }
 }
 
