@@ -1,5 +1,7 @@
 //! The crate behind the kit's trait, at each level: with an opening handshake, or open from the start.
 
+use std::cell::RefCell;
+
 use sockless::buffer::{ReadBuffer, Storage};
 use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake, ConnectError};
 use sockless::connection::{self, Client, Connection, Server};
@@ -177,10 +179,18 @@ fn client<S: Storage>(wire: &mut Wire, level: Level, mut input: ReadBuffer<S>) {
     }
 }
 
+thread_local! {
+    /// Fixed memory, with what the last connection has left in it.
+    static MEMORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 fn open<R: connection::Role>(wire: &mut Wire, level: Level, connection: Connection<R>, first: &[u8]) {
-    let len = if level == Level::Fixed { LONGEST + 131 } else { 0 };
-    let mut memory = vec![0; len];
-    drive(wire, &mut *level::open(level, connection, &mut memory), first);
+    MEMORY.with_borrow_mut(|memory| {
+        if level == Level::Fixed {
+            memory.resize(LONGEST + ReadBuffer::<&mut [u8]>::FIXED_OVERHEAD, 0);
+        }
+        drive(wire, &mut *level::open(level, connection, memory), first);
+    });
 }
 
 fn drive(wire: &mut Wire, endpoint: &mut dyn Endpoint, first: &[u8]) {

@@ -1,19 +1,18 @@
 //! Runs the conformance kit against this crate and other implementations in memory, and prints a table of verdicts by section.
 //!
-//! `cargo run --release --manifest-path strangers/Cargo.toml [SESSIONS PER CASE]`
+//! `cargo run --release --manifest-path peers/Cargo.toml [SESSIONS PER CASE]`
 //!
 //! Each is run as its documentation shows, with its defaults: read until it says that it is over, write what it wants
 //! to write. What it leaves to its user, such as the Close after an error, is not done for it; the table says "should".
 
-mod fast;
-#[path = "../../tests/kit/this_crate.rs"]
-mod this;
-mod tokio_ws;
-mod tung;
+mod fastwebsockets;
+mod tokio_websockets;
+mod tungstenite;
 
 use std::time::Instant;
 
 use sockless_conformance::{Checker, Role, Table, Verdict, Wire};
+use sockless_fuzz::implementation;
 
 fn main() {
     let cases = std::env::args()
@@ -23,11 +22,11 @@ fn main() {
     // A panic is a finding, which the table shows.
     std::panic::set_hook(Box::new(|_| {}));
     let implementations: [(&str, fn(&mut Wire)); 5] = [
-        ("sockless", this::this_crate),
-        ("sockless, buffered", this::buffered),
-        ("tungstenite", tung::run),
-        ("fastwebsockets", fast::run),
-        ("tokio-websockets", tokio_ws::run),
+        ("sockless", implementation::messages),
+        ("sockless, buffered", implementation::buffered),
+        ("tungstenite", tungstenite::run),
+        ("fastwebsockets", fastwebsockets::run),
+        ("tokio-websockets", tokio_websockets::run),
     ];
     let checker = Checker::new().cases(cases);
     let mut reports = Vec::new();
