@@ -39,6 +39,8 @@ struct Client {
     /// What has arrived of an incomplete message; empty, without memory, between two messages.
     held: ReadBuffer,
     out: WriteBuffer,
+    /// Whether input waits until some of the output is written.
+    blocked: bool,
     deadline: Instant,
     pinged: bool,
 }
@@ -108,6 +110,7 @@ impl Client {
             phase: Phase::Opening(ServerHandshake::new(&Limits::default())),
             held: ReadBuffer::new(),
             out: WriteBuffer::new(),
+            blocked: false,
             deadline: Instant::now() + PATIENCE,
             pinged: false,
         }
@@ -148,7 +151,7 @@ impl Client {
         }
 
         let input = shared.input_for(&mut self.held);
-        if input.needs_input() {
+        if !self.blocked {
             let len = self.stream.read(input.space())?;
             input.advance(len);
             match &mut self.phase {
@@ -169,17 +172,19 @@ impl Client {
             };
         }
         let Phase::Open(ws) = &mut self.phase else {
-            input.consume(usize::MAX);
+            self.held = ReadBuffer::new();
             return Ok(true);
         };
-        // Of a failure, the Close is in the output, and `transport` tells the rest.
-        while let Ok(Some((event, mut tx))) = ws.receive(input, &mut self.out) {
-            match event {
-                Event::Text(text) => tx.text(text).map_err(io::Error::other)?,
-                Event::Binary(data) => tx.binary(data).map_err(io::Error::other)?,
-                _ => {}
+        self.blocked = loop {
+            match ws.receive(input, &mut self.out) {
+                Ok(Some((Event::Text(text), mut tx))) => tx.text(text).map_err(io::Error::other)?,
+                Ok(Some((Event::Binary(data), mut tx))) => tx.binary(data).map_err(io::Error::other)?,
+                Ok(Some(_)) => {}
+                Ok(None) => break false,
+                // After a failure, the Close is in the output, and `transport` says what is next.
+                Err(error) => break error.failure().is_none(),
             }
-        }
+        };
         shared.keep_rest(&mut self.held).map_err(io::Error::other)?;
         Ok(true)
     }

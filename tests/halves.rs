@@ -279,7 +279,7 @@ fn slot<R: Role>(role: fn() -> R) {
         replies.push(event.reply().unwrap());
     }
     let mut sent = |replies: &[Reply]| {
-        replies.iter().for_each(|reply| slot.put(*reply));
+        replies.iter().for_each(|reply| _ = slot.put(*reply));
         let (mut sender, mut out) = (Sender::new(role()), Vec::new());
         sender.tx(&mut out).reply(&slot.take().unwrap()).unwrap();
         assert!(slot.take().is_none());

@@ -146,7 +146,7 @@ fn idle_after_the_longest_messages<R: Role>(role: fn() -> R) {
                 "{} bytes",
                 info.bytes_max
             );
-            for _ in 0..4 {
+            for _ in 0..20 {
                 assert_eq!(feed(&mut ws, &mut input, &from_peer::<R>(FIN | TEXT, b"short")), Ok(1));
             }
             assert!(

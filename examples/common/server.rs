@@ -23,6 +23,7 @@ pub(crate) struct Options {
 impl Options {
     /// Those given to the program, of which only the ones in `names` are allowed.
     pub(crate) fn from_args(help: &str, names: &[&str], default_port: u16) -> Result<Self, Exit> {
+        let mut port = None;
         let mut options = Self {
             port: default_port,
             every: Duration::from_secs(2),
@@ -37,10 +38,12 @@ impl Options {
                     Ok(seconds @ 1..) => options.every = Duration::from_secs(seconds),
                     Ok(0) | Err(_) => return Err(format!("'{value}' is not a number of seconds").into()),
                 },
-                _ => options.port = value.parse().map_err(|_| format!("'{value}' is not a port"))?,
+                _ if port.is_none() => port = Some(value.parse().map_err(|_| format!("'{value}' is not a port"))?),
+                _ => return Err(format!("one port is enough: '{value}'").into()),
             }
             Ok(())
         })?;
+        options.port = port.unwrap_or(default_port);
         Ok(options)
     }
 

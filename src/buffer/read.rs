@@ -325,7 +325,8 @@ impl ReadBuffer {
     /// [`receive`](crate::connection::Connection::receive) has returned the message, before anything else is done with
     /// the buffer; it returns `None` at any other time, after a message was taken, and without memory.
     ///
-    /// A long message is not copied where the buffer holds nothing else: it leaves with the buffer's memory.
+    /// A long message that took several reads is not copied where the buffer holds nothing else: it leaves with the
+    /// buffer's memory.
     pub fn take_binary(&mut self) -> Option<Vec<u8>> {
         let (start, end) = (self.at.delivered_start, self.at.delivered_end);
         self.at.forget_delivered();
@@ -454,7 +455,7 @@ impl<S: Storage> ReadBuffer<S> {
     fn rest(&mut self) {
         let Sizing { peak, .. } = &mut self.sizing;
         if self.at.end > 0 {
-            *peak = self.at.end.max(*peak - *peak / 4);
+            *peak = self.at.end.max(*peak / 2);
         }
         self.at = Cursor::START;
         let (peak, target, len) = (*peak, self.sizing.target(), self.memory.bytes().len());
@@ -474,7 +475,7 @@ impl<S: Storage> ReadBuffer<S> {
         let (read, needed) = if large {
             (wanted, wanted)
         } else {
-            (self.sizing.read_len, wanted.max(self.sizing.read_len / 2))
+            (self.sizing.read_len, wanted.max(self.sizing.read_len / 2).max(1))
         };
         if self.room() < read && end - start <= start - self.unread_target() {
             self.move_unread();
@@ -485,17 +486,25 @@ impl<S: Storage> ReadBuffer<S> {
             self.move_unread();
         }
         if S::GROWS && self.room() < needed {
-            // In proportion to what has arrived, so that the work stays linear; for a message in one frame no further
-            // than to its end.
-            let end = self.at.end;
-            let doubled = end.saturating_add(end.max(self.sizing.target()));
-            // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
-            let frame = end.saturating_add(wanted).saturating_add(MAX_HEADER_LEN);
-            let is_one_frame = large && self.at.joined_len() == 0;
-            let len = if is_one_frame { doubled.min(frame) } else { doubled };
-            self.memory.grow(len);
+            self.grow(large);
         }
         self.room().min(read)
+    }
+
+    /// Grows by as much as has arrived, and not before the room that is left is a small part of that, so that the work
+    /// stays linear however the bytes come. For a message in one frame it grows no further than to its end.
+    fn grow(&mut self, large: bool) {
+        let Cursor { start, end, wanted, .. } = self.at;
+        let arrived = self.at.joined_len().saturating_add(end - start);
+        if self.room() > (arrived / 4).max(if large { 0 } else { self.sizing.read_len / 2 }) {
+            return;
+        }
+        let doubled = end.saturating_add(arrived.max(self.sizing.target()));
+        // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
+        let frame = end.saturating_add(wanted).saturating_add(MAX_HEADER_LEN);
+        let is_one_frame = large && self.at.joined_len() == 0;
+        let len = if is_one_frame { doubled.min(frame) } else { doubled };
+        self.memory.grow(len);
     }
 
     fn room(&self) -> usize {
