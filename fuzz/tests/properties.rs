@@ -15,7 +15,7 @@ use sockless_conformance::{Case, Role, Rule, Session, Split, generate};
 use sockless_fuzz::level::Level;
 use sockless_fuzz::{agrees_with_model, chunking_invariance, run};
 
-const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../proptest-regressions/properties.txt");
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/properties.txt");
 
 fn role() -> impl Strategy<Value = Role> {
     proptest::sample::select(Role::ALL.to_vec())
