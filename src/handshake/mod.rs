@@ -52,9 +52,9 @@ mod uri;
 mod words;
 mod write;
 
-pub use client::{Accepted, ClientHandshake, Rejected, Response};
-pub use error::{HandshakeError, Misuse, RequestError, WriteError};
-pub use extension::{Extension, Param, ParamValue};
+pub use client::{ClientHandshake, Response};
+pub use error::{ConnectError, HandshakeError, Misuse, RequestError};
+pub use extension::{Extension, ParamValue};
 pub use fields::Fields;
 pub use head::Headers;
 pub use key::{AcceptKey, Key};

@@ -352,7 +352,7 @@ fn section_9_1_offered_extensions() {
         let names: Vec<_> = extensions.iter().map(|extension| extension.name()).collect();
         assert_eq!(names, ["permessage-deflate", "a", "permessage-deflate"]);
         let params: Vec<_> = extensions[0].params().collect();
-        assert_eq!((params[0].name(), params[0].value()), ("client_max_window_bits", None));
-        assert!(params[1].name() == "x" && params[1].value().unwrap() == "10");
+        assert_eq!(params[0], ("client_max_window_bits", None));
+        assert!(params[1].0 == "x" && params[1].1.unwrap() == "10");
     });
 }
