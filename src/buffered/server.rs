@@ -1,13 +1,9 @@
 //! The server's opening handshake with its buffers.
 
-use core::fmt;
-
 use super::BufferedConnection;
-use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
+use crate::buffer::{Output, ReadBuffer, WriteBuffer};
 use crate::connection::{Connection, Server};
-use crate::handshake::{
-    AcceptOptions, HandshakeError, HttpResponse, Misuse, Request, RequestError, ServerHandshake, WriteError,
-};
+use crate::handshake::{AcceptOptions, HandshakeError, HttpResponse, Request, RequestError, ServerHandshake};
 use crate::limits::Limits;
 
 /// The opening handshake of a server, with its buffers. It becomes a [`BufferedConnection`].
@@ -33,7 +29,7 @@ use crate::limits::Limits;
 ///             }
 ///             Some((Request::Upgrade(upgrade), out)) => upgrade.reject(&HttpResponse::new(404), out)?,
 ///             Some((Request::Http(request), out)) => request.respond(&HttpResponse::new(404), out)?,
-///             Some(_) | None => {}
+///             None => {}
 ///         }
 ///     }
 ///     Ok(None)
@@ -59,51 +55,6 @@ enum State {
     Ended,
 }
 
-/// Why [`BufferedServerHandshake::accept`] has not opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AcceptError {
-    /// The client violated a rule. The answer has been written.
-    Refused(HandshakeError),
-    /// The client sent a plain HTTP request. The answer, status 426, has been written.
-    NotWebSocket,
-    /// The options have something that must not be sent. Nothing was written.
-    Misuse(Misuse),
-    /// There is no memory for the response.
-    OutputFull(OutputFull),
-}
-
-impl fmt::Display for AcceptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(error) => error.fmt(f),
-            Self::NotWebSocket => f.write_str("the request is not an opening handshake"),
-            Self::Misuse(misuse) => misuse.fmt(f),
-            Self::OutputFull(full) => full.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for AcceptError {}
-
-impl From<RequestError> for AcceptError {
-    fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::Refused(error) => Self::Refused(error),
-            RequestError::OutputFull(full) => Self::OutputFull(full),
-        }
-    }
-}
-
-impl From<WriteError> for AcceptError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Misuse(misuse) => Self::Misuse(misuse),
-            WriteError::OutputFull(full) => Self::OutputFull(full),
-        }
-    }
-}
-
 impl BufferedServerHandshake {
     /// A server that has received nothing.
     #[must_use]
@@ -114,16 +65,6 @@ impl BufferedServerHandshake {
             output: WriteBuffer::new(),
             state: State::Receiving,
         }
-    }
-
-    /// Room to read into. Then say how much was read with [`advance`](Self::advance).
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
-    }
-
-    /// `len` bytes were read into [`space`](Self::space). At most its length counts.
-    pub fn advance(&mut self, len: usize) {
-        self.input.advance(len);
     }
 
     /// The request, once its head is complete, and the output to answer it into. It comes once. `None` means that the
@@ -149,21 +90,24 @@ impl BufferedServerHandshake {
     /// output of the connection. `None` means that the output is to be written, and that more has to be read.
     ///
     /// # Errors
-    /// [`AcceptError`]. What the client did wrong is told after the answer has been written; until then the result is
+    /// [`RequestError`]. What the client did wrong is told after the answer has been written; until then the result is
     /// `None`.
-    pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, AcceptError> {
+    pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, RequestError> {
         if self.state == State::NotWebSocket {
             return if self.output.len() > 0 {
                 Ok(None)
             } else {
-                Err(AcceptError::NotWebSocket)
+                Err(RequestError::NotWebSocket)
             };
         }
         let connection = match self.receive()? {
             None => return Ok(None),
             Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,
             Some((Request::Http(request), out)) => {
-                request.respond(&HttpResponse::upgrade_required(), out)?;
+                let response = HttpResponse::new(426)
+                    .headers(&[("Content-Type", "text/plain")])
+                    .body(b"This is a WebSocket server.\n");
+                request.respond(&response, out)?;
                 self.state = State::NotWebSocket;
                 return Ok(None);
             }
@@ -180,21 +124,10 @@ impl BufferedServerHandshake {
         self.handshake.end_of_stream()
     }
 
-    /// What was read behind the head: the start of the body of a plain request.
-    #[must_use]
-    pub fn unread(&self) -> &[u8] {
-        self.input.unread()
-    }
-
-    /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written).
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.output.unwritten()
-    }
-
-    /// The transport has taken `len` bytes of [`output`](Self::output).
-    pub fn written(&mut self, len: usize) {
-        self.output.written(len);
+    /// Both buffers, to read the transport into and to write it from where [`exchange`](Self::exchange) does not. After a
+    /// plain request, the start of its body is what the first has [unread](ReadBuffer::unread).
+    pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
+        (&mut self.input, &mut self.output)
     }
 
     /// Goes on with the connection that [`Upgrade::accept`](crate::handshake::Upgrade::accept) has opened. The response is
@@ -214,10 +147,5 @@ impl BufferedServerHandshake {
     #[cfg(feature = "std")]
     pub(super) fn is_over(&self) -> bool {
         self.state != State::Receiving
-    }
-
-    #[cfg(feature = "std")]
-    pub(super) const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
-        (&mut self.input, &mut self.output)
     }
 }
