@@ -126,7 +126,10 @@ fn converse<E: Entropy + Send + 'static>(mut stream: TcpStream, ws: BufferedConn
             News::Line(ref line) => sender.tx(&mut out).text(line)?,
             News::NoMoreLines => sender.tx(&mut out).close(CloseCode::NORMAL, "")?,
             News::Reply | News::Failed => {}
-            News::End => break,
+            News::End => {
+                let _ = write_all(&mut stream, &mut out); // the server may have shut down its sending direction only
+                break;
+            }
         }
         write_all(&mut stream, &mut out)?;
         if matches!(news, News::Failed) {

@@ -103,7 +103,6 @@ fn serve(mut stream: TcpStream, options: &Options, clients: &Clients) -> Outcome
     };
     let received = receive(&mut stream, receiver, input, owe);
     lock(clients).remove(&peer);
-    let _ = stream.shutdown(Shutdown::Both);
     received
 }
 
@@ -143,18 +142,21 @@ fn receive(
     stream.set_read_timeout(None)?;
     loop {
         loop {
-            match receiver.receive(&mut input) {
+            let reply = match receiver.receive(&mut input) {
                 Ok(None) => break,
-                Ok(Some(event)) => event.reply().into_iter().for_each(&owe),
+                Ok(Some(event)) => event.reply(),
                 Err(failure) => {
                     owe(failure.into());
                     wait_for_end(stream)?;
                     return Err(failure.into());
                 }
+            };
+            if let Some(reply) = reply {
+                owe(reply);
+                if reply.is_close() {
+                    return Ok(wait_for_end(stream)?);
+                }
             }
-        }
-        if receiver.close_frame().is_some() {
-            return Ok(wait_for_end(stream)?);
         }
         match stream.read(input.space())? {
             0 => return Ok(()),

@@ -172,6 +172,36 @@ fn requests_that_are_something_else() {
     }
 }
 
+/// RFC 9113 section 8.2.2: "An endpoint MUST NOT generate an HTTP/2 message containing connection-specific header fields",
+/// among them Connection and Upgrade.
+#[test]
+fn errors_as_responses() {
+    for error in E::ALL {
+        for version in [Version::HTTP_11, Version::HTTP_2, Version::HTTP_3] {
+            let Some(response) = error.to_http(version) else {
+                assert_eq!(error.status(), None);
+                continue;
+            };
+            assert_eq!(*response.body(), error.text());
+            let http1 = version == Version::HTTP_11;
+            if http1 || error.status() != Some(426) {
+                assert_eq!(Some(response.status().as_u16()), error.status());
+            }
+            let upgrade = *error == E::VersionUnsupported && http1;
+            assert_eq!(response.headers().contains_key("upgrade"), upgrade);
+            assert_eq!(response.headers().contains_key("connection"), upgrade);
+        }
+    }
+    let response = E::VersionUnsupported.to_http(Version::HTTP_2).unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(response.headers()["sec-websocket-version"], "13");
+    let response = E::MethodNotGet.to_http(Version::HTTP_11).unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["allow"]),
+        (405, &"GET".parse().unwrap())
+    );
+}
+
 type Change = fn(&mut HeaderMap);
 
 /// A header map has several values of a name, white space around them, and bytes that are not UTF-8.

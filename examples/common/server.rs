@@ -1,5 +1,6 @@
 //! What the servers among the examples share: their options, a thread for each connection, and the opening handshake.
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -23,6 +24,7 @@ pub(crate) struct Options {
 impl Options {
     /// Those given to the program, of which only the ones in `names` are allowed.
     pub(crate) fn from_args(help: &str, names: &[&str], default_port: u16) -> Result<Self, Exit> {
+        let mut port = None;
         let mut options = Self {
             port: default_port,
             every: Duration::from_secs(2),
@@ -37,10 +39,12 @@ impl Options {
                     Ok(seconds @ 1..) => options.every = Duration::from_secs(seconds),
                     Ok(0) | Err(_) => return Err(format!("'{value}' is not a number of seconds").into()),
                 },
-                _ => options.port = value.parse().map_err(|_| format!("'{value}' is not a port"))?,
+                _ if port.is_none() => port = Some(value.parse().map_err(|_| format!("'{value}' is not a port"))?),
+                _ => return Err(format!("one port is enough: '{value}'").into()),
             }
             Ok(())
         })?;
+        options.port = port.unwrap_or(default_port);
         Ok(options)
     }
 
@@ -121,8 +125,12 @@ pub(crate) fn open(
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
     let answered = loop {
         read_until(stream, deadline)?;
-        if !handshake.exchange(stream)? {
-            break Ok(None);
+        match handshake.exchange(stream) {
+            Ok(true) => {}
+            Ok(false) => break Ok(None),
+            // A browser that has connected ahead of need.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && handshake.unread().is_empty() => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
         match handshake.receive() {
             Ok(None) => {}

@@ -1,9 +1,9 @@
 //! The machines over whatever implements `std::io`: a blocking loop in one call.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use crate::buffer::{Output, WriteBuffer};
+use crate::buffer::Output;
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
 use crate::handshake::AcceptOptions;
@@ -32,7 +32,7 @@ impl<R: Role> BufferedConnection<R> {
             );
             gone && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
         };
-        match write(stream, self.buffers().1) {
+        match self.buffers().1.write_to(stream) {
             Err(error) if over(self, &error) => self.buffers().1.discard(),
             written => written?,
         }
@@ -70,7 +70,7 @@ impl BufferedServerHandshake {
         let over = self.is_over();
         let (input, output) = self.buffers();
         if output.len() > 0 {
-            write(stream, output)?;
+            output.write_to(stream)?;
             return Ok(true);
         }
         if over {
@@ -114,7 +114,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         let over = self.is_over();
         let (input, output) = self.buffers();
         if output.len() > 0 {
-            write(stream, output)?;
+            output.write_to(stream)?;
             return Ok(true);
         }
         if over {
@@ -155,26 +155,4 @@ fn read(stream: &mut (impl Read + ?Sized), space: &mut [u8]) -> io::Result<usize
             len => return len,
         }
     }
-}
-
-/// Writes all that is unwritten.
-fn write(stream: &mut (impl Write + ?Sized), output: &mut WriteBuffer) -> io::Result<()> {
-    if output.len() == 0 {
-        return Ok(());
-    }
-    while output.len() > 0 {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let mut count = 0;
-        for (to, from) in slices.iter_mut().zip(output.slices()) {
-            *to = IoSlice::new(from);
-            count += 1;
-        }
-        match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(len) => output.written(len),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    stream.flush()
 }

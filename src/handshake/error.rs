@@ -172,8 +172,8 @@ pub enum Misuse {
     HeaderNameUppercase,
     /// A header field's value has a control character, such as CR or LF.
     HeaderValue,
-    /// The header field with this name is written by the handshake itself. It is `"Sec-WebSocket-"` for any name that starts
-    /// so.
+    /// The header field with this name is written by the handshake itself. `"Sec-WebSocket-"` stands for every other name that
+    /// starts so.
     HeaderManaged(&'static str),
     /// A subprotocol is not a token.
     SubprotocolSyntax,

@@ -22,8 +22,10 @@ impl<'a> ValidRequest<'a, &'a HeaderMap> {
     /// use sockless::limits::Limits;
     ///
     /// # fn handle(request: http::Request<()>) -> Result<http::Response<()>, Box<dyn std::error::Error>> {
-    /// let Some(valid) = ValidRequest::from_http(&request, None)? else {
-    ///     return Ok(http::Response::builder().status(404).body(())?);
+    /// let valid = match ValidRequest::from_http(&request, None) {
+    ///     Ok(Some(valid)) => valid,
+    ///     Ok(None) => return Ok(http::Response::builder().status(404).body(())?),
+    ///     Err(error) => return Ok(error.to_http(request.version()).ok_or("no answer")?.map(|_text| ())),
     /// };
     /// let accepted = valid.accept(&AcceptOptions::new())?;
     /// let response = accepted.to_http()?;
@@ -112,6 +114,38 @@ impl ConnectOptions<'_> {
             Some(key) => self.check_response(key, status, fields),
             None => self.check_extended_connect(status, fields),
         }
+    }
+}
+
+impl HandshakeError {
+    /// The answer to this error as a response of the `http` crate, to a request of this version. `None` for what has no
+    /// answer.
+    ///
+    /// HTTP/2 and HTTP/3 have no `Upgrade` (RFC 9113 section 8.2.2), which status 426 demands: status 400 takes its place.
+    #[must_use]
+    pub fn to_http(self, version: Version) -> Option<http::Response<&'static str>> {
+        let is_http1 = http1(version).is_some();
+        let status = self.status()?;
+        let status = if status == 426 && !is_http1 { 400 } else { status };
+        let mut response = http::Response::new(self.text());
+        *response.status_mut() = StatusCode::from_u16(status).ok()?;
+        for (name, value) in self.answer_headers() {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            if name == http::header::UPGRADE {
+                if !is_http1 {
+                    continue;
+                }
+                // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
+                let connection = HeaderValue::from_static("Upgrade");
+                response
+                    .headers_mut()
+                    .try_append(http::header::CONNECTION, connection)
+                    .ok()?;
+            }
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().try_append(name, value).ok()?;
+        }
+        Some(response)
     }
 }
 

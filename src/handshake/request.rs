@@ -100,7 +100,8 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
     /// is ignored.
     ///
     /// # Errors
-    /// The first rule that is broken, as [`from_request`](Self::from_request) returns it.
+    /// The first rule that is broken. HTTP/2 and HTTP/3 have no `Upgrade` (RFC 9113 section 8.2.2): answer
+    /// [`VersionUnsupported`](HandshakeError::VersionUnsupported) with status 400 instead of 426, and without that field.
     pub fn from_extended_connect(method: &str, protocol: &str, fields: F) -> Result<Option<Self>, HandshakeError> {
         if !protocol.eq_ignore_ascii_case("websocket") {
             return Ok(None);

@@ -254,27 +254,30 @@ impl<R: Role> Receiver<R> {
         Ok(None)
     }
 
-    /// Unmasks what has arrived of the frame under way, while it is still in a cache, and validates the first bytes of a
-    /// long text frame once they are there.
-    fn look_ahead<S: Storage>(&mut self, input: &mut ReadBuffer<S>, kind: MessageKind) -> Result<(), Failure> {
+    /// Unmasks and validates the first bytes of a long text frame, once they are there, ahead of the rest.
+    fn validate_early<S: Storage>(&mut self, input: &mut ReadBuffer<S>, kind: MessageKind) -> Result<(), Failure> {
         let ReadBuffer { memory, at, .. } = input;
-        let arrived = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
-        let before = core::mem::replace(&mut at.unmasked, arrived.len());
-        self.unmask(arrived, before);
-        let early = arrived
-            .get(..EARLY)
-            .filter(|_| before < EARLY && kind == MessageKind::Text && !self.is_compressed());
+        if kind != MessageKind::Text || self.is_compressed() || at.unmasked > 0 {
+            return Ok(());
+        }
+        let unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
+        let Some(early) = unread.get_mut(..EARLY) else {
+            return Ok(());
+        };
+        self.unmask(early, 0);
+        at.unmasked = EARLY;
         let mut carry = self.carry;
-        match early {
-            Some(early) if !carry.check(early) => Err(self.fail(Violation::TextNotUtf8)),
-            Some(_) | None => Ok(()),
+        if carry.check(early) {
+            Ok(())
+        } else {
+            Err(self.fail(Violation::TextNotUtf8))
         }
     }
 
-    /// Unmasks what has arrived of a payload but for the first bytes, which are unmasked already.
-    fn unmask(&mut self, arrived: &mut [u8], unmasked: usize) {
+    /// Unmasks the payload of the frame under way but for the first bytes, which are unmasked already.
+    fn unmask(&mut self, payload: &mut [u8], unmasked: usize) {
         if !R::IS_CLIENT {
-            self.mask.apply(arrived.get_mut(unmasked..).unwrap_or_default());
+            self.mask.apply(payload.get_mut(unmasked..).unwrap_or_default());
         }
     }
 }
@@ -392,7 +395,7 @@ fn find<R: Role, S: Storage>(
                         Ok(None) => continue,
                         found => found,
                     },
-                    Ok(len) => match receiver.look_ahead(input, kind) {
+                    Ok(len) => match receiver.validate_early(input, kind) {
                         Ok(()) => need_input(receiver, input, len - unread, Stream::Open),
                         Err(failure) => Err(failure),
                     },

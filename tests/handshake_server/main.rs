@@ -218,8 +218,10 @@ fn every_split(bytes: &[u8], limits: &Limits) -> Outcome {
     let mut memory = vec![0; bytes.len() + 1];
     for at in 0..=bytes.len() {
         let split = run_limited(bytes, [at], limits);
-        let fixed = run_in(ReadBuffer::fixed(&mut memory[..]), bytes, [at], limits);
-        assert_eq!(split, fixed, "{at} {}", bytes.escape_ascii());
+        if *limits == Limits::default() {
+            let fixed = run_in(ReadBuffer::fixed(&mut memory[..]), bytes, [at], limits);
+            assert_eq!(split, fixed, "{at} {}", bytes.escape_ascii());
+        }
         assert_eq!(
             (&whole.result, &whole.out),
             (&split.result, &split.out),
