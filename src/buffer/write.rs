@@ -139,6 +139,34 @@ impl WriteBuffer {
         }
     }
 
+    /// Writes all that is unwritten to `stream`.
+    ///
+    /// # Errors
+    /// Those of `stream`, `WouldBlock` and `TimedOut` among them. What was not written stays here.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, stream: &mut (impl std::io::Write + ?Sized)) -> std::io::Result<()> {
+        use std::io::{ErrorKind, IoSlice};
+
+        if self.len() == 0 {
+            return Ok(());
+        }
+        while self.len() > 0 {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let mut count = 0;
+            for (to, from) in slices.iter_mut().zip(self.slices()) {
+                *to = IoSlice::new(from);
+                count += 1;
+            }
+            match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => self.written(len),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        stream.flush()
+    }
+
     /// Discards all bytes that are unwritten: the transport takes no more.
     pub(crate) fn discard(&mut self) {
         self.shared.clear();

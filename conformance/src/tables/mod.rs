@@ -1,0 +1,136 @@
+//! What needs no chance, enumerated: every first byte in every state, every close code, the boundaries of UTF-8, the
+//! lengths on both sides of each boundary, each field of a head missing, repeated and wrong.
+
+mod close;
+mod combinations;
+mod lengths;
+mod long;
+mod requests;
+mod responses;
+mod text;
+
+use std::sync::{Arc, OnceLock};
+
+use crate::frame::Frame;
+use crate::head::Head;
+use crate::model::Bounds;
+use crate::rule::Role;
+use crate::session::{Parts, Session, Topic};
+
+/// Longer than any message in the tables, and shorter than any length that is declared and does not follow.
+pub(crate) const BOUNDS: Bounds = Bounds {
+    frame_len: 1 << 30,
+    message_len: 1 << 30,
+    fragments: u64::MAX,
+};
+
+/// Every session of the tables for an endpoint in this role.
+///
+/// What a session is about is what the [model](crate::model) says of it: the tables themselves say only what is sent.
+#[must_use]
+pub fn sessions(role: Role) -> &'static [Arc<Session>] {
+    static SERVER: OnceLock<Vec<Arc<Session>>> = OnceLock::new();
+    static CLIENT: OnceLock<Vec<Arc<Session>>> = OnceLock::new();
+    let made = match role {
+        Role::Server => &SERVER,
+        Role::Client => &CLIENT,
+    };
+    made.get_or_init(|| make(role))
+}
+
+fn make(role: Role) -> Vec<Arc<Session>> {
+    let mut table = Table {
+        role,
+        sessions: Vec::new(),
+        core: true,
+    };
+    combinations::all(&mut table);
+    lengths::all(&mut table);
+    close::all(&mut table);
+    text::all(&mut table);
+    long::all(&mut table);
+    match role {
+        Role::Server => requests::all(&mut table),
+        Role::Client => responses::all(&mut table),
+    }
+    table.sessions
+}
+
+/// The tables as they are made.
+struct Table {
+    role: Role,
+    sessions: Vec<Arc<Session>>,
+    /// Whether what is added is run over the wire as well.
+    core: bool,
+}
+
+impl Table {
+    /// Adds frames. If they are legal, they are about `topic`.
+    fn add(&mut self, topic: Topic, name: impl Into<String>, frames: Vec<Frame>) {
+        self.add_with_tail(topic, name, frames, &[]);
+    }
+
+    fn add_with_tail(&mut self, topic: Topic, name: impl Into<String>, mut frames: Vec<Frame>, tail: &[u8]) {
+        // Keys without a pattern, the same in each run.
+        for (number, frame) in frames.iter_mut().enumerate() {
+            let mixed = (number as u32 ^ 0x37fa_213d).wrapping_mul(0x9e37_79b9);
+            frame.key = mixed.to_be_bytes();
+        }
+        self.put(
+            topic,
+            name,
+            Parts {
+                heads: Vec::new(),
+                frames,
+                tail: tail.to_vec(),
+            },
+        );
+    }
+
+    /// Adds the head of a handshake, and one message behind it if it is legal.
+    fn add_head(&mut self, name: impl Into<String>, heads: Vec<Head>) {
+        let frames = vec![Frame::text("behind the head"), Frame::ping("and a Ping")];
+        let parts = Parts {
+            heads,
+            frames,
+            tail: Vec::new(),
+        };
+        let name = name.into();
+        let session = Session::of(self.role, Topic::Handshake, name.clone(), parts, BOUNDS);
+        if session.after.is_none() {
+            self.push(session);
+        } else {
+            let parts = Parts {
+                frames: Vec::new(),
+                ..session.parts
+            };
+            self.put(Topic::Handshake, name, parts);
+        }
+    }
+
+    fn put(&mut self, topic: Topic, name: impl Into<String>, parts: Parts) {
+        self.push(Session::of(self.role, topic, name, parts, BOUNDS));
+    }
+
+    fn push(&mut self, mut session: Session) {
+        session.core = self.core;
+        self.sessions.push(Arc::new(session));
+    }
+}
+
+/// Ends the message that these frames leave open, if they leave one open, and adds a message and a Ping, which show
+/// whether anything was lost.
+fn complete(frames: &mut Vec<Frame>, rest: &[u8]) {
+    let mut open = false;
+    for frame in frames.iter() {
+        match frame.opcode {
+            0x0..=0x2 => open = !frame.fin,
+            _ => {}
+        }
+    }
+    if open {
+        frames.push(Frame::last(rest));
+    }
+    frames.push(Frame::text("after it"));
+    frames.push(Frame::ping("still there?"));
+}
