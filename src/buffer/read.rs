@@ -15,9 +15,9 @@ use alloc::{string::String, vec::Vec};
 
 #[cfg(feature = "alloc")]
 use super::output::OutOfMemory;
-use super::storage::{Storage, move_to_front};
 #[cfg(feature = "alloc")]
 use super::storage::grow;
+use super::storage::{Storage, move_to_front};
 use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
