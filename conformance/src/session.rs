@@ -193,6 +193,8 @@ pub struct Session {
     pub(crate) parts: Parts,
     /// Whether it is among the fewer sessions that are run over the wire.
     pub(crate) core: bool,
+    /// Whether its head is legal, but more than everybody takes.
+    pub(crate) is_uncommon: bool,
 }
 
 /// Stands for the answer to the client's key; as long as one.
@@ -216,6 +218,7 @@ impl Session {
             bounds,
             parts,
             core: true,
+            is_uncommon: false,
         };
         if head_len > 0 {
             let opening = match role {

@@ -406,6 +406,15 @@ fn ways_to_cut(session: &Session, reading: &Reading, number: usize, by_chance: b
             cuts = cuts.into_iter().step_by(every).collect();
         }
         if ways.is_empty() || !cuts.is_empty() {
+            ways.push(Arc::from(cuts.as_slice()));
+        }
+        // A client waits for the response: what it sends behind its request does not come with it.
+        if session.role == Role::Server
+            && session.head_len > 0
+            && session.head_len < len
+            && let Err(at) = cuts.binary_search(&session.head_len)
+        {
+            cuts.insert(at, session.head_len);
             ways.push(Arc::from(cuts));
         }
     }

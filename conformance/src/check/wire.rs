@@ -140,6 +140,11 @@ impl Wire {
         self.cuts.get(at).copied().unwrap_or(end).min(end)
     }
 
+    /// How many cuts lie within so many bytes.
+    pub(crate) fn cuts_within(&self, len: usize) -> usize {
+        self.cuts.partition_point(|cut| *cut < len)
+    }
+
     /// A text message was delivered, or a piece of one: `fin` with the last.
     pub fn text(&mut self, text: &str, fin: bool) {
         self.piece(true, text.as_bytes(), fin);

@@ -43,6 +43,7 @@ fn make(role: Role) -> Vec<Arc<Session>> {
         role,
         sessions: Vec::new(),
         core: true,
+        uncommon: false,
     };
     combinations::all(&mut table);
     lengths::all(&mut table);
@@ -62,6 +63,8 @@ struct Table {
     sessions: Vec<Arc<Session>>,
     /// Whether what is added is run over the wire as well.
     core: bool,
+    /// Whether heads that are added are more than everybody takes.
+    uncommon: bool,
 }
 
 impl Table {
@@ -114,6 +117,7 @@ impl Table {
 
     fn push(&mut self, mut session: Session) {
         session.core = self.core;
+        session.is_uncommon = self.uncommon;
         self.sessions.push(Arc::new(session));
     }
 }
