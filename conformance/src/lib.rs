@@ -18,4 +18,4 @@ pub use generate::Split;
 pub use pipe::Pipe;
 pub use rule::{Answer, Role, Rule};
 pub use session::{ACCEPT, Case, Session, Topic};
-pub use tables::sessions;
+pub use tables::{autobahn_cases, sessions, volume_sessions};

@@ -398,6 +398,9 @@ fn ways_to_cut(session: &Session, reading: &Reading, number: usize, by_chance: b
         splits.push(Split::At((0..1 + number % 5).map(|_| part()).collect()));
     }
     let mut ways: Vec<Arc<[usize]>> = Vec::new();
+    if !session.written.is_empty() {
+        ways.push(Arc::from(session.written.as_slice()));
+    }
     for split in splits {
         let mut cuts = split.cuts_of(reading, &session.bytes, session.head_len);
         if !short && split == Split::Characters {

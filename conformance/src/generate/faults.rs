@@ -378,6 +378,7 @@ pub(super) fn broken(role: Role, rule: Rule, bounds: Bounds) -> BoxedStrategy<Se
                 },
                 core: true,
                 is_uncommon: false,
+                written: Vec::new(),
             }
         })
         .boxed()

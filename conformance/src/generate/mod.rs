@@ -48,6 +48,7 @@ pub fn session(role: Role, case: Case) -> BoxedStrategy<Session> {
                     },
                     core: true,
                     is_uncommon: false,
+                    written: Vec::new(),
                 }
             })
             .boxed(),
