@@ -8,6 +8,7 @@ mod frame;
 pub mod generate;
 mod head;
 pub mod model;
+pub mod net;
 mod pipe;
 mod rule;
 mod session;

@@ -84,7 +84,7 @@ pub(crate) fn outcome(run: Result<Wire, String>, reading: &Reading, how: How) ->
         Ok(wire) if wire.skipped => outcome.judgement.verdict = Verdict::Skipped,
         Ok(wire) => {
             judge.wire(&wire, reading, how);
-            excused = openings::is_excused(&wire);
+            excused = openings::is_excused(&wire, how);
             outcome.claim = judge.claim.filter(|_| !excused);
             outcome.taken = judge.taken;
             outcome.signs = keys::signs(&judge.keys);

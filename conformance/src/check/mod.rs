@@ -23,6 +23,7 @@ pub use judge::judge;
 pub(crate) use judge::{How, outcome};
 pub use report::{Finding, Report, Table};
 pub use verdict::{Judgement, Verdict};
+pub(crate) use wire::key_of;
 pub use wire::{Implementation, Wire};
 
 use crate::generate::{self, Split};

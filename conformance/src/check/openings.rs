@@ -1,6 +1,6 @@
 //! How an opening handshake was taken.
 
-use super::judge::{Judge, SENT};
+use super::judge::{How, Judge, SENT};
 use super::wire::{Wire, key_of};
 use crate::model::{self, Opening};
 use crate::rule::{Answer, Role, Rule};
@@ -45,13 +45,14 @@ pub(super) fn head(judge: &mut Judge, wire: &Wire) -> Option<usize> {
 }
 
 /// Whether a refusal is the implementation's right, although nothing is wrong with the bytes.
-pub(super) fn is_excused(wire: &Wire) -> bool {
+pub(super) fn is_excused(wire: &Wire, how: How) -> bool {
     let session = &wire.session;
     if session.head_len == 0 || !matches!(session.case, Case::Legal(_)) {
         return false;
     }
     // Section 4.1: a client waits for the response before it sends anything else.
-    let too_early = session.role == Role::Server && wire.chunk_end(session.head_len) > session.head_len;
+    let too_early =
+        how == How::InMemory && session.role == Role::Server && wire.chunk_end(session.head_len) > session.head_len;
     // A head in a hundred pieces looks like an attack to some, and a head of forty fields is too much for others.
     too_early || session.is_uncommon || wire.cuts_within(session.head_len) > 32
 }

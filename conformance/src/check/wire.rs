@@ -133,6 +133,16 @@ impl Wire {
         Some(chunk)
     }
 
+    /// Takes the key from what a client has sent, as if it had been given the answer to it.
+    pub(crate) fn answered_for(&mut self, sent: &[u8]) {
+        if self.awaits_request
+            && let Some(key) = key_of(sent)
+        {
+            self.answered = Some(self.session.bytes_for(&key));
+            self.awaits_request = false;
+        }
+    }
+
     /// Where the chunk with this byte ends, counted from one.
     pub(crate) fn chunk_end(&self, byte: usize) -> usize {
         let at = self.cuts.partition_point(|cut| *cut < byte);
