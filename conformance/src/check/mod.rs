@@ -31,8 +31,8 @@ use crate::model::Reading;
 use crate::rule::Role;
 use crate::session::{Case, Session, Topic};
 use crate::tables;
-use keys::Sign;
-use limits::{Claim, Sizes};
+pub(crate) use keys::Sign;
+pub(crate) use limits::{Claim, Sizes};
 
 /// Checks implementations.
 ///

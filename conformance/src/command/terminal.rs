@@ -48,6 +48,9 @@ pub(crate) fn report(report: &NetReport, colour: bool) -> String {
             text += &case(report, finding);
         }
     }
+    for limit in &report.report.limits {
+        text += &format!("\nIt has a limit, which is no fault: it {limit}\n");
+    }
     text += &format!("\n{}\n", summary(report));
     text
 }

@@ -181,8 +181,12 @@ fn write_and_read(
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| write(&writer, bytes, from, cuts, pause));
         read(stream, received);
+        let until = Instant::now() + limit;
+        while !writing.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if !writing.is_finished() {
-            // Nothing came for as long as it may take.
+            // Nothing is read for as long as it may take.
             let _ = writer.shutdown(Shutdown::Both);
         }
     });

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use client::ClientCheck;
 pub use server::{Target, check_server};
 
-use crate::check::{Finding, How, Judgement, Report, Verdict, Wire, outcome};
+use crate::check::{Claim, Finding, How, Judgement, Report, Sign, Sizes, Verdict, Wire, outcome};
 use crate::frame::Frame;
 use crate::generate::Split;
 use crate::rule::Role;
@@ -82,6 +82,16 @@ pub struct Run {
     pub judgement: Judgement,
     /// How long it took.
     pub took: Duration,
+    seen: Seen,
+}
+
+/// What one session tells of others.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    claim: Option<Claim>,
+    taken: Sizes,
+    signs: Vec<Sign>,
+    first_key: Option<[u8; 4]>,
 }
 
 /// What a check over the wire came to.
@@ -183,7 +193,8 @@ fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
     if let Some(failed) = &exchanged.failed {
         wire.failed(failed);
     }
-    let mut judgement = outcome(Ok(wire), &job.session.reading(), How::Echo).judgement;
+    let seen = outcome(Ok(wire), &job.session.reading(), How::Echo);
+    let mut judgement = seen.judgement;
     if let Some(besides) = exchanged.besides
         && besides.verdict > judgement.verdict
     {
@@ -196,11 +207,59 @@ fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
         received: exchanged.received,
         judgement,
         took,
+        seen: Seen {
+            claim: seen.claim,
+            taken: seen.taken,
+            first_key: seen.keys.first().copied(),
+            signs: seen.signs,
+        },
     }
 }
 
+/// Settles what one session alone does not show: limits, and mask keys. Returns the limits.
+fn settle(runs: &mut [Run]) -> Vec<String> {
+    let mut taken = Sizes::default();
+    for run in runs.iter() {
+        taken.include_all(&run.seen.taken);
+    }
+    let mut least: Option<&Claim> = None;
+    for run in runs.iter_mut() {
+        let Some(claim) = &run.seen.claim else { continue };
+        if taken.covers(&claim.sizes) {
+            if run.judgement.verdict < Verdict::Fail {
+                run.judgement = Judgement::new(Verdict::Fail, "10.4", claim.contradicted());
+            }
+            continue;
+        }
+        if claim.sizes.is_usual() && run.judgement.verdict < Verdict::Custom {
+            run.judgement = Judgement::new(Verdict::Custom, "10.4", claim.believed());
+        }
+        if least.is_none_or(|least| claim.sizes.message < least.sizes.message) {
+            least = Some(claim);
+        }
+    }
+    least.map(Claim::believed).into_iter().collect()
+}
+
+/// What is wrong with the mask keys of all connections together.
+fn bad_keys(runs: &[Run]) -> Option<String> {
+    let mut counts: HashMap<Sign, u32> = HashMap::new();
+    for sign in runs.iter().flat_map(|run| &run.seen.signs) {
+        *counts.entry(*sign).or_default() += 1;
+    }
+    let found = counts.iter().filter(|(sign, count)| sign.is_certain() || **count > 1);
+    if let Some((sign, count)) = found.max_by_key(|found| *found.1) {
+        return Some(format!("{sign}, {count} times"));
+    }
+    let mut first: Vec<_> = runs.iter().filter_map(|run| run.seen.first_key).collect();
+    first.sort_unstable();
+    let again = first.windows(2).filter(|two| two.first() == two.last()).count();
+    (again > 1).then(|| format!("begins {again} connections with a mask key that another one began with"))
+}
+
 /// Puts runs together, case by case.
-fn gather(name: &str, role: Role, runs: Vec<Run>, started: Instant) -> NetReport {
+fn gather(name: &str, role: Role, mut runs: Vec<Run>, started: Instant) -> NetReport {
+    let limits = settle(&mut runs);
     let mut findings: Vec<Finding> = Vec::new();
     for case in Case::all(role) {
         let mut finding = Finding::new(case);
@@ -214,7 +273,12 @@ fn gather(name: &str, role: Role, runs: Vec<Run>, started: Instant) -> NetReport
                 }
             }
         }
-        if finding.runs > 0 || case == Case::Legal(Topic::Handshake) {
+        if case == Case::Legal(Topic::MaskKeys)
+            && let Some(why) = bad_keys(&runs)
+        {
+            finding.set(Judgement::new(Verdict::Fail, "5.3", why));
+        }
+        if finding.runs > 0 || finding.verdict > Verdict::Skipped || case == Case::Legal(Topic::Handshake) {
             findings.push(finding);
         }
     }
@@ -224,7 +288,7 @@ fn gather(name: &str, role: Role, runs: Vec<Run>, started: Instant) -> NetReport
             role,
             seed: 0,
             findings,
-            limits: Vec::new(),
+            limits,
         },
         runs,
         took: started.elapsed(),

@@ -120,10 +120,26 @@ pub fn check_server(
     let started = Instant::now();
     open(target, options).map_err(|error| format!("{}: {error}", target.authority()))?;
     let jobs = jobs(Role::Server, options);
-    let next = AtomicUsize::new(0);
+    // A few connections at once are enough for what is long: it would only be in its own way.
+    let is_long = |job: &&Job| job.session.bytes.len() > 1 << 19;
+    let long: Vec<&Job> = jobs.iter().filter(is_long).collect();
+    let short: Vec<&Job> = jobs.iter().filter(|job| !is_long(job)).collect();
+    let (next_long, next_short) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let runs = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+    let work = |takes_long: bool| {
+        let mut long = long.as_slice();
+        if !takes_long {
+            long = &[];
+        }
+        let next = || {
+            let next = long.get(next_long.load(Ordering::Relaxed)..).unwrap_or_default();
+            match next.is_empty() {
+                false => long.get(next_long.fetch_add(1, Ordering::Relaxed)),
+                true => None,
+            }
+            .or_else(|| short.get(next_short.fetch_add(1, Ordering::Relaxed)))
+        };
+        while let Some(job) = next() {
             let began = Instant::now();
             let Some(exchanged) = one(job, target, options) else {
                 continue;
@@ -135,8 +151,9 @@ pub fn check_server(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..options.connections.max(1) {
-            scope.spawn(work);
+        for number in 0..options.connections.max(1) {
+            let work = &work;
+            scope.spawn(move || work(number % 5 == 0));
         }
     });
     let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);

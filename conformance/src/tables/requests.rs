@@ -169,7 +169,10 @@ fn legal(table: &mut Table) {
         for value in *values {
             let mut head = request();
             head.set(name, &format!(" {value}"));
+            // The field is a list, and hardly anybody reads it as one.
+            table.uncommon = *name == "Upgrade" && value.contains(',');
             table.add_head(format!("{name}: {value}"), vec![head]);
+            table.uncommon = false;
         }
     }
     let mut lower = request();
