@@ -46,6 +46,8 @@ pub(crate) struct Outcome {
     /// What it took.
     pub(crate) taken: Sizes,
     pub(crate) signs: Vec<Sign>,
+    /// The mask keys of the frames that were sent.
+    pub(crate) keys: Vec<[u8; 4]>,
 }
 
 /// Runs one session. An error says how it ended otherwise than by returning.
@@ -77,19 +79,26 @@ pub(crate) fn outcome(run: Result<Wire, String>, reading: &Reading, how: How) ->
         claim: None,
         taken: Sizes::default(),
         signs: Vec::new(),
+        keys: Vec::new(),
     };
+    let mut excused = false;
     match run {
         Err(why) => judge.fail("", why),
         Ok(wire) if wire.skipped => outcome.judgement.verdict = Verdict::Skipped,
         Ok(wire) => {
             judge.wire(&wire, reading, how);
-            outcome.claim = judge.claim;
+            excused = openings::is_excused(&wire, how);
+            outcome.claim = judge.claim.filter(|_| !excused);
             outcome.taken = judge.taken;
             outcome.signs = keys::signs(&judge.keys);
+            outcome.keys = std::mem::take(&mut judge.keys);
         }
     }
     // The first of the worst.
-    for found in judge.found {
+    for mut found in judge.found {
+        if excused && found.verdict > Verdict::Custom {
+            found.verdict = Verdict::Custom;
+        }
         if found.verdict > outcome.judgement.verdict {
             outcome.judgement = found;
         }
@@ -105,6 +114,8 @@ pub(super) struct Judge {
     taken: Sizes,
     /// How many messages were delivered as they were sent.
     delivered: usize,
+    /// Whether one that was sent was not.
+    is_missing: bool,
     keys: Vec<[u8; 4]>,
 }
 
@@ -284,8 +295,22 @@ impl Judge {
                 if how == How::InMemory {
                     self.custom("7.1.7", "does not deliver a message that came before the broken rule");
                 }
-            } else if wire.failed.is_none() && (closed.is_none() || reading.close().is_some()) {
+                return;
+            }
+            self.is_missing = true;
+            if wire.failed.is_none() && !self.refuses_by_close(reading, closed) {
                 self.fail("5.6", format!("does not deliver {}", shown(missing)));
+            }
+        }
+    }
+
+    /// Whether the Close that was sent is no answer to one, but a refusal.
+    fn refuses_by_close(&self, reading: &Reading, closed: Closed) -> bool {
+        match (reading.close(), closed) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some((peer, _)), Some((code, _))) => {
+                self.is_missing && code != peer && matches!(code, Some(1002 | 1003 | 1007..=1011))
             }
         }
     }
@@ -299,6 +324,15 @@ impl Judge {
             }
             self.taken.include(frame);
             ended += usize::from(frame.fin);
+        }
+        let all = reading
+            .frames
+            .iter()
+            .filter(|frame| frame.opcode <= 0x2 && frame.fin)
+            .count();
+        if messages == all {
+            let controls = reading.frames.iter().filter(|frame| frame.opcode > 0x2).count();
+            self.taken.controls = self.taken.controls.max(controls as u64);
         }
     }
 
@@ -342,7 +376,11 @@ impl Judge {
         let last_is_answered = pings.last().is_none_or(|last| pongs.contains(last));
         // Behind a message that was refused there are no Pings.
         if let Some(ping) = unanswered.first().filter(|_| self.claim.is_none()) {
-            let open = reading.verdict == model::Verdict::Complete || reading.verdict == model::Verdict::Unfinished;
+            // Over the wire there was time for the Pong before anything else was sent.
+            let open = match reading.verdict {
+                model::Verdict::Complete | model::Verdict::Unfinished => true,
+                model::Verdict::Closed { .. } | model::Verdict::Broken { .. } => how == How::Echo,
+            };
             if open && !last_is_answered {
                 let why = match unasked.first() {
                     Some(pong) => format!("answers a Ping with {} by a Pong with {}", bytes(ping), bytes(pong)),
@@ -361,11 +399,13 @@ impl Judge {
                 self.custom("5.5.3", "answers a Ping more than once");
             } else if received.contains(&pong) {
                 self.should("5.5.3", "answers a Pong with a Pong");
-            } else if how == How::Echo {
-                self.custom("5.5.3", "sends a Pong that nobody asked for");
             } else if rule == Some(Rule::TextNotUtf8) && follow.contains(&pong) {
                 // Whoever looks at text when the message is whole has answered Pings inside it by then.
-                self.custom("8.1", "answers a Ping behind bytes that are not UTF-8");
+                if how == How::InMemory {
+                    self.custom("8.1", "answers a Ping behind bytes that are not UTF-8");
+                }
+            } else if how == How::Echo {
+                self.custom("5.5.3", "sends a Pong that nobody asked for");
             } else {
                 let why = if rule.is_some() {
                     ", or one behind the broken rule"
@@ -386,6 +426,8 @@ impl Judge {
             return;
         };
         match (reading.close(), rule) {
+            // Registered after the RFC was written: an endpoint need not know them, and takes them for a failure.
+            (Some((Some(1012..=1014), _)), _) if *seen_code == Some(1002) => {}
             (Some((code, reason)), _) => {
                 if code != *seen_code {
                     let why = format!(
@@ -412,10 +454,12 @@ impl Judge {
     /// How a legal session ended.
     fn legal_end(&mut self, wire: &Wire, reading: &Reading, closed: Closed) {
         let peer = reading.close().map(|close| close.0);
-        let refused = match (&wire.failed, closed, peer) {
-            (Some((given, error)), _, _) => Some((*given, error.as_str())),
-            (None, Some((_, given)), None) => Some((given, "closes though nothing is wrong")),
-            (None, _, _) => None,
+        let refused = match (&wire.failed, closed) {
+            (Some((given, error)), _) => Some((*given, error.as_str())),
+            (None, Some((_, given))) if self.refuses_by_close(reading, closed) => {
+                Some((given, "closes though nothing is wrong"))
+            }
+            (None, _) => None,
         };
         if let Some((given, error)) = refused {
             let answered =
@@ -560,17 +604,24 @@ fn under_way(reading: &Reading) -> Option<(bool, Vec<u8>)> {
     message
 }
 
-/// The sizes of the first message that was not taken, as far as its headers have been given.
+/// The sizes of the first message that was not taken, as far as its headers have been given, and the number of control
+/// frames by then.
 fn under_way_sizes(reading: &Reading, taken: usize, given: usize) -> Option<Sizes> {
     let mut ended = 0;
-    let mut sizes = None;
-    for frame in reading.frames.iter().filter(|frame| frame.opcode <= 0x2) {
-        if ended == taken && frame.start < given {
-            sizes.get_or_insert_with(Sizes::default).include(frame);
+    let mut sizes = Sizes::default();
+    let mut any = false;
+    for frame in reading.frames.iter().filter(|frame| frame.start < given) {
+        if frame.opcode > 0x2 {
+            sizes.controls += 1;
+            continue;
+        }
+        if ended == taken {
+            sizes.include(frame);
+            any = true;
         }
         ended += usize::from(frame.fin);
     }
-    sizes
+    (any || sizes.controls > 0).then_some(sizes)
 }
 
 /// Whether the frame that breaks the rule is a Close.
