@@ -193,6 +193,10 @@ pub struct Session {
     pub(crate) parts: Parts,
     /// Whether it is among the fewer sessions that are run over the wire.
     pub(crate) core: bool,
+    /// Whether its head is legal, but more than everybody takes.
+    pub(crate) is_uncommon: bool,
+    /// Where the peer cuts what it writes, if that matters.
+    pub(crate) written: Vec<usize>,
 }
 
 /// Stands for the answer to the client's key; as long as one.
@@ -216,6 +220,8 @@ impl Session {
             bounds,
             parts,
             core: true,
+            is_uncommon: false,
+            written: Vec::new(),
         };
         if head_len > 0 {
             let opening = match role {
@@ -251,6 +257,12 @@ impl Session {
             Case::Legal(_) | Case::Broken(_) => self.bytes.get(self.head_len..).unwrap_or_default(),
         };
         model::receive(self.role, frames, &self.bounds)
+    }
+
+    /// Whether it is among the fewer sessions that are run over the wire unless all are asked for.
+    #[must_use]
+    pub const fn is_core(&self) -> bool {
+        self.core
     }
 
     /// The bytes, with the answer to this key.

@@ -23,6 +23,7 @@ pub use judge::judge;
 pub(crate) use judge::{How, outcome};
 pub use report::{Finding, Report, Table};
 pub use verdict::{Judgement, Verdict};
+pub(crate) use wire::key_of;
 pub use wire::{Implementation, Wire};
 
 use crate::generate::{self, Split};
@@ -398,6 +399,9 @@ fn ways_to_cut(session: &Session, reading: &Reading, number: usize, by_chance: b
         splits.push(Split::At((0..1 + number % 5).map(|_| part()).collect()));
     }
     let mut ways: Vec<Arc<[usize]>> = Vec::new();
+    if !session.written.is_empty() {
+        ways.push(Arc::from(session.written.as_slice()));
+    }
     for split in splits {
         let mut cuts = split.cuts_of(reading, &session.bytes, session.head_len);
         if !short && split == Split::Characters {
@@ -406,6 +410,15 @@ fn ways_to_cut(session: &Session, reading: &Reading, number: usize, by_chance: b
             cuts = cuts.into_iter().step_by(every).collect();
         }
         if ways.is_empty() || !cuts.is_empty() {
+            ways.push(Arc::from(cuts.as_slice()));
+        }
+        // A client waits for the response: what it sends behind its request does not come with it.
+        if session.role == Role::Server
+            && session.head_len > 0
+            && session.head_len < len
+            && let Err(at) = cuts.binary_search(&session.head_len)
+        {
+            cuts.insert(at, session.head_len);
             ways.push(Arc::from(cuts));
         }
     }

@@ -1,6 +1,6 @@
 //! How an opening handshake was taken.
 
-use super::judge::{Judge, SENT};
+use super::judge::{How, Judge, SENT};
 use super::wire::{Wire, key_of};
 use crate::model::{self, Opening};
 use crate::rule::{Answer, Role, Rule};
@@ -23,6 +23,11 @@ pub(super) fn head(judge: &mut Judge, wire: &Wire) -> Option<usize> {
         (Role::Server, Case::Broken(_)) => legal_response(judge, wire, head),
         (Role::Client, case) => {
             request(judge, wire, head);
+            if let (Case::Legal(_), Some((given, error))) = (case, &wire.failed)
+                && *given <= wire.session.head_len
+            {
+                judge.fail("4.1", format!("refuses a legal response: {error}"));
+            }
             if let Case::Broken(rule) = case
                 && rule.is_of_handshake()
                 && !judge.failed_so_far()
@@ -37,6 +42,19 @@ pub(super) fn head(judge: &mut Judge, wire: &Wire) -> Option<usize> {
     } else {
         Some(end.unwrap_or(0))
     }
+}
+
+/// Whether a refusal is the implementation's right, although nothing is wrong with the bytes.
+pub(super) fn is_excused(wire: &Wire, how: How) -> bool {
+    let session = &wire.session;
+    if session.head_len == 0 || !matches!(session.case, Case::Legal(_)) {
+        return false;
+    }
+    // Section 4.1: a client waits for the response before it sends anything else.
+    let too_early =
+        how == How::InMemory && session.role == Role::Server && wire.chunk_end(session.head_len) > session.head_len;
+    // A head in a hundred pieces looks like an attack to some, and a head of forty fields is too much for others.
+    too_early || session.is_uncommon || wire.cuts_within(session.head_len) > 32
 }
 
 /// A client's request.

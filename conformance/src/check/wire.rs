@@ -133,11 +133,26 @@ impl Wire {
         Some(chunk)
     }
 
+    /// Takes the key from what a client has sent, as if it had been given the answer to it.
+    pub(crate) fn answered_for(&mut self, sent: &[u8]) {
+        if self.awaits_request
+            && let Some(key) = key_of(sent)
+        {
+            self.answered = Some(self.session.bytes_for(&key));
+            self.awaits_request = false;
+        }
+    }
+
     /// Where the chunk with this byte ends, counted from one.
     pub(crate) fn chunk_end(&self, byte: usize) -> usize {
         let at = self.cuts.partition_point(|cut| *cut < byte);
         let end = self.answered.as_ref().map_or(self.session.bytes.len(), Vec::len);
         self.cuts.get(at).copied().unwrap_or(end).min(end)
+    }
+
+    /// How many cuts lie within so many bytes.
+    pub(crate) fn cuts_within(&self, len: usize) -> usize {
+        self.cuts.partition_point(|cut| *cut < len)
     }
 
     /// A text message was delivered, or a piece of one: `fin` with the last.

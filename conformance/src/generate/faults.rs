@@ -377,6 +377,8 @@ pub(super) fn broken(role: Role, rule: Rule, bounds: Bounds) -> BoxedStrategy<Se
                     ..Parts::default()
                 },
                 core: true,
+                is_uncommon: false,
+                written: Vec::new(),
             }
         })
         .boxed()

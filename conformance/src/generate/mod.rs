@@ -47,6 +47,8 @@ pub fn session(role: Role, case: Case) -> BoxedStrategy<Session> {
                         ..Parts::default()
                     },
                     core: true,
+                    is_uncommon: false,
+                    written: Vec::new(),
                 }
             })
             .boxed(),

@@ -1,6 +1,7 @@
 //! What needs no chance, enumerated: every first byte in every state, every close code, the boundaries of UTF-8, the
 //! lengths on both sides of each boundary, each field of a head missing, repeated and wrong.
 
+pub(crate) mod autobahn;
 mod close;
 mod combinations;
 mod lengths;
@@ -38,17 +39,28 @@ pub fn sessions(role: Role) -> &'static [Arc<Session>] {
     made.get_or_init(|| make(role))
 }
 
+/// The sessions about volume, up to sixteen megabytes each: they are run over the wire, and not by the
+/// [`Checker`](crate::Checker).
+#[must_use]
+pub fn volume_sessions(role: Role) -> Vec<Arc<Session>> {
+    autobahn::volume(role)
+}
+
+/// The 517 cases of the Autobahn test suite by number, and whether there is a session that does the same. Its
+/// [name](Session::name) is the number behind `Autobahn `.
+#[must_use]
+pub fn autobahn_cases() -> Vec<(String, bool)> {
+    autobahn::counterparts()
+}
+
 fn make(role: Role) -> Vec<Arc<Session>> {
-    let mut table = Table {
-        role,
-        sessions: Vec::new(),
-        core: true,
-    };
+    let mut table = Table::new(role);
     combinations::all(&mut table);
     lengths::all(&mut table);
     close::all(&mut table);
     text::all(&mut table);
     long::all(&mut table);
+    autobahn::all(&mut table);
     match role {
         Role::Server => requests::all(&mut table),
         Role::Client => responses::all(&mut table),
@@ -62,9 +74,20 @@ struct Table {
     sessions: Vec<Arc<Session>>,
     /// Whether what is added is run over the wire as well.
     core: bool,
+    /// Whether heads that are added are more than everybody takes.
+    uncommon: bool,
 }
 
 impl Table {
+    const fn new(role: Role) -> Self {
+        Self {
+            role,
+            sessions: Vec::new(),
+            core: true,
+            uncommon: false,
+        }
+    }
+
     /// Adds frames. If they are legal, they are about `topic`.
     fn add(&mut self, topic: Topic, name: impl Into<String>, frames: Vec<Frame>) {
         self.add_with_tail(topic, name, frames, &[]);
@@ -114,6 +137,7 @@ impl Table {
 
     fn push(&mut self, mut session: Session) {
         session.core = self.core;
+        session.is_uncommon = self.uncommon;
         self.sessions.push(Arc::new(session));
     }
 }

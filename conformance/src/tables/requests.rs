@@ -236,14 +236,18 @@ fn legal(table: &mut Table) {
     ] {
         let mut head = request();
         head.add(name, &format!(" {value}"));
+        table.uncommon = matches!(name, "X-Latin1" | "X-Long");
         table.add_head(format!("{name}: {}", value.get(..40).unwrap_or(value)), vec![head]);
+        table.uncommon = false;
     }
     for count in [10, 40] {
         let mut head = request();
         for number in 0..count {
             head.add(&format!("X-Field-{number}"), " value");
         }
+        table.uncommon = count > 30;
         table.add_head(format!("{count} more fields"), vec![head]);
+        table.uncommon = false;
     }
     let mut head = request();
     head.add("Sec-WebSocket-Protocol", " chat");

@@ -139,13 +139,17 @@ fn legal(table: &mut Table) {
     ] {
         let mut head = response();
         head.add(name, &format!(" {value}"));
+        table.uncommon = name == "X-Latin1";
         table.add_head(format!("{name}: {value}"), vec![head]);
+        table.uncommon = false;
     }
     let mut head = response();
     for number in 0..40 {
         head.add(&format!("X-Field-{number}"), " value");
     }
+    table.uncommon = true;
     table.add_head("40 more fields", vec![head]);
+    table.uncommon = false;
 }
 
 fn accept_values(table: &mut Table) {

@@ -310,15 +310,16 @@ defects! {
     NamesHaveOneCase Server Fail;
     LinesWithoutAColonAreTaken Server Fail;
     ZerosInValuesAreTaken Server Fail;
-    ManyFieldsAreRefused Server Fail;
-    Latin1IsRefused Server Fail;
+    ManyFieldsAreRefused Server Custom;
+    Latin1IsRefused Server Custom;
     AcceptIsLowerCase Server Fail;
     AcceptIsOfTheTrimmedKey Server Fail;
     AnswersWith200 Server Fail;
     AgreesToAnyExtension Server Fail;
     AgreesToAnySubprotocol Server Fail;
     AgreesToAllSubprotocols Server Fail;
-    BytesBehindTheHeadAreLost Both Fail;
+    BytesBehindTheHeadAreLost Client Fail;
+    EarlyFramesAreLost Server Custom;
     HeadCutIsForgotten Both Fail;
     // Responses.
     AcceptIsNotDemanded Client Fail;

@@ -74,7 +74,7 @@ fn read(defect: Defect, wire: &mut Wire) -> Option<(Vec<u8>, Vec<u8>)> {
         bytes.extend(chunk);
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let mut behind = bytes.split_off(at + 4);
-            if defect == BytesBehindTheHeadAreLost {
+            if matches!(defect, BytesBehindTheHeadAreLost | EarlyFramesAreLost) {
                 behind.clear();
             }
             return Some((bytes, behind));
