@@ -11,6 +11,6 @@ mod connection;
 mod io;
 mod server;
 
-pub use client::{BufferedClientHandshake, ConnectError};
+pub use client::BufferedClientHandshake;
 pub use connection::BufferedConnection;
-pub use server::{AcceptError, BufferedServerHandshake};
+pub use server::BufferedServerHandshake;
