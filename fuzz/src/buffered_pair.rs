@@ -229,7 +229,7 @@ impl Pair<'_> {
             return;
         };
         assert!(
-            goes_on(handshake.exchange(&mut self.server_stream)),
+            goes_on(handshake.exchange(&mut self.server_stream, |_| panic!("an answer that is no upgrade"))),
             "the handshake is over"
         );
         if let Some(ws) = handshake.accept(&AcceptOptions::new()).expect("a legal request") {

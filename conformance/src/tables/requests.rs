@@ -289,11 +289,9 @@ fn lines(table: &mut Table) {
         head.line = format!("{method} /chat HTTP/1.1");
         table.add_head(format!("the method {method}"), vec![head]);
     }
-    for version in ["HTTP/1.0"] {
-        let mut head = request();
-        head.line = format!("GET /chat {version}");
-        table.add_head(version, vec![head]);
-    }
+    let mut head = request();
+    head.line = String::from("GET /chat HTTP/1.0");
+    table.add_head("HTTP/1.0", vec![head]);
     for line in [
         "GET",
         "GET /chat",
