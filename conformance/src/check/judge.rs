@@ -333,8 +333,8 @@ impl Judge {
             .filter(|frame| frame.opcode <= 0x2 && frame.fin)
             .count();
         if messages == all {
-            let controls = reading.frames.iter().filter(|frame| frame.opcode > 0x2).count();
-            self.taken.controls = self.taken.controls.max(controls as u64);
+            let pings = reading.frames.iter().filter(|frame| frame.opcode == 0x9).count();
+            self.taken.pings = self.taken.pings.max(pings as u64);
         }
     }
 
@@ -606,7 +606,7 @@ fn under_way_sizes(reading: &Reading, taken: usize, given: usize) -> Option<Size
     let mut any = false;
     for frame in reading.frames.iter().filter(|frame| frame.start < given) {
         if frame.opcode > 0x2 {
-            sizes.controls += 1;
+            sizes.pings += u64::from(frame.opcode == 0x9);
             continue;
         }
         if ended == taken {
@@ -615,5 +615,5 @@ fn under_way_sizes(reading: &Reading, taken: usize, given: usize) -> Option<Size
         }
         ended += usize::from(frame.fin);
     }
-    (any || sizes.controls > 0).then_some(sizes)
+    (any || sizes.pings > 0).then_some(sizes)
 }
