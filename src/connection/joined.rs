@@ -250,6 +250,14 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    /// Fails the connection for what a compressed message turned out to be.
+    #[cfg(feature = "deflate")]
+    #[cold]
+    pub(crate) fn failed<O: Output + ?Sized>(&mut self, failure: Failure, out: &mut O) -> ReceiveError {
+        let failure = self.receiver.fail(failure);
+        self.answer_failure(failure.into(), out)
+    }
+
     /// Sends the Close that a failure calls for (section 7.1.7), before the error is handed out.
     #[cold]
     pub(crate) fn answer_failure<O: Output + ?Sized>(&mut self, error: ReceiveError, out: &mut O) -> ReceiveError {

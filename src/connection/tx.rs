@@ -110,10 +110,9 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// As [`part`](Self::part), and [`SendError::NotNegotiated`] without
     /// [`Extensions::compression`](super::Extensions).
     pub fn compressed_part(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), SendError> {
-        let opcode = self.sender.next_opcode(kind)?;
-        let rsv = self.sender.compressed_rsv()?;
+        let (opcode, rsv) = self.sender.next_compressed(kind)?;
         self.sender.write_frame(opcode, fin, rsv, payload, self.out)?;
-        self.sender.after_frame(kind, fin);
+        self.sender.after_compressed(kind, fin);
         Ok(())
     }
 

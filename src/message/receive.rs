@@ -15,7 +15,7 @@ use crate::utf8;
 const EARLY: usize = 4 << 10;
 
 /// What was found in the buffer, and consumed.
-enum Found {
+pub(crate) enum Found {
     /// A message, not yet validated if it is text.
     Message(MessageKind, Range<usize>),
     /// A message that is still compressed.
@@ -68,12 +68,8 @@ impl<R: Role> Connection<R> {
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        let found = match self.receiver.take_whole(input) {
-            Some(found) => found,
-            None => match self.find(input, out)? {
-                Some(found) => found,
-                None => return Ok(None),
-            },
+        let Some(found) = self.next_found(input, out)? else {
+            return Ok(None);
         };
         let ReadBuffer { memory, at, .. } = input;
         let event = match found {
@@ -95,6 +91,19 @@ impl<R: Role> Connection<R> {
         Ok(Some((event, tx)))
     }
 
+    /// What comes next, before it becomes an event.
+    #[inline(always)]
+    pub(crate) fn next_found<S: Storage, O: Output + ?Sized>(
+        &mut self,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+    ) -> Result<Option<Found>, ReceiveError> {
+        match self.receiver.take_whole(input) {
+            Some(found) => Ok(Some(found)),
+            None => self.find(input, out),
+        }
+    }
+
     #[inline(never)]
     fn find<S: Storage, O: Output + ?Sized>(
         &mut self,
@@ -105,7 +114,7 @@ impl<R: Role> Connection<R> {
     }
 
     #[cold]
-    fn not_utf8<O: Output + ?Sized>(&mut self, out: &mut O) -> ReceiveError {
+    pub(crate) fn not_utf8<O: Output + ?Sized>(&mut self, out: &mut O) -> ReceiveError {
         let failure = self.receiver.fail(Violation::TextNotUtf8);
         self.answer_failure(failure.into(), out)
     }
@@ -137,14 +146,8 @@ impl<R: Role> Receiver<R> {
     /// The failure, on this and every later call, once the peer has violated the protocol or exceeded a limit. All input
     /// is discarded. Send [`Reply::from(failure)`](crate::connection::Reply).
     pub fn receive<'e, S: Storage>(&'e mut self, input: &'e mut ReadBuffer<S>) -> Result<Option<Event<'e>>, Failure> {
-        let found = match self.take_whole(input) {
-            Some(found) => found,
-            None => match find(self, input) {
-                Ok(Some(found)) => found,
-                // Nothing makes a receive half that is driven alone wait.
-                Ok(None) | Err(ReceiveError::Blocked(_)) => return Ok(None),
-                Err(ReceiveError::Failed(failure)) => return Err(failure),
-            },
+        let Some(found) = self.next_found(input)? else {
+            return Ok(None);
         };
         let ReadBuffer { memory, at, .. } = input;
         Ok(Some(match found {
@@ -160,9 +163,23 @@ impl<R: Role> Receiver<R> {
         }))
     }
 
+    /// What comes next, before it becomes an event.
+    #[inline(always)]
+    pub(crate) fn next_found<S: Storage>(&mut self, input: &mut ReadBuffer<S>) -> Result<Option<Found>, Failure> {
+        match self.take_whole(input) {
+            Some(found) => Ok(Some(found)),
+            None => match find(self, input) {
+                Ok(found) => Ok(found),
+                // Nothing makes a receive half that is driven alone wait.
+                Err(ReceiveError::Blocked(_)) => Ok(None),
+                Err(ReceiveError::Failed(failure)) => Err(failure),
+            },
+        }
+    }
+
     /// The common case: a whole message in one frame, all of it in the buffer.
     #[inline(always)]
-    fn take_whole<S: Storage>(&mut self, input: &mut ReadBuffer<S>) -> Option<Found> {
+    pub(crate) fn take_whole<S: Storage>(&mut self, input: &mut ReadBuffer<S>) -> Option<Found> {
         let longest = input.longest();
         let ReadBuffer { memory, at, .. } = input;
         let unread = memory.bytes_mut().get_mut(at.start..at.end)?;
@@ -252,7 +269,7 @@ impl<R: Role> Receiver<R> {
 
 /// The event for a message: `None` if it should be text and is not.
 #[inline(always)]
-fn message(kind: MessageKind, memory: &[u8], range: Range<usize>) -> Option<Event<'_>> {
+pub(crate) fn message(kind: MessageKind, memory: &[u8], range: Range<usize>) -> Option<Event<'_>> {
     let payload = memory.get(range).unwrap_or_default();
     match kind {
         MessageKind::Text => utf8::validate(payload).ok().map(Event::Text),
@@ -260,7 +277,7 @@ fn message(kind: MessageKind, memory: &[u8], range: Range<usize>) -> Option<Even
     }
 }
 
-fn control_event<'e, R: Role>(
+pub(crate) fn control_event<'e, R: Role>(
     receiver: &'e Receiver<R>,
     control: Control,
     memory: &'e [u8],
@@ -480,6 +497,8 @@ fn finish_streaming<R: Role, S: Storage>(
             let range = payload.map(|payload| at.start.saturating_sub(payload.len())..at.start);
             Some(Some(Found::Control(control, range)))
         }
+        // Whoever leaves compressed payloads in the input finishes such a message before it comes here.
+        Step::LeftCompressed => Some(None),
         Step::Text(..) | Step::SplitChar(_) | Step::Binary(..) | Step::Compressed(..) => None,
     })
 }
