@@ -1,7 +1,9 @@
 //! The one place that knows zlib-rs.
 //!
 //! An engine serves one message after the other, of any connection: each starts from a fresh state and the history it is
-//! given, so that what comes out depends on nothing else.
+//! given. What an inflater makes depends on nothing else. What a deflater makes always inflates to the message, but which
+//! of several forms it chooses may depend on what it did before: the hash of the last three bytes of a history takes in
+//! what lies behind them in its memory.
 
 use alloc::vec::Vec;
 
