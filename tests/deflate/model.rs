@@ -1,5 +1,7 @@
 //! A slow inflater: RFC 1951 as it reads, bit by bit. It shares nothing with the one under test.
 
+use std::collections::HashMap;
+
 /// Why data is not what it should be.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(crate) enum Bad {
@@ -43,15 +45,15 @@ impl Bits<'_> {
 }
 
 /// A prefix code from the lengths of its words (section 3.2.2): word by word.
-struct Code(Vec<(usize, usize, usize)>);
+struct Code(HashMap<(usize, usize), usize>);
 
 impl Code {
     fn new(lengths: &[usize]) -> Self {
-        let mut words = Vec::new();
+        let mut words = HashMap::new();
         let mut code = 0;
         for len in 1..=15 {
             for (symbol, _) in lengths.iter().enumerate().filter(|(_, l)| **l == len) {
-                words.push((len, code, symbol));
+                words.insert((len, code), symbol);
                 code += 1;
             }
             code <<= 1;
@@ -64,7 +66,7 @@ impl Code {
         loop {
             code = code << 1 | bits.bit()?;
             len += 1;
-            if let Some((.., symbol)) = self.0.iter().find(|(l, c, _)| (*l, *c) == (len, code)) {
+            if let Some(symbol) = self.0.get(&(len, code)) {
                 return Ok(*symbol);
             }
             if len == 15 {
