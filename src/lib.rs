@@ -44,6 +44,6 @@ pub use entropy::Entropy;
 pub use entropy::OsEntropy;
 pub use error::{ReceiveError, SendError};
 pub use frame::{CloseCode, MessageKind};
-pub use handshake::{Acceptance as AcceptOptions, Proposal as ConnectOptions, WebSocketUri};
+pub use handshake::{AcceptOptions, ConnectOptions, WebSocketUri};
 pub use limits::Limits;
 pub use message::Event;

@@ -190,16 +190,33 @@ fn exists(file: &str, rest: &[&str]) -> bool {
     let mut places = Vec::new();
     for folder in ["tests", "src"] {
         let folder = root().join(folder);
-        let nested = rest.first().map_or(file.to_owned(), |module| format!("{file}/{module}"));
-        for place in [format!("{file}.rs"), format!("{nested}.rs"), format!("{file}/main.rs"), format!("{file}/mod.rs")] {
+        let nested = rest
+            .first()
+            .map_or(file.to_owned(), |module| format!("{file}/{module}"));
+        for place in [
+            format!("{file}.rs"),
+            format!("{nested}.rs"),
+            format!("{file}/main.rs"),
+            format!("{file}/mod.rs"),
+        ] {
             places.push(folder.join(place));
         }
     }
-    let mut texts = places.iter().filter_map(|place| fs::read_to_string(place).ok()).peekable();
+    let mut texts = places
+        .iter()
+        .filter_map(|place| fs::read_to_string(place).ok())
+        .peekable();
     match rest.last() {
         None => texts.peek().is_some(),
-        Some(name) => texts.any(|text| {
-            text.contains(&format!("fn {name}(")) || text.contains(&format!("fn {name}<")) || text.contains(&format!("mod {name}")) || text.contains(&format!("{name},"))
-        }) || places.iter().any(|place| place.ends_with(format!("{file}/{name}.rs")) && place.exists()),
+        Some(name) => {
+            texts.any(|text| {
+                text.contains(&format!("fn {name}("))
+                    || text.contains(&format!("fn {name}<"))
+                    || text.contains(&format!("mod {name}"))
+                    || text.contains(&format!("{name},"))
+            }) || places
+                .iter()
+                .any(|place| place.ends_with(format!("{file}/{name}.rs")) && place.exists())
+        }
     }
 }

@@ -192,10 +192,14 @@ fn end_of_stream_of_the_halves<R: Role>(role: fn() -> R) {
     let mut receiver = Receiver::<R>::new(&Limits::default());
     let mut bytes = from_peer::<R>(TEXT, b"begin");
     receiver.receive_chunk(&mut &mut bytes[..]).unwrap();
-    assert_eq!(receiver.stream_end(), None);
+    let sender = Sender::new(role());
+    assert_eq!(CloseRecord::of(&receiver, &sender).stream_end, None);
     for _ in 0..2 {
         assert_eq!(receiver.end_of_stream(), StreamEnd::InMessage);
-        assert_eq!(receiver.stream_end(), Some(StreamEnd::InMessage));
+        assert_eq!(
+            CloseRecord::of(&receiver, &sender).stream_end,
+            Some(StreamEnd::InMessage)
+        );
     }
     let mut late = from_peer::<R>(FIN | CONT, b"end");
     let mut input = &mut late[..];
@@ -275,7 +279,7 @@ fn slot<R: Role>(role: fn() -> R) {
         replies.push(event.reply().unwrap());
     }
     let mut sent = |replies: &[Reply]| {
-        replies.iter().for_each(|reply| slot.put(*reply));
+        replies.iter().for_each(|reply| _ = slot.put(*reply));
         let (mut sender, mut out) = (Sender::new(role()), Vec::new());
         sender.tx(&mut out).reply(&slot.take().unwrap()).unwrap();
         assert!(slot.take().is_none());

@@ -17,7 +17,7 @@ use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError, Violation};
 use sockless::frame::{CloseCode, CloseFrame, Header, Opcode};
 use sockless::fuzzing::{Level, Outcome, run};
 use sockless::handshake::{
-    Acceptance, ClientHandshake, HandshakeError, HttpResponse, Proposal, Request, RequestError, Response,
+    AcceptOptions, ClientHandshake, ConnectOptions, HandshakeError, HttpResponse, Request, RequestError, Response,
     ServerHandshake, WebSocketUri, WriteError,
 };
 use sockless::limits::Limits;
@@ -76,7 +76,7 @@ fn request(fields: &str) -> Result<(), HandshakeError> {
                 extension.params().for_each(drop);
             }
             upgrade.subprotocols().for_each(drop);
-            upgrade.accept(&Acceptance::new(), &mut out).unwrap();
+            upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
             assert!(out.starts_with(b"HTTP/1.1 101 "));
             Ok(())
         }
@@ -93,7 +93,7 @@ fn request(fields: &str) -> Result<(), HandshakeError> {
 fn response(fields: &str) -> Result<(), HandshakeError> {
     let uri = WebSocketUri::parse("ws://a/").unwrap();
     let mut entropy = |key: &mut [u8]| key.copy_from_slice(b"the sample nonce");
-    let proposal = Proposal::new();
+    let proposal = ConnectOptions::new();
     let mut out = Vec::new();
     let mut client = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out).unwrap();
     let head = format!("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{fields}\r\n");
@@ -266,11 +266,11 @@ fn crlf_injection_into_our_own_heads() {
         let fields = [("X", evil)];
         let names = [(evil, "x")];
         let proposals = [
-            Proposal::new().origin(evil),
-            Proposal::new().subprotocols(&evils),
-            Proposal::new().extensions(&evils),
-            Proposal::new().headers(&fields),
-            Proposal::new().headers(&names),
+            ConnectOptions::new().origin(evil),
+            ConnectOptions::new().subprotocols(&evils),
+            ConnectOptions::new().extensions(&evils),
+            ConnectOptions::new().headers(&fields),
+            ConnectOptions::new().headers(&names),
         ];
         for proposal in proposals {
             let mut out = Vec::new();
@@ -285,10 +285,10 @@ fn crlf_injection_into_our_own_heads() {
             panic!()
         };
         let acceptances = [
-            Acceptance::new().subprotocol(evil),
-            Acceptance::new().extensions(&evils),
-            Acceptance::new().headers(&fields),
-            Acceptance::new().headers(&names),
+            AcceptOptions::new().subprotocol(evil),
+            AcceptOptions::new().extensions(&evils),
+            AcceptOptions::new().headers(&fields),
+            AcceptOptions::new().headers(&names),
         ];
         for acceptance in acceptances {
             assert!(
@@ -319,7 +319,7 @@ fn bytes_lost_after_the_head() {
             received.extend_from_slice(rest);
             if let Some(Request::Upgrade(upgrade)) = server.receive(&received, &mut out).unwrap() {
                 assert_eq!(upgrade.head_len(), head_len);
-                opened = Some(upgrade.accept(&Acceptance::new(), &mut Vec::new()).unwrap());
+                opened = Some(upgrade.accept(&AcceptOptions::new(), &mut Vec::new()).unwrap());
             }
         }
         let mut ws = MessageConnection::new(opened.unwrap());

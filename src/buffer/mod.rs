@@ -16,6 +16,7 @@ mod vec;
 mod write;
 
 pub use output::{OutOfMemory, Output, OutputFull};
+pub(crate) use read::Cursor;
 pub use read::ReadBuffer;
 #[cfg(feature = "alloc")]
 pub use shared::SharedBytes;

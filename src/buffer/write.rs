@@ -140,7 +140,7 @@ impl WriteBuffer {
     }
 
     /// Discards all bytes that are unwritten: the transport takes no more.
-    pub fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
         self.clear();
@@ -153,6 +153,8 @@ impl WriteBuffer {
         self.written = 0;
         if self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {
             self.memory.shrink_to(self.peak);
+        }
+        if self.shared.capacity() * size_of::<Kept>() > KEPT {
             self.shared.shrink_to(0);
         }
         self.peak = 0;

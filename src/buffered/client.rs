@@ -6,7 +6,7 @@ use super::BufferedConnection;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
-use crate::handshake::{ClientHandshake, HandshakeError, Proposal, Response, WebSocketUri, WriteError};
+use crate::handshake::{ClientHandshake, ConnectOptions, HandshakeError, Response, WebSocketUri, WriteError};
 use crate::limits::Limits;
 
 /// The opening handshake of a client, with its buffers. It becomes a [`BufferedConnection`].
@@ -15,7 +15,7 @@ use crate::limits::Limits;
 /// use sockless::buffered::{BufferedClientHandshake, BufferedConnection};
 /// use sockless::connection::Client;
 /// use sockless::entropy::Entropy;
-/// use sockless::handshake::{Proposal, WebSocketUri};
+/// use sockless::handshake::{ConnectOptions, WebSocketUri};
 /// use sockless::limits::Limits;
 /// # use std::io::{Read, Write};
 ///
@@ -25,7 +25,7 @@ use crate::limits::Limits;
 ///     entropy: E,
 /// ) -> Result<Option<BufferedConnection<Client<E>>>, Box<dyn std::error::Error>> {
 ///     let uri = WebSocketUri::parse("ws://127.0.0.1:9001/")?;
-///     let mut handshake = BufferedClientHandshake::start(&uri, &Proposal::new(), entropy, &Limits::default())?;
+///     let mut handshake = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &Limits::default())?;
 ///     while handshake.exchange(&mut stream)? {
 ///         if let Some(ws) = handshake.connect()? {
 ///             return Ok(Some(ws));
@@ -81,7 +81,7 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// As [`ClientHandshake::start`].
     pub fn start(
         uri: &WebSocketUri<'_>,
-        options: &Proposal<'r>,
+        options: &ConnectOptions<'r>,
         mut entropy: E,
         limits: &Limits,
     ) -> Result<Self, WriteError> {
@@ -128,7 +128,7 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// [`ConnectError`]
     pub fn connect(&mut self) -> Result<Option<BufferedConnection<Client<E>>>, ConnectError> {
         if self.connection.is_none() {
-            if let Some(Response::Refused(rejected)) = self.receive()? {
+            if let Some(Response::Rejected(rejected)) = self.receive()? {
                 let status = rejected.status();
                 return Err(ConnectError::Rejected { status });
             }

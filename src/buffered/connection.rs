@@ -1,11 +1,14 @@
 //! The open connection with its buffers.
 
-use alloc::string::String;
-use alloc::vec::Vec;
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 
+use super::tx::BufferedTx;
 use crate::buffer::{Output, ReadBuffer, WriteBuffer};
-use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
-use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
+use crate::connection::{CloseRecord, Connection, Role, TransportAction};
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
+use crate::error::{Blocked, OutOfMemory, ReceiveError};
 use crate::message::Event;
 
 /// An open connection that owns its buffers.
@@ -33,9 +36,12 @@ use crate::message::Event;
 /// An event loop calls the parts of [`exchange`](Self::exchange) as its transport becomes ready: write
 /// [`output`](Self::output), look at [`transport`](Self::transport), read into [`space`](Self::space).
 pub struct BufferedConnection<R> {
-    connection: Connection<R>,
-    input: ReadBuffer,
-    output: WriteBuffer,
+    pub(super) connection: Connection<R>,
+    pub(super) input: ReadBuffer,
+    pub(super) output: WriteBuffer,
+    /// Where compressed messages were agreed to.
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<Box<Compression>>,
 }
 
 impl<R: Role> BufferedConnection<R> {
@@ -45,13 +51,13 @@ impl<R: Role> BufferedConnection<R> {
         Self::from_parts(connection, ReadBuffer::new(), WriteBuffer::new())
     }
 
-    /// Puts together a connection and its buffers, the inverse of [`into_parts`](Self::into_parts).
-    #[must_use]
-    pub const fn from_parts(connection: Connection<R>, input: ReadBuffer, output: WriteBuffer) -> Self {
+    pub(super) const fn from_parts(connection: Connection<R>, input: ReadBuffer, output: WriteBuffer) -> Self {
         Self {
             connection,
             input,
             output,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 
@@ -78,34 +84,24 @@ impl<R: Role> BufferedConnection<R> {
     /// # Errors
     /// [`ReceiveError::Failed`] if the connection has failed, but only when nothing is left to do: after the Close has
     /// been written and the stream has ended, when [`transport`](Self::transport) is [`TransportAction::Close`] or
-    /// [`Abort`](TransportAction::Abort). Until then the result is `None`, and [`failure`](Self::failure) tells.
+    /// [`Abort`](TransportAction::Abort). Until then the result is `None`, and the [record](Self::close_record) tells.
     ///
     /// [`ReceiveError::Blocked`] if there is no memory for a reply. Nothing is lost.
     #[inline(always)] // what is not common is not inlined
-    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>, ReceiveError> {
+    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, BufferedTx<'_, R>)>, ReceiveError> {
         let over = self.is_over();
-        match self.connection.receive(&mut self.input, &mut self.output) {
-            Ok(event) => Ok(event),
-            Err(ReceiveError::Failed(_)) if !over => Ok(None),
-            Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
-            Err(error) => Err(error),
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &mut self.deflate {
+            let received = deflate.receive(&mut self.connection, &mut self.input, &mut self.output);
+            return told(received, over, BufferedTx::of);
         }
+        told(self.connection.receive(&mut self.input, &mut self.output), over, BufferedTx::new)
     }
 
     /// Whether nothing is left to do with the transport.
     #[inline(always)]
-    fn is_over(&self) -> bool {
-        self.connection.failure().is_some() && !self.connection.transport().wants_input()
-    }
-
-    /// The last binary message, by value: [`ReadBuffer::take_binary`].
-    pub fn take_binary(&mut self) -> Option<Vec<u8>> {
-        self.input.take_binary()
-    }
-
-    /// The last text message, by value: [`ReadBuffer::take_text`].
-    pub fn take_text(&mut self) -> Option<String> {
-        self.input.take_text()
+    pub(super) fn is_over(&self) -> bool {
+        self.connection.receiver.failure().is_some() && !self.connection.transport().wants_input()
     }
 
     /// The stream of input has ended: a read has returned no bytes. Receive all events first. Returns the record of how
@@ -120,7 +116,7 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written). Empty only
-    /// if nothing is to be written. Payloads that are kept by reference ([`Tx::shared`], [`Tx::prepared`]) come by
+    /// if nothing is to be written. Payloads that are kept by reference ([`BufferedTx::shared`], [`BufferedTx::prepared`]) come by
     /// themselves: ask again, or see [`WriteBuffer::slices`].
     #[must_use]
     pub fn output(&self) -> &[u8] {
@@ -132,25 +128,20 @@ impl<R: Role> BufferedConnection<R> {
         self.output.written(len);
     }
 
-    /// Both at once, for a transport that may be ready for either: room to read into, and the output.
-    pub fn io(&mut self) -> (&mut [u8], &mut WriteBuffer) {
-        (self.input.space(), &mut self.output)
-    }
-
-    /// The read buffer: for bytes that came in another way ([`ReadBuffer::extend`]), and to ask what it holds.
-    pub const fn read_buffer(&mut self) -> &mut ReadBuffer {
-        &mut self.input
-    }
-
-    /// The write buffer: for vectored writes ([`WriteBuffer::slices`]) and the watermark.
-    pub const fn write_buffer(&mut self) -> &mut WriteBuffer {
-        &mut self.output
+    /// Both buffers: for vectored writes ([`WriteBuffer::slices`]) and the watermark, for messages by value
+    /// ([`ReadBuffer::take_text`]), and for a transport that may be ready for reading and for writing.
+    pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
+        (&mut self.input, &mut self.output)
     }
 
     /// The output handle.
     #[inline]
-    pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
-        self.connection.tx(&mut self.output)
+    pub fn tx(&mut self) -> BufferedTx<'_, R> {
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &mut self.deflate {
+            return BufferedTx::of(deflate.tx(&mut self.connection, &mut self.output));
+        }
+        BufferedTx::new(self.connection.tx(&mut self.output))
     }
 
     /// What to do with the transport, once the output is written.
@@ -183,18 +174,6 @@ impl<R: Role> BufferedConnection<R> {
         self.connection.close_record()
     }
 
-    /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
-        self.connection.failure()
-    }
-
-    /// How many payload bytes of the message under way have arrived. `None` between two messages.
-    #[must_use]
-    pub const fn message_progress(&self) -> Option<u64> {
-        self.connection.message_progress()
-    }
-
     /// Whether nothing is under way in either direction and both buffers are empty. Then [`release`](Self::release) costs
     /// nothing but the memory that the next read takes.
     #[must_use]
@@ -206,6 +185,25 @@ impl<R: Role> BufferedConnection<R> {
     pub fn release(&mut self) {
         self.input.release();
         self.output.release();
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &mut self.deflate {
+            deflate.engines().release();
+        }
+    }
+}
+
+/// What is told of what was received. A failure is told when nothing is left to do.
+#[inline(always)]
+pub(super) fn told<'e, R, T>(
+    received: Result<Option<(Event<'e>, T)>, ReceiveError>,
+    over: bool,
+    tx: impl FnOnce(T) -> BufferedTx<'e, R>,
+) -> Result<Option<(Event<'e>, BufferedTx<'e, R>)>, ReceiveError> {
+    match received {
+        Ok(received) => Ok(received.map(|(event, handle)| (event, tx(handle)))),
+        Err(ReceiveError::Failed(_)) if !over => Ok(None),
+        Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

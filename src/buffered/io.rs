@@ -6,7 +6,7 @@ use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake
 use crate::buffer::{Output, WriteBuffer};
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
-use crate::handshake::Acceptance;
+use crate::handshake::AcceptOptions;
 
 impl<R: Role> BufferedConnection<R> {
     /// Does what is due with `stream`: writes all of the output, shuts down the sending direction when it is time, and
@@ -30,10 +30,10 @@ impl<R: Role> BufferedConnection<R> {
                 error.kind(),
                 ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
             );
-            gone && (ws.close_record().is_clean() || ws.failure().is_some())
+            gone && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
         };
-        match write(stream, self.write_buffer()) {
-            Err(error) if over(self, &error) => self.write_buffer().discard(),
+        match write(stream, self.buffers().1) {
+            Err(error) if over(self, &error) => self.buffers().1.discard(),
             written => written?,
         }
         match self.transport() {
@@ -47,7 +47,7 @@ impl<R: Role> BufferedConnection<R> {
             }
             TransportAction::Continue | TransportAction::AwaitPeer | TransportAction::Drain => {}
         }
-        if self.read_buffer().needs_input() {
+        if self.buffers().0.needs_input() {
             match read(stream, self.space()) {
                 Err(error) if over(self, &error) => drop(self.end_of_stream()),
                 len => match len? {
@@ -93,7 +93,7 @@ impl BufferedServerHandshake {
     pub fn complete<S: Read + Write + ?Sized>(
         mut self,
         stream: &mut S,
-        options: &Acceptance<'_>,
+        options: &AcceptOptions<'_>,
     ) -> io::Result<BufferedConnection<Server>> {
         while self.exchange(stream)? {
             if let Some(ws) = self.accept(options).map_err(invalid)? {

@@ -6,7 +6,7 @@ use super::BufferedConnection;
 use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
 use crate::connection::{Connection, Server};
 use crate::handshake::{
-    Acceptance, HandshakeError, HttpResponse, Misuse, Request, RequestError, ServerHandshake, WriteError,
+    AcceptOptions, HandshakeError, HttpResponse, Misuse, Request, RequestError, ServerHandshake, WriteError,
 };
 use crate::limits::Limits;
 
@@ -17,7 +17,7 @@ use crate::limits::Limits;
 /// ```
 /// use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 /// use sockless::connection::Server;
-/// use sockless::handshake::{Acceptance, HttpResponse, Request};
+/// use sockless::handshake::{AcceptOptions, HttpResponse, Request};
 /// use sockless::limits::Limits;
 /// # use std::io::{Read, Write};
 ///
@@ -28,7 +28,7 @@ use crate::limits::Limits;
 ///     while handshake.exchange(&mut stream)? {
 ///         match handshake.receive()? {
 ///             Some((Request::Upgrade(upgrade), out)) if upgrade.resource_name().path() == "/chat" => {
-///                 let connection = upgrade.accept(&Acceptance::new(), out)?;
+///                 let connection = upgrade.accept(&AcceptOptions::new(), out)?;
 ///                 return Ok(Some(handshake.into_connection(connection))); // the response is in its output
 ///             }
 ///             Some((Request::Upgrade(upgrade), out)) => upgrade.reject(&HttpResponse::new(404), out)?,
@@ -151,7 +151,7 @@ impl BufferedServerHandshake {
     /// # Errors
     /// [`AcceptError`]. What the client did wrong is told after the answer has been written; until then the result is
     /// `None`.
-    pub fn accept(&mut self, options: &Acceptance<'_>) -> Result<Option<BufferedConnection<Server>>, AcceptError> {
+    pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, AcceptError> {
         if self.state == State::NotWebSocket {
             return if self.output.len() > 0 {
                 Ok(None)
@@ -163,7 +163,7 @@ impl BufferedServerHandshake {
             None => return Ok(None),
             Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,
             Some((Request::Http(request), out)) => {
-                request.respond(&HttpResponse::new(426), out)?;
+                request.respond(&HttpResponse::upgrade_required(), out)?;
                 self.state = State::NotWebSocket;
                 return Ok(None);
             }

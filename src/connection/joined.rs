@@ -145,12 +145,6 @@ impl<R: Role> Connection<R> {
         CloseRecord::of(&self.receiver, &self.sender)
     }
 
-    /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
-        self.receiver.failure()
-    }
-
     /// How many payload bytes of the message under way have been consumed. `None` between two messages.
     #[must_use]
     pub const fn message_progress(&self) -> Option<u64> {
@@ -244,10 +238,17 @@ impl<R: Role> Connection<R> {
     /// Fails the connection for a reason of its own.
     #[cfg(feature = "alloc")]
     pub(crate) fn fail<O: Output + ?Sized>(&mut self, failure: impl Into<Failure>, out: &mut O) {
-        if self.failure().is_none() {
+        if self.receiver.failure().is_none() {
             let failure = self.receiver.fail(failure);
             self.answer_failure(failure.into(), out);
         }
+    }
+
+    /// [`with_extensions`](Self::with_extensions), in place.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn set_extensions(&mut self, extensions: Extensions) {
+        self.receiver.extensions = extensions;
+        self.sender.extensions = extensions;
     }
 
     /// Fails the connection for what a compressed message turned out to be.

@@ -49,11 +49,9 @@ pub struct Receiver<R> {
     /// Whether no chunk of the message under way has been handed out.
     pub(crate) message_start: bool,
     /// Whether the message under way is compressed.
-    pub(crate) compressed: bool,
+    pub(super) compressed: bool,
     /// Whether the payload of a compressed message is left to somebody above, who takes it off the input.
     pub(crate) leaves_compressed: bool,
-    /// Whether the first bytes of the text frame under way have been validated ahead of the rest.
-    pub(crate) validated_early: bool,
     pub(super) extensions: Extensions,
     /// The start of a character that a chunk or a fragment has cut.
     pub(crate) carry: utf8::Carry,
@@ -132,7 +130,6 @@ impl<R: Role> Receiver<R> {
             message_start: false,
             compressed: false,
             leaves_compressed: false,
-            validated_early: false,
             extensions: Extensions::NONE,
             carry: utf8::Carry::new(),
             header: [0; MAX_HEADER_LEN - 1],
@@ -145,8 +142,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// The same with extensions that were agreed in the opening handshake.
-    #[must_use]
-    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
     }
@@ -190,8 +186,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// Where the stream ended, after [`end_of_stream`](Self::end_of_stream).
-    #[must_use]
-    pub const fn stream_end(&self) -> Option<StreamEnd> {
+    pub(super) const fn stream_end(&self) -> Option<StreamEnd> {
         match self.stream {
             Stream::Ended(end) => Some(end),
             Stream::Open | Stream::InHeader | Stream::InControl => None,
@@ -199,8 +194,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
+    pub(crate) const fn failure(&self) -> Option<Failure> {
         match self.phase {
             Phase::Failed(failure) => Some(failure),
             Phase::Start
@@ -216,8 +210,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// The peer's Close, once it has been received.
-    #[must_use]
-    pub fn close_frame(&self) -> Option<CloseFrame<'_>> {
+    pub(crate) fn close_frame(&self) -> Option<CloseFrame<'_>> {
         match self.phase {
             Phase::Closed | Phase::Held(Control::Close) => CloseFrame::decode(self.control_payload()).ok(),
             Phase::Start
@@ -233,8 +226,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// How many payload bytes of the message under way have been consumed. `None` between two messages.
-    #[must_use]
-    pub const fn message_progress(&self) -> Option<u64> {
+    pub(super) const fn message_progress(&self) -> Option<u64> {
         match self.phase {
             Phase::Data { .. } => Some(self.message_len - self.remaining),
             _ if self.within.is_some() => Some(self.message_len),
@@ -301,7 +293,6 @@ impl<R: Role> Receiver<R> {
         self.message_len = self.message_len.saturating_add(header.payload_len);
         self.remaining = header.payload_len;
         self.mask = header.mask;
-        self.validated_early = false;
         self.phase = Phase::Data { kind, fin: header.fin };
     }
 

@@ -4,7 +4,7 @@ use super::extensions::{Extensions, RSV1};
 use super::role::Role;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
-use crate::frame::{CloseCode, CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
+use crate::frame::{CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
 use crate::state::{self, Fragmentation, Sending, SentClose};
 
 /// The send half of a connection.
@@ -29,7 +29,7 @@ pub struct Sender<R> {
     pub(super) closing: Sending,
     /// Whether the Pong for the last Ping waits until the frame that is being sent in chunks is finished.
     pub(super) pong_deferred: bool,
-    extensions: Extensions,
+    pub(super) extensions: Extensions,
     /// Whether the message under way is compressed.
     compressed: bool,
     /// How many bytes have been put into the output, modulo 2^32.
@@ -71,16 +71,9 @@ impl<R: Role> Sender<R> {
     }
 
     /// The same with extensions that were agreed in the opening handshake.
-    #[must_use]
-    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
-    }
-
-    /// The code of the Close that was sent: [`CloseCode::NO_STATUS`] if it had none; `None` if no Close was sent.
-    #[must_use]
-    pub fn sent_close(&self) -> Option<CloseCode> {
-        self.closing.sent_close().map(|close| close.code)
     }
 
     /// Whether no message can be sent any more: a Close was sent, or the transport takes nothing more.
@@ -307,10 +300,10 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         out: &mut O,
     ) {
+        self.count(frame_len::<R>(payload));
         // Lossless: a usize has at most 64 bits.
         let header = self.header(opcode, fin, rsv, payload.len() as u64);
         out.put_frame(header, payload);
-        self.count(frame_len::<R>(payload));
     }
 
     /// Bytes went into the output.

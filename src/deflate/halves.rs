@@ -27,6 +27,7 @@ impl<R: Role> DeflateReceiver<R> {
         input: &'e mut ReadBuffer<S>,
         engines: &'e mut Engines,
     ) -> Result<Option<Event<'e>>, Failure> {
+        engines.receive.delivered = None;
         let Some(found) = self.find(input, &mut engines.receive)? else {
             return Ok(None);
         };
@@ -34,13 +35,13 @@ impl<R: Role> DeflateReceiver<R> {
         let receive = &mut engines.receive;
         let event: Result<_, Failure> = match found {
             Found::Message(kind, range) => {
-                message(kind, memory.bytes(), range).ok_or(Violation::TextNotUtf8.into())
+                message(kind, memory.bytes().get(range).unwrap_or_default()).ok_or(Violation::TextNotUtf8.into())
             }
             Found::Compressed(kind, range) => {
                 at.forget_delivered();
                 let payload = memory.bytes().get(range).unwrap_or_default();
                 match self.receiving.inflate_whole(&self.receiver, receive, payload) {
-                    Ok(len) => message(kind, receive.made(len), 0..len).ok_or(Violation::TextNotUtf8.into()),
+                    Ok(len) => message(kind, receive.made(len)).ok_or(Violation::TextNotUtf8.into()),
                     Err(failure) => Err(failure),
                 }
             }
@@ -89,7 +90,14 @@ impl<R: Role> DeflateReceiver<R> {
                 Skipped::NeedInput => return Ok(None),
             }
         }
-        self.receiver.next_found(input)
+        if let Some(whole) = self.receiver.starts_whole(input) {
+            let end = {
+                let (_, at) = self.receiver.take_whole(whole, input);
+                at.start
+            };
+            return Ok(Some(Found::Message(whole.kind, end.saturating_sub(whole.payload_len)..end)));
+        }
+        self.receiver.find(input)
     }
 
     /// Receives the next chunk of a message or control frame: [`Receiver::receive_chunk`].
@@ -143,11 +151,7 @@ impl<R: Role> DeflateSender<R> {
     /// Joins this half with the output that it writes to and with engines.
     #[inline]
     pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> DeflateTx<'a, R, O> {
-        DeflateTx {
-            tx: self.sender.tx(out),
-            sending: &mut self.sending,
-            engines: &mut engines.send,
-        }
+        DeflateTx::new(self.sender.tx(out), &mut self.sending, &mut engines.send)
     }
 
     /// The send half itself, to ask it about its state.

@@ -20,6 +20,7 @@ mod negotiation;
 mod options;
 mod receiving;
 mod sending;
+mod shell;
 mod tx;
 mod zlib;
 
@@ -29,4 +30,5 @@ pub use halves::{DeflateReceiver, DeflateSender};
 pub use joined::DeflateConnection;
 pub use negotiation::DeflateNegotiationError;
 pub use options::{DeflateOffer, DeflateOptions};
+pub(crate) use shell::Compression;
 pub use tx::DeflateTx;

@@ -12,9 +12,34 @@ use crate::frame::{CloseCode, MessageKind};
 /// Each call is a transaction as it is there: what does not fit the output changes nothing, on either side.
 #[derive(Debug)]
 pub struct DeflateTx<'a, R, O: ?Sized> {
-    pub(super) tx: Tx<'a, R, O>,
-    pub(super) sending: &'a mut Sending,
-    pub(super) engines: &'a mut SendEngines,
+    tx: Tx<'a, R, O>,
+    /// None where nothing was agreed.
+    compressor: Option<Compressor<'a>>,
+}
+
+/// What sending compressed messages takes.
+#[derive(Debug)]
+struct Compressor<'a> {
+    sending: &'a mut Sending,
+    engines: &'a mut SendEngines,
+}
+
+impl<'a, R, O: ?Sized> DeflateTx<'a, R, O> {
+    /// A handle that compresses where that was agreed.
+    #[inline(always)]
+    pub(super) fn new(tx: Tx<'a, R, O>, sending: &'a mut Sending, engines: &'a mut SendEngines) -> Self {
+        let compressor = match sending.setting {
+            Some(_) => Some(Compressor { sending, engines }),
+            None => None,
+        };
+        Self { tx, compressor }
+    }
+
+    /// A handle that never compresses.
+    #[inline(always)]
+    pub(crate) const fn without(tx: Tx<'a, R, O>) -> Self {
+        Self { tx, compressor: None }
+    }
 }
 
 impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
@@ -24,10 +49,10 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
     /// As [`Tx::send`].
     #[inline(always)]
     pub fn text(&mut self, text: &str) -> Result<(), SendError> {
-        if self.sending.setting.is_none() {
-            return self.tx.text(text);
+        match &mut self.compressor {
+            None => self.tx.text(text),
+            Some(compressor) => compressor.whole(&mut self.tx, Payload::Text(text)),
         }
-        self.whole(Payload::Text(text))
     }
 
     /// Sends a whole binary message.
@@ -36,10 +61,10 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
     /// As [`Tx::send`].
     #[inline(always)]
     pub fn binary(&mut self, data: &[u8]) -> Result<(), SendError> {
-        if self.sending.setting.is_none() {
-            return self.tx.binary(data);
+        match &mut self.compressor {
+            None => self.tx.binary(data),
+            Some(compressor) => compressor.whole(&mut self.tx, Payload::Binary(data)),
         }
-        self.whole(Payload::Binary(data))
     }
 
     /// Sends a whole message.
@@ -49,10 +74,10 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
     #[inline(always)]
     pub fn send<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result<(), SendError> {
         let payload = payload.into();
-        if self.sending.setting.is_none() {
-            return self.tx.send(payload);
+        match &mut self.compressor {
+            None => self.tx.send(payload),
+            Some(compressor) => compressor.whole(&mut self.tx, payload),
         }
-        self.whole(payload)
     }
 
     /// Sends the next fragment of a message whose length need not be known. The message is compressed if its first
@@ -62,19 +87,11 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
     /// As [`Tx::part`].
     pub fn part<'p>(&mut self, payload: impl Into<Payload<'p>>, fin: bool) -> Result<(), SendError> {
         let payload = payload.into();
-        match self.tx.sender.compressed_under_way() {
-            None if fin => return self.send(payload),
-            None if self.sending.setting.is_none() => return self.tx.part(payload, fin),
-            Some(false) => return self.tx.part(payload, fin),
-            None | Some(true) => {}
+        match (&mut self.compressor, self.tx.sender.compressed_under_way()) {
+            (None, _) | (_, Some(false)) => self.tx.part(payload, fin),
+            (Some(_), None) if fin => self.send(payload),
+            (Some(compressor), None | Some(true)) => compressor.part(&mut self.tx, payload, fin),
         }
-        let bytes = payload.as_bytes();
-        // A message that has begun compressed cannot go on plain.
-        let full = SendError::OutputFull(OutputFull { needed: bytes.len() });
-        let compressed = self.sending.part(self.engines, bytes, fin).ok_or(full)?;
-        self.tx.compressed_part(payload.kind(), compressed, fin)?;
-        self.sending.sent(bytes, fin);
-        Ok(())
     }
 
     /// The handle that does not compress: for secrets, which must not be compressed together with what an attacker can
@@ -86,8 +103,8 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
 
     /// Makes the next message refer to nothing that was sent before.
     pub fn forget(&mut self) {
-        if self.tx.sender.compressed_under_way() != Some(true) {
-            self.sending.forget();
+        if let (Some(compressor), None | Some(false)) = (&mut self.compressor, self.tx.sender.compressed_under_way()) {
+            compressor.sending.forget();
         }
     }
 
@@ -148,14 +165,36 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
         self.tx.reply(reply)
     }
 
-    fn whole(&mut self, payload: Payload<'_>) -> Result<(), SendError> {
-        self.tx.ready()?;
+}
+
+impl Compressor<'_> {
+    fn whole<R: Role, O: Output + ?Sized>(
+        &mut self,
+        tx: &mut Tx<'_, R, O>,
+        payload: Payload<'_>,
+    ) -> Result<(), SendError> {
+        tx.ready()?;
         let bytes = payload.as_bytes();
         let Some(compressed) = self.sending.whole(self.engines, bytes) else {
-            return self.tx.send(payload);
+            return tx.send(payload);
         };
-        self.tx.compressed_part(payload.kind(), compressed, true)?;
+        tx.compressed_part(payload.kind(), compressed, true)?;
         self.sending.sent(bytes, true);
+        Ok(())
+    }
+
+    fn part<R: Role, O: Output + ?Sized>(
+        &mut self,
+        tx: &mut Tx<'_, R, O>,
+        payload: Payload<'_>,
+        fin: bool,
+    ) -> Result<(), SendError> {
+        let bytes = payload.as_bytes();
+        // A message that has begun compressed cannot go on plain.
+        let full = SendError::OutputFull(OutputFull { needed: bytes.len() });
+        let compressed = self.sending.part(self.engines, bytes, fin).ok_or(full)?;
+        tx.compressed_part(payload.kind(), compressed, fin)?;
+        self.sending.sent(bytes, fin);
         Ok(())
     }
 }

@@ -3,18 +3,14 @@
 use core::fmt;
 
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use super::grammar::is_base64;
 use crate::entropy::Entropy;
 
 /// What the server appends to the key before it hashes it (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// The last character but two of a key carries 2 bits, and encoders should leave the other four zero; but the example in
-/// RFC 6455 section 4.1 (`AQIDBAUGBwgJCgsMDQ4PEC==`) does not, so that neither is required here.
-const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// A client's nonce in base64: the value of `Sec-WebSocket-Key`.
 ///
@@ -41,18 +37,22 @@ impl Key {
     pub fn from_nonce(nonce: [u8; 16]) -> Self {
         let mut key = [b'='; 24];
         // 16 bytes are 24 characters: this cannot fail.
-        let _ = BASE64.encode_slice(nonce, &mut key);
+        let _ = STANDARD.encode_slice(nonce, &mut key);
         Self(key)
     }
 
-    /// The key as it stands in a request: `None` when it is not 16 bytes in base64. The last four bits, which carry
-    /// nothing, may be anything.
+    /// The key as it stands in a request. `None` if it is not 16 bytes in base64.
+    ///
+    /// The last character but two carries 2 bits. Encoders should leave its other four bits zero, but the example in
+    /// RFC 6455 section 4.1 (`AQIDBAUGBwgJCgsMDQ4PEC==`) does not, so that they may be anything.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         let key: [u8; 24] = value.try_into().ok()?;
-        // Room for what 24 characters hold at most.
-        let mut nonce = [0; 18];
-        (BASE64.decode_slice(key, &mut nonce) == Ok(16)).then_some(Self(key))
+        // 16 bytes are 22 characters, filled up to a multiple of four.
+        let [characters @ .., b'=', b'='] = &key else {
+            return None;
+        };
+        is_base64(characters).then_some(Self(key))
     }
 
     /// The key's 24 characters.
@@ -63,14 +63,14 @@ impl Key {
 
     /// What a server answers to it.
     #[must_use]
-    pub fn accept(&self) -> Accept {
+    pub fn accept(&self) -> AcceptKey {
         let mut accept = [b'='; 28];
         // 20 bytes are 28 characters: this cannot fail.
-        let _ = BASE64.encode_slice(
+        let _ = STANDARD.encode_slice(
             Sha1::new().chain_update(self.0).chain_update(GUID).finalize(),
             &mut accept,
         );
-        Accept(accept)
+        AcceptKey(accept)
     }
 }
 
@@ -83,9 +83,13 @@ impl fmt::Debug for Key {
 
 /// The answer to a [`Key`]: the value of `Sec-WebSocket-Accept`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Accept([u8; 28]);
+pub struct AcceptKey([u8; 28]);
 
-impl Accept {
+impl AcceptKey {
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The answer's 28 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -93,8 +97,8 @@ impl Accept {
     }
 }
 
-impl fmt::Debug for Accept {
+impl fmt::Debug for AcceptKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Accept").field(&self.as_str()).finish()
+        f.debug_tuple("AcceptKey").field(&self.as_str()).finish()
     }
 }

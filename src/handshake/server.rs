@@ -1,11 +1,16 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.2).
 
 use super::error::{HandshakeError, RequestError, WriteError};
-use super::grammar::Extension;
-use super::head::{HeadSpace, Headers, HttpVersion, Kind, RequestLine, Scanner, split};
-use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary, first_value};
+use super::extension::Extension;
+use super::fields::first_value;
+use super::grammar::ascii;
+use super::head::{HeadSpace, Headers, Scanner};
+use super::options::AcceptOptions;
+use super::origin::OriginPolicy;
+use super::request::ValidRequest;
+use super::respond::{HttpResponse, write_accept, write_error};
+use super::start_line::{HttpVersion, RequestLine};
 use super::uri::ResourceName;
-use super::write::{HttpResponse, status_line, write_error, write_whole};
 use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{Connection, Server};
 use crate::limits::Limits;
@@ -18,7 +23,7 @@ use crate::limits::Limits;
 /// ```
 /// # #[cfg(feature = "alloc")] {
 /// use sockless::buffer::ReadBuffer;
-/// use sockless::handshake::{Acceptance, Request, ServerHandshake};
+/// use sockless::handshake::{AcceptOptions, Request, ServerHandshake};
 /// use sockless::limits::Limits;
 ///
 /// let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -32,7 +37,7 @@ use crate::limits::Limits;
 /// input.extend(&received[40..])?;
 /// let Some(Request::Upgrade(upgrade)) = handshake.receive(&mut input, &mut out)? else { panic!() };
 /// let subprotocol = upgrade.choose_subprotocol(&["superchat", "chat"]);
-/// let connection = upgrade.accept(&Acceptance::new().maybe_subprotocol(subprotocol), &mut out)?;
+/// let connection = upgrade.accept(&AcceptOptions::new().maybe_subprotocol(subprotocol), &mut out)?;
 /// # let _ = connection;
 /// assert_eq!(input.unread(), b"\x81"); // the connection's first input
 /// assert_eq!(
@@ -45,7 +50,7 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ServerHandshake {
-    scanner: Scanner,
+    scanner: Scanner<RequestLine>,
     limits: Limits,
     failure: Option<Failure>,
 }
@@ -65,7 +70,7 @@ impl ServerHandshake {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            scanner: Scanner::new(Kind::Request, limits),
+            scanner: Scanner::new(limits),
             limits: *limits,
             failure: None,
         }
@@ -122,27 +127,30 @@ impl ServerHandshake {
         if self.scanner.is_complete() {
             return Ok(None);
         }
-        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes, space)? else {
+        let Some(head) = self.scanner.advance(bytes, space)? else {
             return Ok(None);
         };
-        let (line, headers) = split(head);
+        let (method, target) = head.start_line.method_and_target(head.bytes);
         let request = HttpRequest {
-            line: RequestLine::parse(line)?,
-            headers,
+            method,
+            target,
+            version: head.start_line.version,
+            headers: head.headers,
         };
-        let Some(offer) = Offer::from_summary(request.line.method(), request.line.version, headers, &summary)? else {
-            return Ok(Some((Request::Http(request), head.len())));
+        let head_len = head.bytes.len();
+        let Some(valid) = ValidRequest::from_summary(method, request.version, head.headers, &head.summary)? else {
+            return Ok(Some((Request::Http(request), head_len)));
         };
-        let (host, resource) = ResourceName::of_target(request.line.target()).ok_or(HandshakeError::ResourceName)?;
-        let host = host.or(offer.host()).unwrap_or_default();
+        let (host, resource) = ResourceName::of_target(target).ok_or(HandshakeError::ResourceName)?;
+        let host = host.or(valid.host()).unwrap_or_default();
         let upgrade = Upgrade {
-            request,
+            target,
             host,
             resource,
-            offer,
+            request: valid,
             limits: self.limits,
         };
-        Ok(Some((Request::Upgrade(upgrade), head.len())))
+        Ok(Some((Request::Upgrade(upgrade), head_len)))
     }
 
     /// The client will send nothing more.
@@ -165,17 +173,24 @@ impl ServerHandshake {
 
 /// A request whose head is complete.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "upgrades are the common case, and there is one of them"
+)]
 pub enum Request<'b> {
     /// An opening handshake that has passed every rule, for the application to accept or to reject.
     Upgrade(Upgrade<'b>),
-    /// Plain HTTP: no `Upgrade` to websocket and no `Sec-WebSocket-` header field. Only its syntax has been judged.
+    /// Plain HTTP: no `Upgrade` to websocket and no `Sec-WebSocket-` header field. Only its syntax has been checked.
     Http(HttpRequest<'b>),
 }
 
 /// A plain HTTP request.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpRequest<'b> {
-    line: RequestLine<'b>,
+    /// A token.
+    method: &'b [u8],
+    target: &'b str,
+    version: HttpVersion,
     headers: Headers<'b>,
 }
 
@@ -183,19 +198,19 @@ impl<'b> HttpRequest<'b> {
     /// The method, in the case in which it was sent.
     #[must_use]
     pub const fn method(&self) -> &'b str {
-        self.line.method()
+        ascii(self.method)
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2).
     #[must_use]
     pub const fn target(&self) -> &'b str {
-        self.line.target()
+        self.target
     }
 
     /// The version of HTTP.
     #[must_use]
     pub const fn version(&self) -> HttpVersion {
-        self.line.version
+        self.version
     }
 
     /// The header fields, in their order.
@@ -215,17 +230,17 @@ impl<'b> HttpRequest<'b> {
     /// # Errors
     /// [`WriteError`]; then nothing was written.
     pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        response.write(self.line.method() == "HEAD", out)
+        response.write(self.method == b"HEAD", out)
     }
 }
 
 /// An opening handshake that has passed every rule of RFC 6455 section 4.2.1.
 #[derive(Clone, Debug)]
 pub struct Upgrade<'b> {
-    request: HttpRequest<'b>,
+    target: &'b str,
     host: &'b str,
     resource: ResourceName<'b>,
-    offer: Offer<'b, Headers<'b>>,
+    request: ValidRequest<'b, Headers<'b>>,
     limits: Limits,
 }
 
@@ -233,7 +248,7 @@ impl<'b> Upgrade<'b> {
     /// The request target as it was sent: a path with its query, or an absolute address.
     #[must_use]
     pub const fn target(&self) -> &'b str {
-        self.request.line.target()
+        self.target
     }
 
     /// The resource name: path and query, also where the target is an absolute address.
@@ -244,8 +259,8 @@ impl<'b> Upgrade<'b> {
 
     /// The header fields, in their order.
     #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.request.headers
+    pub fn headers(&self) -> Headers<'b> {
+        self.request.headers()
     }
 
     /// The value of the first header field with this name, in any case.
@@ -264,7 +279,7 @@ impl<'b> Upgrade<'b> {
     /// The value of `Origin`: browsers always send it, other clients need not (RFC 6455 section 4.1).
     #[must_use]
     pub const fn origin(&self) -> Option<&'b [u8]> {
-        self.offer.origin()
+        self.request.origin()
     }
 
     /// Whether the request's origin is one of `allowed`; one without an origin is not. See [`OriginPolicy`] for how
@@ -275,45 +290,40 @@ impl<'b> Upgrade<'b> {
     }
 
     /// The subprotocols that the client offers, in its order of preference.
-    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'b> {
-        self.offer.subprotocols()
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
+        self.request.subprotocols()
     }
 
     /// The extensions that the client offers, in its order of preference.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'b> {
-        self.offer.extensions()
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + use<'b> {
+        self.request.extensions()
     }
 
     /// The first of `supported`, which is in the server's order of preference, that the client offers.
     #[must_use]
     pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
-        self.offer.choose_subprotocol(supported)
+        self.request.choose_subprotocol(supported)
     }
 
-    /// The negotiation without its HTTP/1.1 head.
+    /// The request without its HTTP/1.1 head, as requests of other HTTP versions and libraries have it.
     #[must_use]
-    pub const fn offer(&self) -> &Offer<'b, Headers<'b>> {
-        &self.offer
+    pub const fn request(&self) -> &ValidRequest<'b, Headers<'b>> {
+        &self.request
     }
 
-    /// Writes the 101 response and opens the connection. A request is answered once.
+    /// Writes the 101 response and opens the connection, with the extensions that were agreed to. A request is answered
+    /// once.
     ///
     /// # Errors
     /// [`WriteError`]; then nothing was written, and the request can still be answered.
     pub fn accept(
         &self,
-        acceptance: &Acceptance<'_>,
+        options: &AcceptOptions<'_>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Connection<Server>, WriteError> {
-        let agreement = self.offer.accept(acceptance)?;
-        write_whole(out, |sink| {
-            status_line(sink, agreement.status());
-            for (name, value) in agreement.fields() {
-                sink.field(name, value);
-            }
-            sink.bytes(b"\r\n");
-        })?;
-        Ok(agreement.into_connection(&self.limits))
+        let response = self.request.accept(options)?;
+        write_accept(&response, out)?;
+        Ok(response.into_connection(&self.limits))
     }
 
     /// Writes a response that refuses the handshake. After it, the server closes the connection.
@@ -321,6 +331,6 @@ impl<'b> Upgrade<'b> {
     /// # Errors
     /// [`WriteError`]; then nothing was written, and the request can still be answered.
     pub fn reject(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        self.request.respond(response, out)
+        response.write(false, out)
     }
 }

@@ -238,13 +238,13 @@ impl<'a> Authority<'a> {
             let bracket = authority.find(']').ok_or(UriError::Host)?;
             Some(bracket.saturating_add(1)).filter(|&after| after < authority.len())
         } else {
-            authority.find(':')
+            authority.bytes().position(|byte| !is_host_byte(byte))
         };
         let (literal, port) = match colon {
             None => (authority, ""),
             Some(at) => {
                 let (literal, rest) = authority.split_at_checked(at).ok_or(UriError::Host)?;
-                // After a bracket anything else may stand here.
+                // Anything else may stand here.
                 (literal, rest.strip_prefix(':').ok_or(UriError::Host)?)
             }
         };
@@ -255,7 +255,8 @@ impl<'a> Authority<'a> {
                 inside
             }
             None if literal.is_empty() => return Err(UriError::HostEmpty),
-            None if literal.bytes().all(is_host_byte) && percent_encoded(literal) => literal,
+            // It ends before the first byte that a name cannot have.
+            None if percent_encoded(literal) => literal,
             None => return Err(UriError::Host),
         };
         // RFC 3986 section 3.2.3: the port may be empty, which is the default one.
@@ -272,6 +273,9 @@ impl<'a> Authority<'a> {
 
 /// Whether each percent sign is followed by two hexadecimal digits.
 fn percent_encoded(text: &str) -> bool {
+    if !text.as_bytes().contains(&b'%') {
+        return true;
+    }
     let hex = |at: Option<&u8>| at.is_some_and(u8::is_ascii_hexdigit);
     text.as_bytes()
         .split(|&byte| byte == b'%')

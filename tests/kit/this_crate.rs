@@ -5,7 +5,7 @@ use sockless::conformance::{Role, Wire};
 use sockless::connection::{Client, Connection, Server};
 use sockless::error::ReceiveError;
 use sockless::handshake::{
-    Acceptance, ClientHandshake, HttpResponse, Proposal, Request, Response, ServerHandshake, WebSocketUri,
+    AcceptOptions, ClientHandshake, ConnectOptions, HttpResponse, Request, Response, ServerHandshake, WebSocketUri,
 };
 use sockless::limits::Limits;
 use sockless::message::{Event, MessageConnection};
@@ -39,7 +39,7 @@ fn server(wire: &mut Wire) {
         match handshake.receive(&received, &mut out) {
             Ok(None) => {}
             Ok(Some(Request::Upgrade(upgrade))) => {
-                let connection = upgrade.accept(&Acceptance::new(), &mut out).unwrap();
+                let connection = upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
                 wire.sent(&out);
                 return open(wire, connection.into(), received[upgrade.head_len()..].to_vec());
             }
@@ -63,7 +63,7 @@ fn client(wire: &mut Wire) {
     }
     let (mut received, mut out) = (Vec::new(), Vec::new());
     let uri = WebSocketUri::parse("ws://example.com/").unwrap();
-    let proposal = Proposal::new();
+    let proposal = ConnectOptions::new();
     let limits = Limits::default();
     let mut handshake = ClientHandshake::start(&uri, &proposal, &mut predictable, &limits, &mut out).unwrap();
     wire.sent(&out);
@@ -79,7 +79,7 @@ fn client(wire: &mut Wire) {
                     rest,
                 );
             }
-            Ok(Some(Response::Refused(refused))) => return wire.failed(refused.status()),
+            Ok(Some(Response::Rejected(refused))) => return wire.failed(refused.status()),
             Err(error) => return wire.failed(error),
         }
     }
@@ -144,7 +144,7 @@ fn buffered_server(wire: &mut Wire) {
             match handshake.receive() {
                 Ok(None) => continue,
                 Ok(Some((Request::Upgrade(upgrade), out))) => {
-                    let connection = upgrade.accept(&Acceptance::new(), out).unwrap();
+                    let connection = upgrade.accept(&AcceptOptions::new(), out).unwrap();
                     return buffered_open(wire, handshake.into_connection(connection), rest);
                 }
                 Ok(Some((Request::Http(request), out))) => request.respond(&HttpResponse::new(400), out).unwrap(),
@@ -162,7 +162,7 @@ fn buffered_client(wire: &mut Wire) {
         return buffered_open(wire, BufferedConnection::new(ws, &[]), &[]);
     }
     let uri = WebSocketUri::parse("ws://example.com/").unwrap();
-    let mut handshake = BufferedClientHandshake::start(&uri, &Proposal::new(), keys, &limits).unwrap();
+    let mut handshake = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), keys, &limits).unwrap();
     wire.sent(handshake.output());
     handshake.written(handshake.output().len());
     while let Some(chunk) = wire.next() {
@@ -175,7 +175,7 @@ fn buffered_client(wire: &mut Wire) {
                 Ok(Some(Response::Accepted(_))) => {
                     return buffered_open(wire, handshake.into_connection().unwrap(), rest);
                 }
-                Ok(Some(Response::Refused(refused))) => return wire.failed(refused.status()),
+                Ok(Some(Response::Rejected(refused))) => return wire.failed(refused.status()),
                 Err(error) => return wire.failed(error),
             }
         }

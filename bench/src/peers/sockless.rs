@@ -11,7 +11,7 @@ use ::sockless::buffered::BufferedConnection;
 use ::sockless::connection::{ChunkEvent, Client, Connection, Role as WsRole, Server, Tx};
 use ::sockless::entropy::Entropy;
 use ::sockless::frame::MessageKind;
-use ::sockless::handshake::{Acceptance, Request, ServerHandshake};
+use ::sockless::handshake::{AcceptOptions, Request, ServerHandshake};
 use ::sockless::limits::Limits;
 use ::sockless::message::Event;
 
@@ -89,7 +89,7 @@ fn own_buffer(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>>
         Job::Handshake => Box::new(Handshake {
             pipe,
             workload,
-            input: vec![0; OWN_READ],
+            input: ReadBuffer::new(),
             out: Vec::new(),
         }),
     })
@@ -384,7 +384,7 @@ impl Run for SendShared {
 struct Handshake {
     pipe: Pipe,
     workload: Arc<Workload>,
-    input: Vec<u8>,
+    input: ReadBuffer,
     out: Vec<u8>,
 }
 
@@ -399,12 +399,13 @@ impl Run for Handshake {
         let len = workload.len;
         for i in 0..workload.count {
             pipe.seek(i * len..(i + 1) * len);
-            let len = pipe.read_into(input);
+            let len = pipe.read_into(input.space());
+            input.advance(len);
             let mut handshake = ServerHandshake::new(&Limits::default());
-            let Some(Request::Upgrade(upgrade)) = handshake.receive(&input[..len], out).unwrap() else {
+            let Some(Request::Upgrade(upgrade)) = handshake.receive(input, out).unwrap() else {
                 panic!("the whole request is there");
             };
-            std::hint::black_box(&upgrade.accept(&Acceptance::new(), out).unwrap());
+            std::hint::black_box(&upgrade.accept(&AcceptOptions::new(), out).unwrap());
             flush(pipe, out);
         }
     }
