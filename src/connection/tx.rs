@@ -236,6 +236,25 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         Ok(())
     }
 
+    /// Sends a whole compressed message whose frame was encoded once for many receivers.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn prepared_compressed(
+        &mut self,
+        kind: MessageKind,
+        frame: &SharedBytes,
+        header_len: usize,
+    ) -> Result<(), SendError> {
+        self.ready()?;
+        let bytes = frame.as_ref();
+        if R::IS_CLIENT {
+            return self.compressed_part(kind, bytes.get(header_len..).unwrap_or_default(), true);
+        }
+        self.sender.next_compressed(kind)?;
+        self.out.put_shared(&[], frame)?;
+        self.sender.count(bytes.len());
+        Ok(())
+    }
+
     /// Sends a Ping with at most 125 bytes of payload (section 5.5.2).
     ///
     /// # Errors

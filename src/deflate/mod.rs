@@ -11,6 +11,7 @@
 //! | a message that is being received in chunks | 47,552 for an inflater, up to 2^window |
 
 mod agreement;
+mod broadcast;
 mod engines;
 mod halves;
 mod history;
@@ -25,6 +26,7 @@ mod tx;
 mod zlib;
 
 pub use agreement::DeflateAgreement;
+pub use broadcast::{Broadcast, BroadcastMessage};
 pub use engines::Engines;
 pub use halves::{DeflateReceiver, DeflateSender};
 pub use joined::DeflateConnection;

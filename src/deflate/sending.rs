@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::agreement::DeflateAgreement;
+use super::broadcast::Compressed;
 use super::engines::SendEngines;
 use super::history::History;
 use super::inflation::TAIL;
@@ -21,6 +22,8 @@ pub(super) struct Sending {
     history_len: usize,
     threshold: usize,
     pub(super) takeover: bool,
+    /// The largest window that was agreed.
+    window_bits: u8,
     /// The group whose text the peer's window ends with, and how many bytes of it.
     pub(super) membership: Option<Membership>,
 }
@@ -34,6 +37,22 @@ pub(super) struct Membership {
     pub(super) position: u64,
     /// How many bytes before that position have been sent here without anything between.
     pub(super) len: u64,
+}
+
+impl Membership {
+    /// Whether it has all of the group's text up to this message.
+    fn reaches(&self, message: &Compressed) -> bool {
+        Arc::ptr_eq(&self.group, &message.group) && self.position == message.start
+    }
+}
+
+/// Whether a connection can read what refers to a group's text.
+pub(super) enum InStep {
+    Yes,
+    /// Only what refers to nothing.
+    No,
+    /// Its window is too small.
+    TooFar,
 }
 
 /// From this length on, in bytes, a message is looked at before it is compressed.
@@ -55,8 +74,36 @@ impl Sending {
             history_len: agreement.map_or(0, DeflateAgreement::send_history_len),
             threshold: agreement.map_or(0, |agreement| usize::from(agreement.sending.threshold)),
             takeover: agreement.is_some_and(DeflateAgreement::send_takeover),
+            window_bits: agreement.map_or(0, DeflateAgreement::send_window_bits),
             membership: None,
         }
+    }
+
+    /// Whether the peer can read a message of a group.
+    pub(super) fn in_step(&self, message: &Compressed) -> InStep {
+        if message.setting.window_bits > self.window_bits {
+            return InStep::TooFar;
+        }
+        let has = self.membership.as_ref().filter(|membership| membership.reaches(message));
+        let has = if self.takeover { has.map_or(0, |membership| membership.len) } else { 0 };
+        if has >= message.needs { InStep::Yes } else { InStep::No }
+    }
+
+    /// A message of a group was sent compressed.
+    pub(super) fn sent_to_group(&mut self, message: &Compressed, len: u64) {
+        if !self.takeover {
+            return;
+        }
+        self.history.clear();
+        let before = match &self.membership {
+            Some(membership) if membership.reaches(message) => membership.len,
+            Some(_) | None => 0,
+        };
+        self.membership = Some(Membership {
+            group: Arc::clone(&message.group),
+            position: message.start.saturating_add(len),
+            len: before.saturating_add(len),
+        });
     }
 
     /// The memory that it holds, in bytes.

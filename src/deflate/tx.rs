@@ -1,7 +1,8 @@
 //! The output handle that compresses.
 
+use super::broadcast::BroadcastMessage;
 use super::engines::SendEngines;
-use super::sending::Sending;
+use super::sending::{InStep, Sending};
 use crate::buffer::{Output, OutputFull, SharedBytes};
 use crate::connection::{Payload, PreparedMessage, Reply, Role, Tx};
 use crate::error::SendError;
@@ -106,6 +107,32 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
         if let (Some(compressor), None | Some(false)) = (&mut self.compressor, self.tx.sender.compressed_under_way()) {
             compressor.sending.forget();
         }
+    }
+
+    /// Sends a message of a group, compressed once for all its members that can read it.
+    ///
+    /// # Errors
+    /// As [`Tx::prepared`].
+    pub fn broadcast(&mut self, message: &mut BroadcastMessage) -> Result<(), SendError> {
+        let BroadcastMessage { plain, compressed } = message;
+        let (Some(compressor), Some(compressed)) = (&mut self.compressor, compressed) else {
+            return self.tx.prepared(plain);
+        };
+        self.tx.ready()?;
+        let Compressor { sending, engines } = compressor;
+        let frame = match sending.in_step(compressed) {
+            InStep::Yes => Some(&compressed.in_step),
+            InStep::No => compressed.alone(plain, engines),
+            InStep::TooFar => None,
+        };
+        let frame = frame.filter(|frame| sending.takeover || frame.bytes.as_ref().len() < plain.frame().as_ref().len());
+        let Some(frame) = frame else {
+            return self.tx.prepared(plain);
+        };
+        self.tx
+            .prepared_compressed(plain.kind(), &frame.bytes, frame.header_len)?;
+        sending.sent_to_group(compressed, plain.payload().len() as u64);
+        Ok(())
     }
 
     /// Whether a whole message can be sent now, if the output has room.
