@@ -126,7 +126,7 @@ fn commands_into_a_drained_slice<R: Role>(role: fn() -> R) {
                     assert_eq!(out.as_bytes(), before);
                     assert!(before.len() + needed > memory_len, "{name} did fit");
                     sent.extend_from_slice(out.as_bytes());
-                    out.clear();
+                    out.consume(out.len());
                     command(sender.tx(&mut out as &mut dyn Output)).unwrap();
                     drains.push(memory_len);
                 }
@@ -181,7 +181,7 @@ fn replies_into_slices<R: Role>(role: fn() -> R) {
                                 assert!(out.as_bytes().len() + needed > memory_len, "did fit");
                                 assert!(!out.as_bytes().is_empty(), "it fits alone");
                                 sent.extend_from_slice(out.as_bytes());
-                                out.clear();
+                                out.consume(out.len());
                             }
                             Err(ReceiveError::Failed(failure)) => {
                                 error = Some(failure);

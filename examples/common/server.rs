@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sockless::buffer::WriteBuffer;
 use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, Server};
-use sockless::handshake::{HttpResponse, OriginPolicy, Request, WriteError};
+use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError};
 use sockless::{AcceptOptions, Limits};
 
 use super::{Exit, Outcome, PATIENCE, describe, hang_up, read_until};
@@ -54,24 +54,28 @@ impl Options {
         request: &Request<'_>,
         page: Option<&[u8]>,
         out: &mut WriteBuffer,
-    ) -> Result<Option<Connection<Server>>, WriteError> {
+    ) -> Result<Option<Connection<Server>>, RequestError> {
         let request = match request {
             Request::Upgrade(upgrade) => {
                 let origins: Vec<&str> = self.origins.iter().map(String::as_str).collect();
-                if !origins.is_empty() && !OriginPolicy::only(&origins).or_missing().allows(upgrade.origin()) {
+                if !origins.is_empty()
+                    && !OriginPolicy::only(&origins)
+                        .or_missing()
+                        .allows(upgrade.request().origin())
+                {
                     upgrade.reject(&HttpResponse::new(403).body(b"origin not allowed\n"), out)?;
                     return Ok(None);
                 }
                 let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-                let subprotocol = upgrade.choose_subprotocol(&subprotocols);
+                let subprotocol = upgrade.request().choose_subprotocol(&subprotocols);
                 return upgrade
-                    .accept(&AcceptOptions::new().maybe_subprotocol(subprotocol), out)
+                    .accept(&AcceptOptions::new().subprotocol(subprotocol), out)
                     .map(Some);
             }
             Request::Http(request) => request,
         };
-        let path = request.target().split('?').next();
-        let response = match (page, request.method(), path) {
+        let path = request.target.split('?').next();
+        let response = match (page, request.method, path) {
             (None, _, _) => HttpResponse::new(426).body(b"This server speaks WebSocket only.\n"),
             (Some(page), "GET" | "HEAD", Some("/")) => HttpResponse::new(200)
                 .headers(&[("Content-Type", "text/html; charset=utf-8")])
@@ -116,7 +120,7 @@ pub(crate) fn serve_each(listener: &TcpListener, serve: impl Fn(TcpStream) -> Ou
 /// The opening handshake. `answer` is asked once what to do with the request.
 pub(crate) fn open(
     stream: &mut TcpStream,
-    mut answer: impl FnMut(&Request<'_>, &mut WriteBuffer) -> Result<Option<Connection<Server>>, WriteError>,
+    mut answer: impl FnMut(&Request<'_>, &mut WriteBuffer) -> Result<Option<Connection<Server>>, RequestError>,
 ) -> Outcome<Option<BufferedConnection<Server>>> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -28,15 +28,10 @@ impl<'a> SliceOutput<'a> {
         Self { memory, len: 0 }
     }
 
-    /// The bytes that were put and not cleared or consumed.
+    /// The bytes that were put and not consumed.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.memory.get(..self.len).unwrap_or_default()
-    }
-
-    /// Discards all bytes, once the transport has taken them.
-    pub const fn clear(&mut self) {
-        self.len = 0;
     }
 
     /// Discards the first `len` bytes, once the transport has taken them.
@@ -44,12 +39,6 @@ impl<'a> SliceOutput<'a> {
         let len = len.min(self.len);
         self.memory.copy_within(len..self.len, 0);
         self.len -= len;
-    }
-
-    /// How many more bytes fit.
-    #[must_use]
-    pub const fn remaining(&self) -> usize {
-        self.memory.len().saturating_sub(self.len)
     }
 
     /// The next `len` free bytes, which then count as written.

@@ -5,8 +5,10 @@ use core::fmt;
 use super::BufferedConnection;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Client, Connection};
+#[cfg(feature = "deflate")]
+use crate::deflate::{DeflateAgreement, DeflateOptions};
 use crate::entropy::Entropy;
-use crate::handshake::{ClientHandshake, ConnectOptions, HandshakeError, Response, WebSocketUri, WriteError};
+use crate::handshake::{ClientHandshake, ConnectError, ConnectOptions, HandshakeError, Response, WebSocketUri};
 use crate::limits::Limits;
 
 /// The opening handshake of a client, with its buffers. It becomes a [`BufferedConnection`].
@@ -38,40 +40,15 @@ pub struct BufferedClientHandshake<'r, E> {
     handshake: ClientHandshake<'r>,
     /// Taken by the connection.
     entropy: Option<E>,
+    limits: Limits,
     connection: Option<Connection<Client<E>>>,
     input: ReadBuffer,
     output: WriteBuffer,
     ended: bool,
-}
-
-/// Why [`BufferedClientHandshake::connect`] has not opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The server violated a rule.
-    Failed(HandshakeError),
-    /// The server answered with this status instead of 101.
-    Rejected {
-        /// The status, 200 to 999.
-        status: u16,
-    },
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => error.fmt(f),
-            Self::Rejected { status } => write!(f, "the server answered with status {status}"),
-        }
-    }
-}
-
-impl core::error::Error for ConnectError {}
-
-impl From<HandshakeError> for ConnectError {
-    fn from(error: HandshakeError) -> Self {
-        Self::Failed(error)
-    }
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateOptions>,
+    #[cfg(feature = "deflate")]
+    agreed: Option<DeflateAgreement>,
 }
 
 impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
@@ -84,27 +61,50 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         options: &ConnectOptions<'r>,
         mut entropy: E,
         limits: &Limits,
-    ) -> Result<Self, WriteError> {
+    ) -> Result<Self, ConnectError> {
         let mut output = WriteBuffer::new();
         let handshake = ClientHandshake::start(uri, options, &mut entropy, limits, &mut output)?;
         Ok(Self {
             handshake,
             entropy: Some(entropy),
+            limits: *limits,
             connection: None,
             input: ReadBuffer::new(),
             output,
             ended: false,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            #[cfg(feature = "deflate")]
+            agreed: None,
         })
     }
 
-    /// Room to read into. Then say how much was read with [`advance`](Self::advance).
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
-    }
-
-    /// `len` bytes were read into [`space`](Self::space). At most its length counts.
-    pub fn advance(&mut self, len: usize) {
-        self.input.advance(len);
+    /// Judges what the server answers to an offer of compressed messages (RFC 7692), and makes the connection compress if it
+    /// agrees. The offer itself is for the options that the handshake starts with:
+    ///
+    /// ```
+    /// use sockless::buffered::BufferedClientHandshake;
+    /// use sockless::connection::Extensions;
+    /// use sockless::deflate::DeflateOptions;
+    /// use sockless::handshake::{ConnectOptions, WebSocketUri};
+    /// use sockless::limits::Limits;
+    ///
+    /// let deflate = DeflateOptions::new();
+    /// let offer = deflate.offer();
+    /// let offers = [offer.as_str()];
+    /// let options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
+    /// let uri = WebSocketUri::parse("ws://127.0.0.1:9001/")?;
+    /// # let entropy = |bytes: &mut [u8]| bytes.fill(0);
+    /// let handshake =
+    ///     BufferedClientHandshake::start(&uri, &options, entropy, &Limits::default())?.with_deflate(deflate);
+    /// # let _ = handshake;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, options: DeflateOptions) -> Self {
+        self.deflate = Some(options);
+        self
     }
 
     /// The response, once its head is complete, to look at. It comes once. If it is
@@ -115,8 +115,14 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     pub fn receive(&mut self) -> Result<Option<Response<'_>>, HandshakeError> {
         let response = self.handshake.receive(&mut self.input)?;
         if let Some(Response::Accepted(accepted)) = &response {
-            let connection = |entropy| accepted.clone().into_connection(entropy);
-            self.connection = self.entropy.take().map(connection);
+            #[cfg(feature = "deflate")]
+            if let Some(deflate) = &self.deflate {
+                // Section 5.1: "the client MUST _Fail the WebSocket Connection_."
+                let judged = deflate.judge(accepted.extensions());
+                self.agreed = judged.map_err(|_| HandshakeError::ExtensionParameters)?;
+            }
+            let open = |entropy| accepted.clone().into_connection(entropy, &self.limits);
+            self.connection = self.entropy.take().map(open);
         }
         Ok(response)
     }
@@ -125,25 +131,23 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// output is to be written, and that more has to be read.
     ///
     /// # Errors
-    /// [`ConnectError`]
+    /// [`ConnectError::Failed`] and [`ConnectError::Rejected`].
     pub fn connect(&mut self) -> Result<Option<BufferedConnection<Client<E>>>, ConnectError> {
         if self.connection.is_none() {
-            if let Some(Response::Rejected(rejected)) = self.receive()? {
-                let status = rejected.status();
+            if let Some(Response::Rejected { status, .. }) = self.receive()? {
                 return Err(ConnectError::Rejected { status });
             }
         }
         Ok(self.connection.take().map(|connection| {
             let input = core::mem::take(&mut self.input);
             let output = core::mem::take(&mut self.output);
-            BufferedConnection::from_parts(connection, input, output)
+            let ws = BufferedConnection::from_parts(connection, input, output);
+            #[cfg(feature = "deflate")]
+            if let Some(agreed) = &self.agreed {
+                return ws.with_deflate(agreed);
+            }
+            ws
         }))
-    }
-
-    /// What was read behind the head: the start of the body of a response that is no upgrade.
-    #[must_use]
-    pub fn unread(&self) -> &[u8] {
-        self.input.unread()
     }
 
     /// The server will send nothing more.
@@ -155,19 +159,9 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         self.handshake.end_of_stream()
     }
 
-    /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written).
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.output.unwritten()
-    }
-
-    /// The transport has taken `len` bytes of [`output`](Self::output).
-    pub fn written(&mut self, len: usize) {
-        self.output.written(len);
-    }
-
-    #[cfg(feature = "std")]
-    pub(super) const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
+    /// Both buffers, to read the transport into and to write it from where [`exchange`](Self::exchange) does not. After a
+    /// response that does not accept, the start of its body is what the first has [unread](ReadBuffer::unread).
+    pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
         (&mut self.input, &mut self.output)
     }
 

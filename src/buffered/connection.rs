@@ -62,7 +62,8 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). What is in
-    /// the output is to be written first, and what is in the input is to be received first.
+    /// the output is to be written first, and what is in the input is to be received first. Where compressed messages were
+    /// agreed to, use `into_deflate_parts`.
     #[must_use]
     pub fn into_parts(self) -> (Connection<R>, ReadBuffer, WriteBuffer) {
         (self.connection, self.input, self.output)

@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 
 use super::connection::{BufferedConnection, told};
 use super::tx::BufferedTx;
+use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::Role;
-use crate::deflate::{Compression, DeflateAgreement, Engines};
+use crate::deflate::{Compression, DeflateAgreement, DeflateConnection, Engines};
 use crate::error::ReceiveError;
 use crate::message::Event;
 
@@ -49,6 +50,22 @@ impl<R: Role> BufferedConnection<R> {
             Some(deflate) => BufferedTx::of(deflate.tx_with(&mut self.connection, &mut self.output, engines)),
             None => BufferedTx::new(self.connection.tx(&mut self.output)),
         }
+    }
+
+    /// Takes the connection and its buffers apart, as [`into_parts`](Self::into_parts) does where nothing is compressed.
+    #[must_use]
+    pub fn into_deflate_parts(self) -> (DeflateConnection<R>, ReadBuffer, WriteBuffer) {
+        let Self {
+            connection,
+            input,
+            output,
+            deflate,
+        } = self;
+        let ws = match deflate {
+            Some(deflate) => deflate.into_connection(connection),
+            None => DeflateConnection::new(connection, None),
+        };
+        (ws, input, output)
     }
 
     /// Whether messages may be compressed, and the memory that this takes, in bytes.

@@ -80,7 +80,7 @@ impl BufferedServerHandshake {
             0 => self
                 .end_of_stream()
                 .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-            len => self.advance(len),
+            len => self.buffers().0.advance(len),
         }
         Ok(true)
     }
@@ -88,7 +88,7 @@ impl BufferedServerHandshake {
     /// Blocks until a connection is open: [`exchange`](Self::exchange) and [`accept`](Self::accept) in a loop.
     ///
     /// # Errors
-    /// Those of `stream`, and `InvalidData` with an [`AcceptError`](super::AcceptError) if no connection was opened. The
+    /// Those of `stream`, and `InvalidData` with an [`RequestError`](crate::handshake::RequestError) if no connection was opened. The
     /// answer to the client has been written then.
     pub fn complete<S: Read + Write + ?Sized>(
         mut self,
@@ -124,7 +124,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
             0 => self
                 .end_of_stream()
                 .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-            len => self.advance(len),
+            len => self.buffers().0.advance(len),
         }
         Ok(true)
     }
@@ -132,7 +132,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
     /// Blocks until the connection is open: [`exchange`](Self::exchange) and [`connect`](Self::connect) in a loop.
     ///
     /// # Errors
-    /// Those of `stream`, and `InvalidData` with a [`ConnectError`](super::ConnectError) if the server has not accepted.
+    /// Those of `stream`, and `InvalidData` with a [`ConnectError`](crate::handshake::ConnectError) if the server has not accepted.
     pub fn complete<S: Read + Write + ?Sized>(mut self, stream: &mut S) -> io::Result<BufferedConnection<Client<E>>> {
         while self.exchange(stream)? {
             if let Some(ws) = self.connect().map_err(invalid)? {

@@ -14,7 +14,7 @@ mod io;
 mod server;
 mod tx;
 
-pub use client::{BufferedClientHandshake, ConnectError};
+pub use client::BufferedClientHandshake;
 pub use connection::BufferedConnection;
+pub use server::BufferedServerHandshake;
 pub use tx::BufferedTx;
-pub use server::{AcceptError, BufferedServerHandshake};

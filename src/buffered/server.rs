@@ -1,13 +1,13 @@
 //! The server's opening handshake with its buffers.
 
-use core::fmt;
-
 use super::BufferedConnection;
-use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
+use crate::buffer::{Output, ReadBuffer, WriteBuffer};
+#[cfg(feature = "deflate")]
+use crate::connection::Extensions;
 use crate::connection::{Connection, Server};
-use crate::handshake::{
-    AcceptOptions, HandshakeError, HttpResponse, Misuse, Request, RequestError, ServerHandshake, WriteError,
-};
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateOptions;
+use crate::handshake::{AcceptOptions, HandshakeError, HttpResponse, Request, RequestError, ServerHandshake};
 use crate::limits::Limits;
 
 /// The opening handshake of a server, with its buffers. It becomes a [`BufferedConnection`].
@@ -33,7 +33,7 @@ use crate::limits::Limits;
 ///             }
 ///             Some((Request::Upgrade(upgrade), out)) => upgrade.reject(&HttpResponse::new(404), out)?,
 ///             Some((Request::Http(request), out)) => request.respond(&HttpResponse::new(404), out)?,
-///             Some(_) | None => {}
+///             None => {}
 ///         }
 ///     }
 ///     Ok(None)
@@ -45,6 +45,8 @@ pub struct BufferedServerHandshake {
     input: ReadBuffer,
     output: WriteBuffer,
     state: State,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateOptions>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,51 +61,6 @@ enum State {
     Ended,
 }
 
-/// Why [`BufferedServerHandshake::accept`] has not opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AcceptError {
-    /// The client violated a rule. The answer has been written.
-    Refused(HandshakeError),
-    /// The client sent a plain HTTP request. The answer, status 426, has been written.
-    NotWebSocket,
-    /// The options have something that must not be sent. Nothing was written.
-    Misuse(Misuse),
-    /// There is no memory for the response.
-    OutputFull(OutputFull),
-}
-
-impl fmt::Display for AcceptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(error) => error.fmt(f),
-            Self::NotWebSocket => f.write_str("the request is not an opening handshake"),
-            Self::Misuse(misuse) => misuse.fmt(f),
-            Self::OutputFull(full) => full.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for AcceptError {}
-
-impl From<RequestError> for AcceptError {
-    fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::Refused(error) => Self::Refused(error),
-            RequestError::OutputFull(full) => Self::OutputFull(full),
-        }
-    }
-}
-
-impl From<WriteError> for AcceptError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Misuse(misuse) => Self::Misuse(misuse),
-            WriteError::OutputFull(full) => Self::OutputFull(full),
-        }
-    }
-}
-
 impl BufferedServerHandshake {
     /// A server that has received nothing.
     #[must_use]
@@ -113,17 +70,22 @@ impl BufferedServerHandshake {
             input: ReadBuffer::new(),
             output: WriteBuffer::new(),
             state: State::Receiving,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 
-    /// Room to read into. Then say how much was read with [`advance`](Self::advance).
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
-    }
-
-    /// `len` bytes were read into [`space`](Self::space). At most its length counts.
-    pub fn advance(&mut self, len: usize) {
-        self.input.advance(len);
+    /// Agrees to compressed messages (RFC 7692) with clients that offer them. [`accept`](Self::accept) answers the offer
+    /// then, in place of [`AcceptOptions::extensions`].
+    ///
+    /// Who calls [`receive`](Self::receive) instead answers the offer itself, with [`DeflateOptions::accept`] and
+    /// [`AcceptOptions::extensions`], and gives what was agreed to
+    /// [`BufferedConnection::with_deflate`].
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, options: DeflateOptions) -> Self {
+        self.deflate = Some(options);
+        self
     }
 
     /// The request, once its head is complete, and the output to answer it into. It comes once. `None` means that the
@@ -149,21 +111,37 @@ impl BufferedServerHandshake {
     /// output of the connection. `None` means that the output is to be written, and that more has to be read.
     ///
     /// # Errors
-    /// [`AcceptError`]. What the client did wrong is told after the answer has been written; until then the result is
+    /// [`RequestError`]. What the client did wrong is told after the answer has been written; until then the result is
     /// `None`.
-    pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, AcceptError> {
+    pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, RequestError> {
         if self.state == State::NotWebSocket {
             return if self.output.len() > 0 {
                 Ok(None)
             } else {
-                Err(AcceptError::NotWebSocket)
+                Err(RequestError::NotWebSocket)
             };
         }
+        #[cfg(feature = "deflate")]
+        let deflate = self.deflate;
         let connection = match self.receive()? {
             None => return Ok(None),
+            #[cfg(feature = "deflate")]
+            Some((Request::Upgrade(upgrade), out)) if deflate.is_some() => {
+                let agreed = deflate.and_then(|options| options.accept(upgrade.request().extensions()));
+                let Some(agreed) = agreed else {
+                    let connection = upgrade.accept(options, out)?;
+                    return Ok(Some(self.take_connection(connection)));
+                };
+                let implemented = Extensions::NONE.with_compression(true);
+                let connection = upgrade.accept(&options.extensions(&[agreed.as_str()], implemented), out)?;
+                return Ok(Some(self.take_connection(connection).with_deflate(&agreed)));
+            }
             Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,
             Some((Request::Http(request), out)) => {
-                request.respond(&HttpResponse::upgrade_required(), out)?;
+                let response = HttpResponse::new(426)
+                    .headers(&[("Content-Type", "text/plain")])
+                    .body(b"This is a WebSocket server.\n");
+                request.respond(&response, out)?;
                 self.state = State::NotWebSocket;
                 return Ok(None);
             }
@@ -180,21 +158,10 @@ impl BufferedServerHandshake {
         self.handshake.end_of_stream()
     }
 
-    /// What was read behind the head: the start of the body of a plain request.
-    #[must_use]
-    pub fn unread(&self) -> &[u8] {
-        self.input.unread()
-    }
-
-    /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written).
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.output.unwritten()
-    }
-
-    /// The transport has taken `len` bytes of [`output`](Self::output).
-    pub fn written(&mut self, len: usize) {
-        self.output.written(len);
+    /// Both buffers, to read the transport into and to write it from where [`exchange`](Self::exchange) does not. After a
+    /// plain request, the start of its body is what the first has [unread](ReadBuffer::unread).
+    pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
+        (&mut self.input, &mut self.output)
     }
 
     /// Goes on with the connection that [`Upgrade::accept`](crate::handshake::Upgrade::accept) has opened. The response is
@@ -214,10 +181,5 @@ impl BufferedServerHandshake {
     #[cfg(feature = "std")]
     pub(super) fn is_over(&self) -> bool {
         self.state != State::Receiving
-    }
-
-    #[cfg(feature = "std")]
-    pub(super) const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
-        (&mut self.input, &mut self.output)
     }
 }

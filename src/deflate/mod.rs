@@ -12,6 +12,7 @@
 
 mod agreement;
 mod broadcast;
+mod compression;
 mod engines;
 mod halves;
 mod history;
@@ -27,10 +28,10 @@ mod zlib;
 
 pub use agreement::DeflateAgreement;
 pub use broadcast::{Broadcast, BroadcastMessage};
+pub(crate) use compression::Compression;
 pub use engines::Engines;
 pub use halves::{DeflateReceiver, DeflateSender};
 pub use joined::DeflateConnection;
 pub use negotiation::DeflateNegotiationError;
 pub use options::{DeflateOffer, DeflateOptions};
-pub(crate) use shell::Compression;
 pub use tx::DeflateTx;

@@ -122,9 +122,8 @@ impl DeflateOptions {
 impl Params {
     fn parse(extension: Extension<'_>) -> Result<Self, DeflateNegotiationError> {
         let mut params = Self::default();
-        for param in extension.params() {
-            let value = param.value();
-            match param.name() {
+        for (name, value) in extension.params() {
+            match name {
                 SERVER_NO_CONTEXT_TAKEOVER => flag(&mut params.server_no_context_takeover, value)?,
                 CLIENT_NO_CONTEXT_TAKEOVER => flag(&mut params.client_no_context_takeover, value)?,
                 SERVER_MAX_WINDOW_BITS => {

@@ -1,8 +1,6 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.1).
 
-use super::error::{HandshakeError, WriteError};
-use super::extension::Extension;
-use super::fields::first_value;
+use super::error::{ConnectError, HandshakeError};
 use super::head::{HeadSpace, Headers, Scanner};
 use super::key::Key;
 use super::options::ConnectOptions;
@@ -11,7 +9,6 @@ use super::start_line::{HttpVersion, StatusLine};
 use super::uri::WebSocketUri;
 use super::write::{FieldValue, write_whole};
 use crate::buffer::{Output, ReadBuffer, Storage};
-use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
 
@@ -42,10 +39,10 @@ use crate::limits::Limits;
 /// match handshake.receive(&mut input)? {
 ///     Some(Response::Accepted(accepted)) => {
 ///         assert_eq!(accepted.subprotocol(), Some("chat"));
-///         let connection = accepted.into_connection(entropy);
+///         let connection = accepted.into_connection(entropy, &Limits::default());
 ///         # let _ = connection;
 ///     }
-///     Some(Response::Rejected(rejected)) => panic!("status {}", rejected.status()),
+///     Some(Response::Rejected { status, .. }) => panic!("status {status}"),
 ///     None => unreachable!(),
 /// }
 /// assert_eq!(input.unread(), b"\x81"); // the connection's first input
@@ -67,14 +64,14 @@ impl<'r> ClientHandshake<'r> {
     /// Writes the request, with a key from `entropy`.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written.
+    /// [`ConnectError::Misuse`] and [`ConnectError::OutputFull`]; then nothing was written.
     pub fn start(
         uri: &WebSocketUri<'_>,
         options: &ConnectOptions<'r>,
         entropy: &mut impl Entropy,
         limits: &Limits,
         out: &mut (impl Output + ?Sized),
-    ) -> Result<Self, WriteError> {
+    ) -> Result<Self, ConnectError> {
         let key = Key::generate(entropy);
         let fields = options.fields(Some(&key))?;
         write_whole(out, |head| {
@@ -157,18 +154,15 @@ impl<'r> ClientHandshake<'r> {
         }
         let response = self
             .options
-            .check_summary(&self.key, status, head.headers, &head.summary)?;
+            .check_summary(Some(&self.key), status, head.headers, &head.summary)?;
         Ok(Some(match response {
-            Some(response) => Response::Accepted(Accepted {
-                response,
-                limits: self.limits,
-            }),
-            None => Response::Rejected(Rejected {
+            Some(response) => Response::Accepted(response),
+            None => Response::Rejected {
                 status,
                 version,
                 reason: head.start_line.reason(head.bytes),
                 headers: head.headers,
-            }),
+            },
         }))
     }
 
@@ -188,88 +182,18 @@ impl<'r> ClientHandshake<'r> {
 #[derive(Clone, Debug)]
 pub enum Response<'b> {
     /// The server has accepted, and its response has passed every rule.
-    Accepted(Accepted<'b>),
+    Accepted(ValidResponse<'b, Headers<'b>>),
     /// The server has answered with another status than 101: an error page, a redirection, a request for
     /// authentication. What to make of it is for the caller to say (RFC 6455 section 4.1).
-    Rejected(Rejected<'b>),
-}
-
-/// An accepted handshake.
-#[derive(Clone, Debug)]
-pub struct Accepted<'b> {
-    response: ValidResponse<'b, Headers<'b>>,
-    limits: Limits,
-}
-
-impl<'b> Accepted<'b> {
-    /// The subprotocol that the server has picked.
-    #[must_use]
-    pub const fn subprotocol(&self) -> Option<&'b str> {
-        self.response.subprotocol()
-    }
-
-    /// The extensions that the server has agreed to, in the order in which they apply. Whether their parameters suit
-    /// the offer is for the extension to say.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + use<'b> {
-        self.response.extensions()
-    }
-
-    /// The header fields, in their order.
-    #[must_use]
-    pub fn headers(&self) -> Headers<'b> {
-        self.response.headers()
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.response.header(name)
-    }
-
-    /// The connection, which takes its mask keys from `entropy`, with the extensions that were agreed to.
-    #[must_use]
-    pub fn into_connection<E: Entropy>(self, entropy: E) -> Connection<Client<E>> {
-        self.response.into_connection(entropy, &self.limits)
-    }
-}
-
-/// A response with another status than 101.
-#[derive(Clone, Copy, Debug)]
-pub struct Rejected<'b> {
-    status: u16,
-    version: HttpVersion,
-    reason: &'b [u8],
-    headers: Headers<'b>,
-}
-
-impl<'b> Rejected<'b> {
-    /// The status, 200 to 999.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The reason phrase, which may be empty and need not be UTF-8.
-    #[must_use]
-    pub const fn reason(&self) -> &'b [u8] {
-        self.reason
-    }
-
-    /// The version of HTTP.
-    #[must_use]
-    pub const fn version(&self) -> HttpVersion {
-        self.version
-    }
-
-    /// The header fields, in their order.
-    #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        first_value(self.headers, name)
-    }
+    #[non_exhaustive]
+    Rejected {
+        /// The status, 200 to 999.
+        status: u16,
+        /// The version of HTTP.
+        version: HttpVersion,
+        /// The reason phrase, which may be empty and need not be UTF-8.
+        reason: &'b [u8],
+        /// The header fields, in their order.
+        headers: Headers<'b>,
+    },
 }

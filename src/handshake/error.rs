@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::buffer::OutputFull;
 
-/// Makes an error enum from its table, so that the name, the section and the text of a rule stand in one place.
+/// Makes an error enum from its table, so that the section and the text of a rule stand in one place.
 macro_rules! rules {
     (
         $(#[$meta:meta])*
@@ -23,12 +23,6 @@ macro_rules! rules {
             /// Every rule there is, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$Variant,)*];
 
-            /// The name of the rule: that of the variant.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$Variant => stringify!($Variant),)* }
-            }
-
             /// The document and section that states the rule.
             #[must_use]
             pub const fn section(self) -> &'static str {
@@ -36,8 +30,7 @@ macro_rules! rules {
             }
 
             /// The rule that was broken, in words.
-            #[must_use]
-            pub const fn text(self) -> &'static str {
+            pub(crate) const fn text(self) -> &'static str {
                 match self { $(Self::$Variant => $text,)* }
             }
         }
@@ -143,6 +136,7 @@ peer_rules! {
         SeveralSubprotocols, "RFC 6455 section 11.3.4", None, "the response has several Sec-WebSocket-Protocol header fields";
         SubprotocolMissing, "WHATWG WebSockets section 2", None, "the response names no subprotocol though one is required";
         ExtensionNotAsked, "RFC 6455 section 4.1", None, "the response names an extension that was not asked for";
+        ExtensionParameters, "RFC 7692 section 5.1", None, "the response agrees to compression with parameters that do not suit the offer";
         ExtensionConflict, "RFC 7692 section 5", None, "the response names two extensions that use the same reserved bit";
     }
 }
@@ -198,8 +192,7 @@ pub enum Misuse {
 
 impl Misuse {
     /// The document and section that states the rule.
-    #[must_use]
-    pub const fn section(self) -> &'static str {
+    const fn section(self) -> &'static str {
         match self {
             Self::HeaderName => "RFC 9110 section 5.1",
             Self::HeaderNameUppercase => "RFC 9113 section 8.2.1",
@@ -243,55 +236,26 @@ impl fmt::Display for Misuse {
 
 impl core::error::Error for Misuse {}
 
-/// Why a head was not written. Nothing was written in either case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// The caller asks for something that must not be sent.
-    Misuse(Misuse),
-    /// The output has no room: make room, and call again.
-    OutputFull(OutputFull),
-}
-
-impl From<Misuse> for WriteError {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
-    }
-}
-
-impl From<OutputFull> for WriteError {
-    fn from(full: OutputFull) -> Self {
-        Self::OutputFull(full)
-    }
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Misuse(misuse) => misuse.fmt(f),
-            Self::OutputFull(full) => full.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for WriteError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Misuse(misuse) => Some(misuse),
-            Self::OutputFull(full) => Some(full),
-        }
-    }
-}
-
-/// Why a server has no request to hand out.
+/// Why a server has no request to hand out, or has not answered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The handshake has failed. The answer is in the output: write it, then close the transport. Every later call returns
+    /// The client broke a rule. The answer is in the output: write it, then close the transport. Every later call returns
     /// the same error.
     Refused(HandshakeError),
-    /// The handshake has failed and the output has no room for the answer: make room, and call again.
+    /// The request is plain HTTP, where the machine with buffers was to accept an opening handshake. The answer, status 426,
+    /// has been written.
+    NotWebSocket,
+    /// The answer has something that must not be sent. Nothing was written, and the request can still be answered.
+    Misuse(Misuse),
+    /// The output has no room for the answer. Nothing was written: make room, and call again.
     OutputFull(OutputFull),
+}
+
+impl From<Misuse> for RequestError {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
 }
 
 impl From<OutputFull> for RequestError {
@@ -304,6 +268,8 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::NotWebSocket => f.write_str("the request is not an opening handshake"),
+            Self::Misuse(misuse) => misuse.fmt(f),
             Self::OutputFull(full) => full.fmt(f),
         }
     }
@@ -313,6 +279,65 @@ impl core::error::Error for RequestError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Refused(error) => Some(error),
+            Self::NotWebSocket => None,
+            Self::Misuse(misuse) => Some(misuse),
+            Self::OutputFull(full) => Some(full),
+        }
+    }
+}
+
+/// Why a client has not sent its request, or has no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The server broke a rule: drop the connection.
+    Failed(HandshakeError),
+    /// The server answered with another status than 101.
+    Rejected {
+        /// The status, 200 to 999.
+        status: u16,
+    },
+    /// The request has something that must not be sent. Nothing was written.
+    Misuse(Misuse),
+    /// The output has no room for the request. Nothing was written: make room, and call again.
+    OutputFull(OutputFull),
+}
+
+impl From<HandshakeError> for ConnectError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Misuse> for ConnectError {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}
+
+impl From<OutputFull> for ConnectError {
+    fn from(full: OutputFull) -> Self {
+        Self::OutputFull(full)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Rejected { status } => write!(f, "the server answered with status {status}"),
+            Self::Misuse(misuse) => misuse.fmt(f),
+            Self::OutputFull(full) => full.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Rejected { .. } => None,
+            Self::Misuse(misuse) => Some(misuse),
             Self::OutputFull(full) => Some(full),
         }
     }

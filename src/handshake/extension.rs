@@ -63,19 +63,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// `token [ "=" ( token | quoted-string ) ]`
-    fn param(&mut self) -> Option<Param<'a>> {
-        let name = self.token()?;
+    fn param(&mut self) -> Option<(&'a str, Option<ParamValue<'a>>)> {
+        let name = ascii(self.token()?);
         self.skip(is_ows);
         if !self.eat(b'=') {
-            return Some(Param { name, value: None });
+            return Some((name, None));
         }
         self.skip(is_ows);
         let value = if self.eat(b'"') { self.quoted()? } else { self.token()? };
         self.skip(is_ows);
-        Some(Param {
-            name,
-            value: Some(ParamValue(value)),
-        })
+        Some((name, Some(ParamValue(value))))
     }
 
     /// `extension-token *( ";" extension-param )`
@@ -121,8 +118,8 @@ pub(crate) fn extension_list(value: &[u8]) -> impl Iterator<Item = Option<Extens
 /// let extension = Extension::parse("permessage-deflate; client_max_window_bits; server_max_window_bits=\"10\"").unwrap();
 /// assert_eq!(extension.name(), "permessage-deflate");
 /// let mut params = extension.params();
-/// assert_eq!(params.next().map(|param| (param.name(), param.value().is_none())), Some(("client_max_window_bits", true)));
-/// let bits = params.next().and_then(|param| param.value()).unwrap();
+/// assert_eq!(params.next(), Some(("client_max_window_bits", None)));
+/// let Some(("server_max_window_bits", Some(bits))) = params.next() else { panic!() };
 /// assert!(bits == "10");
 /// assert_eq!(bits.as_str(), Some("10"));
 /// ```
@@ -154,8 +151,9 @@ impl<'a> Extension<'a> {
         prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
     }
 
-    /// The parameters, in their order, which may matter.
-    pub fn params(&self) -> impl Iterator<Item = Param<'a>> + Clone + use<'a> {
+    /// The names of the parameters, which are tokens, with the values of those that have one. They come in their order,
+    /// which may matter.
+    pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<ParamValue<'a>>)> + Clone + use<'a> {
         let mut cursor = Cursor(self.params);
         core::iter::from_fn(move || {
             cursor.eat(b';').then_some(())?;
@@ -179,49 +177,20 @@ impl fmt::Debug for Extension<'_> {
     }
 }
 
-/// One parameter of an [`Extension`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Param<'a> {
-    name: &'a [u8],
-    value: Option<ParamValue<'a>>,
-}
-
-impl<'a> Param<'a> {
-    /// The parameter's name, a token.
-    #[must_use]
-    pub const fn name(&self) -> &'a str {
-        ascii(self.name)
-    }
-
-    /// The parameter's value, where it has one.
-    #[must_use]
-    pub const fn value(&self) -> Option<ParamValue<'a>> {
-        self.value
-    }
-}
-
-impl fmt::Debug for Param<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Param")
-            .field("name", &self.name())
-            .field("value", &self.value)
-            .finish()
-    }
-}
-
-/// The value of a [`Param`]: a token, which may have been written as a quoted string. Values compare unescaped.
+/// The value of a parameter of an [`Extension`]: a token, which may have been written as a quoted string. Values compare
+/// and are displayed unescaped.
 #[derive(Clone, Copy)]
 pub struct ParamValue<'a>(&'a [u8]);
 
 impl<'a> ParamValue<'a> {
     /// The characters of the value, unescaped.
-    pub fn bytes(self) -> impl Iterator<Item = u8> + Clone + use<'a> {
+    fn bytes(self) -> impl Iterator<Item = u8> + Clone + use<'a> {
         // A backslash is no token character, so that each one here escapes the next.
         self.0.iter().copied().filter(|&byte| byte != b'\\')
     }
 
     /// The value as text: `None` when it was written with needless escapes, which nobody does; then
-    /// [`bytes`](Self::bytes) has it.
+    /// [`Display`](fmt::Display) has it.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
         (!self.0.contains(&b'\\')).then(|| ascii(self.0))
@@ -245,6 +214,15 @@ impl PartialEq<str> for ParamValue<'_> {
 impl PartialEq<&str> for ParamValue<'_> {
     fn eq(&self, other: &&str) -> bool {
         *self == **other
+    }
+}
+
+/// The value, unescaped.
+impl fmt::Display for ParamValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .split(|&byte| byte == b'\\')
+            .try_for_each(|piece| f.write_str(ascii(piece)))
     }
 }
 
@@ -342,28 +320,26 @@ mod tests {
         let extension = Extension::parse("x; a=\"1\\0\";b").unwrap();
         assert_eq!(extension.to_string(), "x; a=\"1\\0\";b");
         assert_eq!(std::format!("{extension:?}"), "Extension(x; a=\"1\\0\";b)");
-        let params: Vec<_> = extension.params().map(|param| std::format!("{param:?}")).collect();
-        let shown = [
-            "Param { name: \"a\", value: Some(\"1\\\\0\") }",
-            "Param { name: \"b\", value: None }",
-        ];
-        assert_eq!(params, shown);
+        let params: Vec<_> = extension.params().collect();
+        assert_eq!(std::format!("{params:?}"), r#"[("a", Some("1\\0")), ("b", None)]"#);
     }
 
     #[test]
     fn a_quoted_value_is_its_token() {
         let extension = Extension::parse("x; a=\"1\\0\"; b = 10 ; c").unwrap();
         let params: Vec<_> = extension.params().collect();
-        assert_eq!(params.len(), 3);
-        assert!(params[0].value().unwrap() == "10");
-        assert_eq!(params[0].value().unwrap().as_str(), None);
-        assert_eq!(params[0].value(), params[1].value());
-        assert_eq!(params[2].value(), None);
-        let value = params[1].value().unwrap();
-        assert_eq!(value.as_str(), Some("10"));
+        let [("a", Some(quoted)), ("b", Some(value)), ("c", None)] = params[..] else {
+            panic!("{params:?}")
+        };
+        assert!(quoted == "10" && quoted == value);
+        assert_eq!((quoted.as_str(), value.as_str()), (None, Some("10")));
+        assert_eq!(
+            (quoted.to_string(), value.to_string()),
+            ("10".to_string(), "10".to_string())
+        );
         assert!(value == *"10" && value != *"1" && value != "11");
         let other = Extension::parse("x; a=11").unwrap();
-        assert_ne!(other.params().next().unwrap().value(), Some(value));
+        assert_ne!(other.params().next().unwrap().1, Some(value));
         assert_ne!(other, Extension::parse("x; a=1").unwrap());
     }
 }

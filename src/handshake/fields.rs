@@ -48,14 +48,6 @@ fn values<'a>(fields: impl Fields<'a>, name: &'static str) -> impl Iterator<Item
         .map(|(_, value)| trim(value))
 }
 
-/// The value of the first header field of a name, without the white space around it.
-pub(crate) fn first_value<'a>(fields: impl Fields<'a>, name: &str) -> Option<&'a [u8]> {
-    fields
-        .pairs()
-        .find(|(field, _)| field.eq_ignore_ascii_case(name))
-        .map(|(_, value)| trim(value))
-}
-
 /// The subprotocols that the values of `Sec-WebSocket-Protocol` list.
 pub(crate) fn subprotocols<'a, F: Fields<'a>>(fields: F) -> impl Iterator<Item = &'a [u8]> + use<'a, F> {
     values(fields, "Sec-WebSocket-Protocol").flat_map(list)

@@ -277,6 +277,15 @@ pub struct Headers<'a> {
     rest: &'a [u8],
 }
 
+impl<'a> Headers<'a> {
+    /// The value of the first field with this name, in any case.
+    #[must_use]
+    pub fn get(mut self, name: &str) -> Option<&'a [u8]> {
+        self.find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
 impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 

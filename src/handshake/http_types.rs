@@ -111,8 +111,7 @@ impl ConnectOptions<'_> {
         let (status, fields) = (response.status().as_u16(), response.headers());
         match key {
             Some(_) if status == 101 && response.version() < Version::HTTP_11 => Err(HandshakeError::ResponseVersion),
-            Some(key) => self.check_response(key, status, fields),
-            None => self.check_extended_connect(status, fields),
+            _ => self.check_response(key, status, fields),
         }
     }
 }

@@ -52,13 +52,13 @@ mod uri;
 mod words;
 mod write;
 
-pub use client::{Accepted, ClientHandshake, Rejected, Response};
-pub use error::{HandshakeError, Misuse, RequestError, WriteError};
-pub use extension::{Extension, Param, ParamValue};
+pub use client::{ClientHandshake, Response};
+pub use error::{ConnectError, HandshakeError, Misuse, RequestError};
+pub use extension::{Extension, ParamValue};
 pub use fields::Fields;
 pub use head::Headers;
-pub use key::{AcceptKey, Key};
-pub use options::{AcceptOptions, AcceptResponse, ConnectOptions, SubprotocolPolicy};
+pub use key::Key;
+pub use options::{AcceptOptions, AcceptResponse, ConnectOptions};
 pub use origin::OriginPolicy;
 pub use request::ValidRequest;
 pub use respond::HttpResponse;

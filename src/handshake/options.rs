@@ -36,18 +36,11 @@ impl<'r> AcceptOptions<'r> {
         }
     }
 
-    /// Agrees to a subprotocol, one that the client offered.
+    /// Agrees to a subprotocol, one that the client offered: `"chat"`, or what
+    /// [`choose_subprotocol`](super::ValidRequest::choose_subprotocol) has found.
     #[must_use]
-    pub const fn subprotocol(mut self, subprotocol: &'r str) -> Self {
-        self.subprotocol = Some(subprotocol);
-        self
-    }
-
-    /// Agrees to the subprotocol that [`choose_subprotocol`](super::ValidRequest::choose_subprotocol) has found, or to
-    /// none.
-    #[must_use]
-    pub const fn maybe_subprotocol(mut self, subprotocol: Option<&'r str>) -> Self {
-        self.subprotocol = subprotocol;
+    pub fn subprotocol(mut self, subprotocol: impl Into<Option<&'r str>>) -> Self {
+        self.subprotocol = subprotocol.into();
         self
     }
 
@@ -163,17 +156,6 @@ impl<'r> AcceptResponse<'r> {
     }
 }
 
-/// What a client does when it has offered subprotocols and the server picks none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SubprotocolPolicy {
-    /// The connection opens without a subprotocol, as RFC 6455 section 4.1 has it.
-    #[default]
-    Optional,
-    /// The connection fails, as in browsers (WHATWG WebSockets section 2).
-    Required,
-}
-
 /// What a client asks for. Everything is borrowed, and nothing is required.
 ///
 /// ```
@@ -189,7 +171,7 @@ pub struct ConnectOptions<'r> {
     pub(super) extensions: &'r [&'r str],
     pub(super) implemented: Extensions,
     headers: &'r [(&'r str, &'r str)],
-    pub(super) policy: SubprotocolPolicy,
+    pub(super) subprotocol_required: bool,
 }
 
 impl<'r> ConnectOptions<'r> {
@@ -202,7 +184,7 @@ impl<'r> ConnectOptions<'r> {
             extensions: &[],
             implemented: Extensions::NONE,
             headers: &[],
-            policy: SubprotocolPolicy::Optional,
+            subprotocol_required: false,
         }
     }
 
@@ -241,10 +223,11 @@ impl<'r> ConnectOptions<'r> {
         self
     }
 
-    /// Says what happens when the server picks none of the subprotocols.
+    /// Whether the connection fails if the server picks none of the offered subprotocols, as in browsers (WHATWG WebSockets
+    /// section 2). By default it opens without one, as RFC 6455 section 4.1 has it.
     #[must_use]
-    pub const fn subprotocol_policy(mut self, policy: SubprotocolPolicy) -> Self {
-        self.policy = policy;
+    pub const fn require_subprotocol(mut self, required: bool) -> Self {
+        self.subprotocol_required = required;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::error::{HandshakeError, Misuse};
 use super::extension::Extension;
-use super::fields::{Fields, extensions, first_value, subprotocols};
+use super::fields::{Fields, extensions, subprotocols};
 use super::grammar::{ascii, is_token};
 use super::key::Key;
 use super::options::{AcceptOptions, AcceptResponse};
@@ -160,15 +160,8 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
         self.fields.clone()
     }
 
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        first_value(self.fields.clone(), name)
-    }
-
     /// The value of `Host`. `None` in extended CONNECT, which has `:authority` instead.
-    #[must_use]
-    pub const fn host(&self) -> Option<&'a str> {
+    pub(crate) const fn host(&self) -> Option<&'a str> {
         self.host
     }
 

@@ -1,6 +1,6 @@
 //! Responses that do not open a connection: the answer to a plain request, and a refused handshake.
 
-use super::error::{HandshakeError, Misuse, WriteError};
+use super::error::{HandshakeError, Misuse, RequestError};
 use super::options::AcceptResponse;
 use super::write::{FieldValue, HeadWriter, HeaderCase, check_fields, managed, write_whole};
 use crate::buffer::{Output, OutputFull};
@@ -69,14 +69,23 @@ fn status_line(head: &mut HeadWriter<'_>, status: u16) {
 
 /// A response that is no upgrade: the answer to a plain HTTP request, or a refused handshake.
 ///
-/// `Content-Length` and `Connection: close` are added: after it, the server closes the connection. For status 426,
-/// `Upgrade` and `Sec-WebSocket-Version` are added too.
+/// `Content-Length` and `Connection: close` are added: after it, the server closes the connection. For status 426 (Upgrade
+/// Required), the answer to plain HTTP where only WebSocket is spoken, `Upgrade` and `Sec-WebSocket-Version` are added too.
 ///
 /// ```
-/// use sockless::handshake::HttpResponse;
+/// use sockless::buffer::ReadBuffer;
+/// use sockless::handshake::{HttpResponse, Request, ServerHandshake};
+/// use sockless::limits::Limits;
 ///
-/// let response = HttpResponse::new(200).headers(&[("Content-Type", "text/plain")]).body(b"hello\n");
-/// # let _ = response;
+/// # #[cfg(feature = "alloc")] {
+/// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+/// input.extend(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")?;
+/// let Some(Request::Http(request)) = ServerHandshake::new(&Limits::default()).receive(&mut input, &mut out)? else { panic!() };
+/// let response = HttpResponse::new(426).headers(&[("Content-Type", "text/plain")]).body(b"Only WebSocket is spoken here.\n");
+/// request.respond(&response, &mut out)?;
+/// assert!(out.starts_with(b"HTTP/1.1 426 Upgrade Required\r\n"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct HttpResponse<'r> {
@@ -94,34 +103,6 @@ impl<'r> HttpResponse<'r> {
             status,
             headers: &[],
             body: &[],
-        }
-    }
-
-    /// The answer to a plain request where only WebSocket is spoken: status 426 (Upgrade Required), whose `Upgrade` and
-    /// `Sec-WebSocket-Version` are added, and a line of text.
-    ///
-    /// ```
-    /// use sockless::buffer::ReadBuffer;
-    /// use sockless::handshake::{HttpResponse, Request, ServerHandshake};
-    /// use sockless::limits::Limits;
-    ///
-    /// # #[cfg(feature = "alloc")] {
-    /// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
-    /// input.extend(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")?;
-    /// match ServerHandshake::new(&Limits::default()).receive(&mut input, &mut out)? {
-    ///     Some(Request::Http(request)) => request.respond(&HttpResponse::upgrade_required(), &mut out)?,
-    ///     _ => unreachable!(),
-    /// }
-    /// assert!(out.starts_with(b"HTTP/1.1 426 Upgrade Required\r\n"));
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub const fn upgrade_required() -> Self {
-        Self {
-            status: UPGRADE_REQUIRED,
-            headers: &[("Content-Type", "text/plain")],
-            body: b"This is a WebSocket server.\n",
         }
     }
 
@@ -151,7 +132,7 @@ impl<'r> HttpResponse<'r> {
     }
 
     /// Writes the response; without its body, yet with the body's length, to a HEAD request (RFC 9110 section 9.3.2).
-    pub(crate) fn write(&self, head_only: bool, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
+    pub(crate) fn write(&self, head_only: bool, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
         self.check()?;
         write_whole(out, |head| {
             status_line(head, self.status);

@@ -2,24 +2,25 @@
 
 use super::error::HandshakeError;
 use super::extension::Extension;
-use super::fields::{Fields, extensions, first_value};
+use super::fields::{Fields, extensions};
 use super::grammar::ascii;
 use super::key::Key;
-use super::options::{ConnectOptions, ExtensionFault, SubprotocolPolicy, agree};
+use super::options::{ConnectOptions, ExtensionFault, agree};
 use super::summary::HeaderSummary;
 use crate::connection::{Client, Connection, Extensions};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
 
 impl ConnectOptions<'_> {
-    /// Checks the response of HTTP/1.1 to a request with this key (RFC 6455 section 4.1). `None` is any status but 101,
-    /// which is for the caller to handle as HTTP.
+    /// Checks the response of HTTP/1.1 to a request with this key (RFC 6455 section 4.1). Without a key, the response to an
+    /// extended CONNECT (RFC 8441 section 5). `None` is a status that does not accept, any but 101 or, in extended CONNECT,
+    /// 2xx: it is for the caller to handle as HTTP.
     ///
     /// # Errors
-    /// The first rule that is broken: the connection has to be dropped.
+    /// The first rule that is broken: the connection has to be dropped, or the stream reset.
     pub fn check_response<'a, F: Fields<'a>>(
         &self,
-        key: &Key,
+        key: Option<&Key>,
         status: u16,
         fields: F,
     ) -> Result<Option<ValidResponse<'a, F>>, HandshakeError> {
@@ -27,14 +28,20 @@ impl ConnectOptions<'_> {
         self.check_summary(key, status, fields, &summary)
     }
 
-    /// Checks a response of HTTP/1.1 whose fields were gone through already.
+    /// Checks a response whose fields were gone through already.
     pub(crate) fn check_summary<'a, F: Fields<'a>>(
         &self,
-        key: &Key,
+        key: Option<&Key>,
         status: u16,
         fields: F,
         summary: &HeaderSummary<&'a [u8]>,
     ) -> Result<Option<ValidResponse<'a, F>>, HandshakeError> {
+        let Some(key) = key else {
+            return match status {
+                200..=299 => self.check_agreed(fields, summary).map(Some),
+                _ => Ok(None),
+            };
+        };
         // Item 1: "If the status code received from the server is not 101, the client handles the response per HTTP [RFC2616]
         // procedures."
         if status != 101 {
@@ -58,26 +65,10 @@ impl ConnectOptions<'_> {
         let accept = summary
             .accept
             .required(HandshakeError::AcceptMissing, HandshakeError::AcceptRepeated)?;
-        if accept != key.accept().as_str().as_bytes() {
+        if accept != key.accept().as_bytes() {
             return Err(HandshakeError::AcceptMismatch);
         }
         self.check_agreed(fields, summary).map(Some)
-    }
-
-    /// Checks the response to an extended CONNECT (RFC 8441 section 5). `None` is any status but 2xx.
-    ///
-    /// # Errors
-    /// The first rule that is broken: the stream has to be reset.
-    pub fn check_extended_connect<'a, F: Fields<'a>>(
-        &self,
-        status: u16,
-        fields: F,
-    ) -> Result<Option<ValidResponse<'a, F>>, HandshakeError> {
-        if !(200..=299).contains(&status) {
-            return Ok(None);
-        }
-        let summary = HeaderSummary::of(fields.clone());
-        self.check_agreed(fields, &summary).map(Some)
     }
 
     /// Rules common to HTTP/1.1 and extended CONNECT.
@@ -93,7 +84,7 @@ impl ConnectOptions<'_> {
         let subprotocol = match summary.protocol.optional(HandshakeError::SeveralSubprotocols)? {
             Some(value) if self.subprotocols.iter().any(|asked| asked.as_bytes() == value) => Some(ascii(value)),
             Some(_) => return Err(HandshakeError::SubprotocolNotAsked),
-            None if self.policy == SubprotocolPolicy::Required && !self.subprotocols.is_empty() => {
+            None if self.subprotocol_required && !self.subprotocols.is_empty() => {
                 return Err(HandshakeError::SubprotocolMissing);
             }
             None => None,
@@ -154,12 +145,6 @@ impl<'a, F: Fields<'a>> ValidResponse<'a, F> {
     /// All header fields, in their order.
     pub fn headers(&self) -> F {
         self.fields.clone()
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        first_value(self.fields.clone(), name)
     }
 
     /// The connection, which takes its mask keys from `entropy`, with the extensions that were agreed to. What the server

@@ -1,12 +1,9 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.2).
 
-use super::error::{HandshakeError, RequestError, WriteError};
-use super::extension::Extension;
-use super::fields::first_value;
+use super::error::{HandshakeError, RequestError};
 use super::grammar::ascii;
 use super::head::{HeadSpace, Headers, Scanner};
 use super::options::AcceptOptions;
-use super::origin::OriginPolicy;
 use super::request::ValidRequest;
 use super::respond::{HttpResponse, write_accept, write_error};
 use super::start_line::{HttpVersion, RequestLine};
@@ -36,8 +33,8 @@ use crate::limits::Limits;
 /// assert!(handshake.receive(&mut input, &mut out)?.is_none()); // read on
 /// input.extend(&received[40..])?;
 /// let Some(Request::Upgrade(upgrade)) = handshake.receive(&mut input, &mut out)? else { panic!() };
-/// let subprotocol = upgrade.choose_subprotocol(&["superchat", "chat"]);
-/// let connection = upgrade.accept(&AcceptOptions::new().maybe_subprotocol(subprotocol), &mut out)?;
+/// let subprotocol = upgrade.request().choose_subprotocol(&["superchat", "chat"]);
+/// let connection = upgrade.accept(&AcceptOptions::new().subprotocol(subprotocol), &mut out)?;
 /// # let _ = connection;
 /// assert_eq!(input.unread(), b"\x81"); // the connection's first input
 /// assert_eq!(
@@ -131,14 +128,15 @@ impl ServerHandshake {
             return Ok(None);
         };
         let (method, target) = head.start_line.method_and_target(head.bytes);
-        let request = HttpRequest {
-            method,
-            target,
-            version: head.start_line.version,
-            headers: head.headers,
-        };
+        let version = head.start_line.version;
         let head_len = head.bytes.len();
-        let Some(valid) = ValidRequest::from_summary(method, request.version, head.headers, &head.summary)? else {
+        let Some(valid) = ValidRequest::from_summary(method, version, head.headers, &head.summary)? else {
+            let request = HttpRequest {
+                method: ascii(method),
+                target,
+                version,
+                headers: head.headers,
+            };
             return Ok(Some((Request::Http(request), head_len)));
         };
         let (host, resource) = ResourceName::of_target(target).ok_or(HandshakeError::ResourceName)?;
@@ -186,51 +184,25 @@ pub enum Request<'b> {
 
 /// A plain HTTP request.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct HttpRequest<'b> {
-    /// A token.
-    method: &'b [u8],
-    target: &'b str,
-    version: HttpVersion,
-    headers: Headers<'b>,
+    /// The method, a token, in the case in which it was sent.
+    pub method: &'b str,
+    /// The request target as it was sent (RFC 9112 section 3.2).
+    pub target: &'b str,
+    /// The version of HTTP.
+    pub version: HttpVersion,
+    /// The header fields, in their order.
+    pub headers: Headers<'b>,
 }
 
-impl<'b> HttpRequest<'b> {
-    /// The method, in the case in which it was sent.
-    #[must_use]
-    pub const fn method(&self) -> &'b str {
-        ascii(self.method)
-    }
-
-    /// The request target as it was sent (RFC 9112 section 3.2).
-    #[must_use]
-    pub const fn target(&self) -> &'b str {
-        self.target
-    }
-
-    /// The version of HTTP.
-    #[must_use]
-    pub const fn version(&self) -> HttpVersion {
-        self.version
-    }
-
-    /// The header fields, in their order.
-    #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        first_value(self.headers, name)
-    }
-
+impl HttpRequest<'_> {
     /// Writes a response, without its body to a HEAD request. After it, the server closes the connection.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written.
-    pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        response.write(self.method == b"HEAD", out)
+    /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written.
+    pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
+        response.write(self.method == "HEAD", out)
     }
 }
 
@@ -257,18 +229,6 @@ impl<'b> Upgrade<'b> {
         self.resource
     }
 
-    /// The header fields, in their order.
-    #[must_use]
-    pub fn headers(&self) -> Headers<'b> {
-        self.request.headers()
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.request.header(name)
-    }
-
     /// The host, with a port where the client named one: that of the target where it is an absolute address (RFC 9112
     /// section 3.2.2), else the value of `Host`.
     #[must_use]
@@ -276,36 +236,7 @@ impl<'b> Upgrade<'b> {
         self.host
     }
 
-    /// The value of `Origin`: browsers always send it, other clients need not (RFC 6455 section 4.1).
-    #[must_use]
-    pub const fn origin(&self) -> Option<&'b [u8]> {
-        self.request.origin()
-    }
-
-    /// Whether the request's origin is one of `allowed`; one without an origin is not. See [`OriginPolicy`] for how
-    /// origins compare and for the other choice.
-    #[must_use]
-    pub fn origin_allowed(&self, allowed: &[&str]) -> bool {
-        OriginPolicy::only(allowed).allows(self.origin())
-    }
-
-    /// The subprotocols that the client offers, in its order of preference.
-    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
-        self.request.subprotocols()
-    }
-
-    /// The extensions that the client offers, in its order of preference.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + use<'b> {
-        self.request.extensions()
-    }
-
-    /// The first of `supported`, which is in the server's order of preference, that the client offers.
-    #[must_use]
-    pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
-        self.request.choose_subprotocol(supported)
-    }
-
-    /// The request without its HTTP/1.1 head, as requests of other HTTP versions and libraries have it.
+    /// What the client asks for, in its header fields: the origin, subprotocols and extensions, and the fields themselves.
     #[must_use]
     pub const fn request(&self) -> &ValidRequest<'b, Headers<'b>> {
         &self.request
@@ -315,12 +246,13 @@ impl<'b> Upgrade<'b> {
     /// once.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written, and the request can still be answered.
+    /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written, and the request can still be
+    /// answered.
     pub fn accept(
         &self,
         options: &AcceptOptions<'_>,
         out: &mut (impl Output + ?Sized),
-    ) -> Result<Connection<Server>, WriteError> {
+    ) -> Result<Connection<Server>, RequestError> {
         let response = self.request.accept(options)?;
         write_accept(&response, out)?;
         Ok(response.into_connection(&self.limits))
@@ -329,8 +261,9 @@ impl<'b> Upgrade<'b> {
     /// Writes a response that refuses the handshake. After it, the server closes the connection.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written, and the request can still be answered.
-    pub fn reject(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
+    /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written, and the request can still be
+    /// answered.
+    pub fn reject(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
         response.write(false, out)
     }
 }

@@ -116,8 +116,8 @@ impl<'a> WebSocketUri<'a> {
 
 /// A resource name (RFC 6455 section 3): path and query, starting with `/`.
 ///
-/// It is not a `&str` since the slash of an empty path is not there to be borrowed: see [`Display`](fmt::Display),
-/// [`as_str`](Self::as_str), and the comparison with `&str`.
+/// It is not a `&str` since the slash of an empty path is not there to be borrowed: see [`Display`](fmt::Display) and the
+/// comparison with `&str`.
 #[derive(Clone, Copy)]
 pub struct ResourceName<'a> {
     /// Whether the path is empty, so that its slash has to be added.
@@ -144,16 +144,6 @@ impl<'a> ResourceName<'a> {
         let (authority, resource) = split_resource(rest);
         Authority::parse(authority).ok()?;
         Some((Some(authority), resource))
-    }
-
-    /// The name in one piece: `None` when there is a query after an empty path.
-    #[must_use]
-    pub const fn as_str(&self) -> Option<&'a str> {
-        match (self.slash, self.rest.is_empty()) {
-            (false, _) => Some(self.rest),
-            (true, true) => Some("/"),
-            (true, false) => None,
-        }
     }
 
     /// The path, without the query.

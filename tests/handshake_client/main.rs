@@ -14,8 +14,8 @@ mod responses;
 use sockless::buffer::{ReadBuffer, SliceOutput, Storage};
 use sockless::connection::Extensions;
 use sockless::handshake::{
-    AcceptOptions, ClientHandshake, ConnectOptions, HandshakeError as E, HttpVersion, Key, Misuse, Request, Response,
-    ServerHandshake, SubprotocolPolicy, ValidRequest, WebSocketUri, WriteError,
+    AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HandshakeError as E, HttpVersion, Key, Misuse,
+    Request, Response, ServerHandshake, ValidRequest, WebSocketUri,
 };
 use sockless::limits::Limits;
 use sockless::message::Event;
@@ -125,7 +125,7 @@ fn run_in<S: Storage>(
                         let subprotocol = accepted.subprotocol().map(str::to_owned);
                         let extensions = accepted.extensions().map(|extension| extension.to_string()).collect();
                         let fields = accepted.headers().count();
-                        let _connection = accepted.into_connection(sample);
+                        let _connection = accepted.into_connection(sample, limits);
                         Seen::Open {
                             subprotocol,
                             extensions,
@@ -133,10 +133,15 @@ fn run_in<S: Storage>(
                             rest: Vec::new(),
                         }
                     }
-                    Response::Rejected(rejected) => Seen::Rejected {
-                        status: rejected.status(),
-                        reason: rejected.reason().to_vec(),
-                        fields: rejected.headers().count(),
+                    Response::Rejected {
+                        status,
+                        reason,
+                        headers,
+                        ..
+                    } => Seen::Rejected {
+                        status,
+                        reason: reason.to_vec(),
+                        fields: headers.count(),
                         rest: Vec::new(),
                     },
                 };
@@ -213,16 +218,23 @@ fn section_1_2_and_1_3_the_example() {
     };
     assert_eq!(accepted.subprotocol(), Some("chat"));
     assert_eq!(accepted.extensions().count(), 0);
-    assert_eq!(accepted.header("upgrade"), Some(b"websocket".as_slice()));
+    assert_eq!(accepted.headers().get("upgrade"), Some(b"websocket".as_slice()));
     assert_eq!(input.unread(), b"\x81\x00");
     assert_eq!(handshake.end_of_stream(), Ok(()));
 }
 
 #[test]
 fn section_1_3_the_key() {
+    let sent = |key: &Key| {
+        let options = ConnectOptions::new();
+        let mut fields = options.fields(Some(key)).unwrap();
+        let key = fields.find(|(name, _)| *name == "Sec-WebSocket-Key");
+        key.map(|(_, value)| value.to_string()).unwrap()
+    };
     let key = Key::generate(&mut sample);
-    assert_eq!(key.as_str(), "dGhlIHNhbXBsZSBub25jZQ==");
-    assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_eq!(sent(&key), "dGhlIHNhbXBsZSBub25jZQ==");
+    // The key is the client's own until the handshake is over: it is not shown where things are logged.
+    assert_eq!(format!("{key:?}"), "Key { .. }");
     // Section 4.1 says that the bytes 1 to 16 are AQIDBAUGBwgJCgsMDQ4PEC==; encoders leave the unused bits zero.
     let mut counted = 0;
     let key = Key::generate(&mut |bytes: &mut [u8]| {
@@ -231,13 +243,6 @@ fn section_1_3_the_key() {
             *byte = counted;
         }
     });
-    assert_eq!((key.as_str(), counted), ("AQIDBAUGBwgJCgsMDQ4PEA==", 16));
-    assert!(Key::parse(b"AQIDBAUGBwgJCgsMDQ4PEC==").is_some());
-    // The key is the client's own until the handshake is over: it is not shown where things are logged.
-    assert_eq!(format!("{key:?}"), "Key { .. }");
-    let key = Key::generate(&mut sample);
-    assert_eq!(
-        format!("{:?}", key.accept()),
-        "AcceptKey(\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\")"
-    );
+    assert_eq!(sent(&key), "AQIDBAUGBwgJCgsMDQ4PEA==");
+    assert_eq!(counted, 16);
 }

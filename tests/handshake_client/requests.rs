@@ -91,7 +91,7 @@ fn section_4_1_the_callers_input_cannot_forge() {
     for (options, misuse) in cases {
         let mut out = Vec::new();
         let result = ClientHandshake::start(&uri, &options, &mut sample, &Limits::default(), &mut out);
-        assert_eq!(result.err(), Some(WriteError::Misuse(misuse)), "{options:?}");
+        assert_eq!(result.err(), Some(ConnectError::Misuse(misuse)), "{options:?}");
         assert!(out.is_empty());
     }
 }
@@ -104,7 +104,7 @@ fn a_full_output_loses_nothing() {
     for room in 0..expected.len() {
         let mut out = SliceOutput::new(&mut memory[..room]);
         let result = ClientHandshake::start(&uri, &ASKED, &mut sample, &Limits::default(), &mut out);
-        let Err(WriteError::OutputFull(full)) = result else {
+        let Err(ConnectError::OutputFull(full)) = result else {
             panic!()
         };
         assert_eq!((full.needed, out.as_bytes()), (expected.len(), b"".as_slice()));

@@ -146,7 +146,7 @@ fn a_full_output_loses_nothing() {
         let mut memory = vec![0; expected.len()];
         for room in 0..expected.len() {
             let mut out = SliceOutput::new(&mut memory[..room]);
-            let Err(WriteError::OutputFull(full)) = upgrade.accept(&AcceptOptions::new(), &mut out) else {
+            let Err(RequestError::OutputFull(full)) = upgrade.accept(&AcceptOptions::new(), &mut out) else {
                 panic!()
             };
             assert_eq!((full.needed, out.as_bytes()), (expected.len(), b"".as_slice()));

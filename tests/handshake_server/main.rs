@@ -17,8 +17,8 @@ use proptest::test_runner::FileFailurePersistence;
 use sockless::buffer::{OutputFull, ReadBuffer, SliceOutput, Storage};
 use sockless::connection::Extensions;
 use sockless::handshake::{
-    AcceptOptions, HandshakeError as E, HttpResponse, HttpVersion, Misuse, OriginPolicy, Request, RequestError,
-    ServerHandshake, Upgrade, ValidRequest, WriteError,
+    AcceptOptions, ConnectError, HandshakeError as E, HttpResponse, HttpVersion, Misuse, OriginPolicy, Request,
+    RequestError, ServerHandshake, Upgrade, ValidRequest,
 };
 use sockless::limits::Limits;
 
@@ -148,9 +148,9 @@ fn run_in<S: Storage>(
                 let (upgrade, method, target, fields) = match &request {
                     Request::Upgrade(upgrade) => {
                         upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
-                        (true, "GET", upgrade.target(), fields(upgrade.headers()))
+                        (true, "GET", upgrade.target(), fields(upgrade.request().headers()))
                     }
-                    Request::Http(http) => (false, http.method(), http.target(), fields(http.headers())),
+                    Request::Http(http) => (false, http.method, http.target, fields(http.headers)),
                 };
                 let (method, target) = (method.to_owned(), target.to_owned());
                 // What follows the head lies where the connection looks, and is left there.
