@@ -17,7 +17,7 @@ pub(crate) fn zeros(key: &mut [u8]) {
 
 pub(crate) fn keys(key: &mut [u8]) {
     for (at, byte) in key.iter_mut().enumerate() {
-        *byte = 0xa5 ^ (at as u8 * 77);
+        *byte = 0xa5 ^ (at as u8).wrapping_mul(77);
     }
 }
 
