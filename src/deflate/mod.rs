@@ -26,6 +26,9 @@ mod shell;
 mod tx;
 mod zlib;
 
+#[cfg(test)]
+mod tests;
+
 pub use agreement::DeflateAgreement;
 pub use broadcast::{Broadcast, BroadcastMessage};
 pub(crate) use compression::Compression;
