@@ -42,7 +42,13 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Exit> {
     let (mut options, mut place) = (DeflateOptions::new(), None);
-    let names = ["send-window", "receive-window", "send-takeover", "receive-takeover", "level"];
+    let names = [
+        "send-window",
+        "receive-window",
+        "send-takeover",
+        "receive-takeover",
+        "level",
+    ];
     arguments(HELP, &names, |name, value| {
         let number = || value.parse::<u8>().map_err(|_| format!("'{value}' is not a number"));
         options = match name {
@@ -92,10 +98,19 @@ fn call(address: &str, options: DeflateOptions) -> Outcome {
     let offer = options.offer();
     let offers = [offer.as_str()];
     let connect_options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
-    let limits = Limits::default().with_max_message_len(64 << 20).with_max_frame_len(64 << 20);
+    let limits = Limits::default()
+        .with_max_message_len(64 << 20)
+        .with_max_frame_len(64 << 20);
     let handshake = BufferedClientHandshake::start(&uri, &connect_options, entropy, &limits)?.with_deflate(options);
     let mut ws = handshake.complete(&mut stream)?;
-    println!("compression: {}", if ws.compression_memory().is_some() { "agreed" } else { "declined" });
+    println!(
+        "compression: {}",
+        if ws.compression_memory().is_some() {
+            "agreed"
+        } else {
+            "declined"
+        }
+    );
 
     let text = "{\"symbol\":\"SOCK\",\"price\":12.5,\"name\":\"Zürich 東京 🙂\"},".repeat(20);
     let noise: Vec<u8> = {
@@ -119,16 +134,15 @@ fn call(address: &str, options: DeflateOptions) -> Outcome {
         while ws.next_event()?.is_some() {}
     }
     let record = ws.close_record();
-    if record.is_clean() { Ok(()) } else { Err(record.to_string().into()) }
+    if record.is_clean() {
+        Ok(())
+    } else {
+        Err(record.to_string().into())
+    }
 }
 
 /// Sends a message, in parts if there are several, and waits for the same to come back.
-fn check<R: Role>(
-    ws: &mut BufferedConnection<R>,
-    stream: &mut TcpStream,
-    message: Event<'_>,
-    parts: usize,
-) -> Outcome {
+fn check<R: Role>(ws: &mut BufferedConnection<R>, stream: &mut TcpStream, message: Event<'_>, parts: usize) -> Outcome {
     let mut tx = ws.tx();
     match message {
         Event::Text(text) if parts == 1 => tx.text(text)?,

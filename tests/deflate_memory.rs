@@ -47,7 +47,9 @@ fn frame(first: u8, message: &[u8]) -> Vec<u8> {
 
 /// The most bytes that were held while the frame was received whole, beside the read buffer.
 fn peak(bytes: &[u8], limit: u64, chunks: bool) -> (usize, Option<Failure>) {
-    let limits = Limits::default().with_max_message_len(limit).with_max_frame_len(u64::MAX / 2);
+    let limits = Limits::default()
+        .with_max_message_len(limit)
+        .with_max_frame_len(u64::MAX / 2);
     let options = DeflateOptions::new().with_receive_takeover(false);
     let mut input = ReadBuffer::new();
     input.extend(bytes).unwrap();
@@ -94,10 +96,16 @@ fn a_bomb_holds_no_more_than_the_limit_and_the_scratch() {
             assert!(held <= most, "{held} bytes held for {len} of {limit}, more than {most}");
             let (held, failure) = peak(&bytes, limit as u64, true);
             assert_eq!(failure.is_some(), fails);
-            assert!(held <= SCRATCH + engine + window, "{held} bytes held in chunks for {len} of {limit}");
+            assert!(
+                held <= SCRATCH + engine + window,
+                "{held} bytes held in chunks for {len} of {limit}"
+            );
         }
     }
-    println!("16 KiB to 16 MiB: {} bytes on the wire", frame(0xc2, &vec![0; 16 << 20]).len());
+    println!(
+        "16 KiB to 16 MiB: {} bytes on the wire",
+        frame(0xc2, &vec![0; 16 << 20]).len()
+    );
 }
 
 /// Text like a service's messages.
@@ -117,7 +125,13 @@ fn text(seed: usize, len: usize) -> Vec<u8> {
 fn memory_is_what_the_formula_says() {
     const COUNT: usize = 1_000;
     for (name, options, kept) in [
-        ("no takeover", DeflateOptions::new().with_send_takeover(false).with_receive_takeover(false), 0),
+        (
+            "no takeover",
+            DeflateOptions::new()
+                .with_send_takeover(false)
+                .with_receive_takeover(false),
+            0,
+        ),
         ("4 KiB + 4 KiB", DeflateOptions::small(), 8 << 10),
         ("32 KiB + 4 KiB", DeflateOptions::new(), 36 << 10),
         (
@@ -152,9 +166,15 @@ fn memory_is_what_the_formula_says() {
         let own = size_of::<DeflateConnection<Server>>();
         let held = info.bytes_current as usize;
         let formula = COUNT * (own + kept) + thread;
-        println!("{name}: {} bytes a connection ({own} its own), {thread} a thread", held.saturating_sub(thread) / COUNT);
+        println!(
+            "{name}: {} bytes a connection ({own} its own), {thread} a thread",
+            held.saturating_sub(thread) / COUNT
+        );
         assert_eq!(sum, COUNT * kept, "{name}: what is told");
-        assert!(held.abs_diff(formula) <= formula / 1000 + 256, "{name}: {held} held, {formula} by the formula");
+        assert!(
+            held.abs_diff(formula) <= formula / 1000 + 256,
+            "{name}: {held} held, {formula} by the formula"
+        );
     }
 }
 

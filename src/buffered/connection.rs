@@ -96,7 +96,11 @@ impl<R: Role> BufferedConnection<R> {
             let received = deflate.receive(&mut self.connection, &mut self.input, &mut self.output);
             return told(received, over, BufferedTx::of);
         }
-        told(self.connection.receive(&mut self.input, &mut self.output), over, BufferedTx::new)
+        told(
+            self.connection.receive(&mut self.input, &mut self.output),
+            over,
+            BufferedTx::new,
+        )
     }
 
     /// Whether nothing is left to do with the transport.

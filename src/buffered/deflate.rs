@@ -38,7 +38,11 @@ impl<R: Role> BufferedConnection<R> {
             deflate,
         } = self;
         match deflate {
-            Some(deflate) => told(deflate.receive_with(connection, input, output, engines), over, BufferedTx::of),
+            Some(deflate) => told(
+                deflate.receive_with(connection, input, output, engines),
+                over,
+                BufferedTx::of,
+            ),
             None => told(connection.receive(input, output), over, BufferedTx::new),
         }
     }

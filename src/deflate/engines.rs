@@ -157,7 +157,13 @@ impl ReceiveEngines {
 impl SendEngines {
     /// Compresses `input` in no more than `room` bytes, as
     /// [`Deflater::deflate`]. `None` if it does not fit, or if there is no memory.
-    pub(super) fn deflate(&mut self, setting: Setting, history: [&[u8]; 2], input: &[u8], room: usize) -> Option<&[u8]> {
+    pub(super) fn deflate(
+        &mut self,
+        setting: Setting,
+        history: [&[u8]; 2],
+        input: &[u8],
+        room: usize,
+    ) -> Option<&[u8]> {
         let at = match self.deflaters.iter().position(|deflater| deflater.setting == setting) {
             Some(at) => at,
             None => {

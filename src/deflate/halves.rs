@@ -95,7 +95,10 @@ impl<R: Role> DeflateReceiver<R> {
                 let (_, at) = self.receiver.take_whole(whole, input);
                 at.start
             };
-            return Ok(Some(Found::Message(whole.kind, end.saturating_sub(whole.payload_len)..end)));
+            return Ok(Some(Found::Message(
+                whole.kind,
+                end.saturating_sub(whole.payload_len)..end,
+            )));
         }
         self.receiver.find(input)
     }
@@ -116,7 +119,8 @@ impl<R: Role> DeflateReceiver<R> {
         match (&step, self.receiver.in_compressed()) {
             (Step::LeftCompressed, Some((kind, fin))) => {
                 let receiver = &mut self.receiver;
-                self.receiving.inflate_chunk(receiver, &mut engines.receive, input, kind, fin)
+                self.receiving
+                    .inflate_chunk(receiver, &mut engines.receive, input, kind, fin)
             }
             _ => Ok(step.event(&self.receiver)),
         }
@@ -167,7 +171,7 @@ impl<R: Role> DeflateSender<R> {
 
     /// The memory that it holds beside its own size, in bytes.
     #[must_use]
-    pub const fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.sending.memory()
     }
 }

@@ -32,7 +32,7 @@ impl History {
     }
 
     /// The memory that it holds, in bytes.
-    pub(super) const fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         self.ring.capacity()
     }
 

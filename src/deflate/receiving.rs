@@ -48,11 +48,9 @@ impl Skipped {
         match step {
             Step::NeedInput => Self::NeedInput,
             Step::Control(control, payload) => Self::Control(control, payload.map(|payload| payload.len())),
-            Step::LeftCompressed
-            | Step::Text(..)
-            | Step::SplitChar(_)
-            | Step::Binary(..)
-            | Step::Compressed(..) => Self::Chunk,
+            Step::LeftCompressed | Step::Text(..) | Step::SplitChar(_) | Step::Binary(..) | Step::Compressed(..) => {
+                Self::Chunk
+            }
         }
     }
 }
@@ -62,7 +60,6 @@ const USUAL_RATIO: usize = 4;
 
 /// How many bytes of payload are unmasked at a time.
 const BLOCK: usize = 1 << 10;
-
 
 impl Receiving {
     /// Nothing has been received. Without an agreement nothing compressed will be.
@@ -76,7 +73,10 @@ impl Receiving {
 
     /// The memory that it holds, in bytes.
     pub(super) fn memory(&self) -> usize {
-        let stream = self.stream.as_ref().map_or(0, |_| size_of::<Stream>() + Inflater::MEMORY);
+        let stream = self
+            .stream
+            .as_ref()
+            .map_or(0, |_| size_of::<Stream>() + Inflater::MEMORY);
         self.history.memory() + stream
     }
 
@@ -282,7 +282,10 @@ impl Receiving {
             made += progress.made;
             stream.len = stream.len.saturating_add(progress.made as u64);
             if stream.len > receiver.max_message_len {
-                return Ok((made.saturating_sub(1), End::Failed(LimitExceeded::MessageTooLong.into())));
+                return Ok((
+                    made.saturating_sub(1),
+                    End::Failed(LimitExceeded::MessageTooLong.into()),
+                ));
             }
             stream.output_full = progress.outcome == Outcome::OutputFull;
             let end = match progress.outcome {

@@ -84,8 +84,15 @@ impl Sending {
         if message.setting.window_bits > self.window_bits {
             return InStep::TooFar;
         }
-        let has = self.membership.as_ref().filter(|membership| membership.reaches(message));
-        let has = if self.takeover { has.map_or(0, |membership| membership.len) } else { 0 };
+        let has = self
+            .membership
+            .as_ref()
+            .filter(|membership| membership.reaches(message));
+        let has = if self.takeover {
+            has.map_or(0, |membership| membership.len)
+        } else {
+            0
+        };
         if has >= message.needs { InStep::Yes } else { InStep::No }
     }
 
@@ -107,7 +114,7 @@ impl Sending {
     }
 
     /// The memory that it holds, in bytes.
-    pub(super) const fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         self.history.memory()
     }
 
@@ -142,7 +149,11 @@ impl Sending {
         let room = Deflater::room_for(part.len());
         let compressed = engines.deflate(setting, self.history.parts(), part, room)?;
         // "All fragments [...] except for the last one" keep their tail (RFC 7692 section 7.2.1, and the example of 7.2.3.1).
-        if fin { compressed.strip_suffix(&TAIL) } else { Some(compressed) }
+        if fin {
+            compressed.strip_suffix(&TAIL)
+        } else {
+            Some(compressed)
+        }
     }
 
     /// A message, or a part of one, was sent compressed.

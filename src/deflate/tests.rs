@@ -64,7 +64,11 @@ fn both_windows_are_equal_after_any_mix_of_messages() {
                 {}
             } else {
                 input.extend(&out).unwrap();
-                while client.receive(&mut input, &mut nothing, &mut engines).unwrap().is_some() {}
+                while client
+                    .receive(&mut input, &mut nothing, &mut engines)
+                    .unwrap()
+                    .is_some()
+                {}
             }
             let (sent, received) = (server.shell.sending.history(), client.shell.receiving.history());
             assert!(received.ends_with(&sent), "{bits} {takeover}");

@@ -29,10 +29,8 @@ impl<'a, R, O: ?Sized> DeflateTx<'a, R, O> {
     /// A handle that compresses where that was agreed.
     #[inline(always)]
     pub(super) fn new(tx: Tx<'a, R, O>, sending: &'a mut Sending, engines: &'a mut SendEngines) -> Self {
-        let compressor = match sending.setting {
-            Some(_) => Some(Compressor { sending, engines }),
-            None => None,
-        };
+        let agreed = sending.setting.is_some();
+        let compressor = agreed.then_some(Compressor { sending, engines });
         Self { tx, compressor }
     }
 
@@ -191,7 +189,6 @@ impl<'a, R: Role, O: Output + ?Sized> DeflateTx<'a, R, O> {
     pub fn reply(&mut self, reply: &Reply) -> Result<(), SendError> {
         self.tx.reply(reply)
     }
-
 }
 
 impl Compressor<'_> {

@@ -76,7 +76,9 @@ impl Inflater {
             taken = to_len(self.0.total_in() - start_in);
             made = to_len(self.0.total_out() - start_out);
             let state = match status {
-                Ok(Status::Ok) if (taken, made) != (before_in, before_out) && taken < input.len() && made < output.len() => {
+                Ok(Status::Ok)
+                    if (taken, made) != (before_in, before_out) && taken < input.len() && made < output.len() =>
+                {
                     continue;
                 }
                 Ok(Status::Ok | Status::BufError) => StreamState::Open,

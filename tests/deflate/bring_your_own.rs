@@ -21,8 +21,13 @@ impl Inflater {
     /// Inflates and hands out each piece.
     fn inflate(&mut self, mut data: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), TINFLStatus> {
         loop {
-            let (status, taken, made) =
-                decompress(&mut self.state, data, &mut self.window, self.at, TINFL_FLAG_HAS_MORE_INPUT);
+            let (status, taken, made) = decompress(
+                &mut self.state,
+                data,
+                &mut self.window,
+                self.at,
+                TINFL_FLAG_HAS_MORE_INPUT,
+            );
             take(&self.window[self.at..self.at + made]);
             self.at = (self.at + made) % self.window.len();
             data = &data[taken..];
@@ -51,8 +56,7 @@ fn another_inflater_without_an_allocator() {
         }
     }
 
-    let mut ws = Connection::new(Server, &Limits::default())
-        .with_extensions(Extensions::NONE.with_compression(true));
+    let mut ws = Connection::new(Server, &Limits::default()).with_extensions(Extensions::NONE.with_compression(true));
     let mut inflater = Inflater {
         state: DecompressorOxide::new(),
         window: [0; 32 << 10],

@@ -74,8 +74,18 @@ fn members_join_and_leave_and_are_written_to_privately() {
             if member.subscribed {
                 let before = out.len();
                 let mut none = sockless::buffer::SliceOutput::new(&mut []);
-                assert!(member.server.tx(&mut none, &mut engines).broadcast(&mut message).is_err());
-                member.server.tx(&mut out, &mut engines).broadcast(&mut message).unwrap();
+                assert!(
+                    member
+                        .server
+                        .tx(&mut none, &mut engines)
+                        .broadcast(&mut message)
+                        .is_err()
+                );
+                member
+                    .server
+                    .tx(&mut out, &mut engines)
+                    .broadcast(&mut message)
+                    .unwrap();
                 member.expected.push(Got::Text(text.clone()));
                 deliveries += 1;
                 wire += out.len() - before;
@@ -90,7 +100,10 @@ fn members_join_and_leave_and_are_written_to_privately() {
     for member in &members {
         assert_eq!(member.got, member.expected);
     }
-    println!("{deliveries} deliveries, {:.1} % of the size", 100.0 * wire as f64 / text_len as f64);
+    println!(
+        "{deliveries} deliveries, {:.1} % of the size",
+        100.0 * wire as f64 / text_len as f64
+    );
 }
 
 /// Nearly all members get the same bytes: the message is compressed once, twice at most.
@@ -109,7 +122,11 @@ fn all_members_in_step_share_the_bytes() {
             .iter_mut()
             .map(|member| {
                 let mut out = Vec::new();
-                member.server.tx(&mut out, &mut engines).broadcast(&mut message).unwrap();
+                member
+                    .server
+                    .tx(&mut out, &mut engines)
+                    .broadcast(&mut message)
+                    .unwrap();
                 out
             })
             .collect();

@@ -36,7 +36,9 @@ fn open(server: Option<DeflateOptions>, client: Option<DeflateOptions>) -> (Ends
     connect.buffers().0.extend(&response).unwrap();
     let client = connect.connect().unwrap().unwrap();
     let response = String::from_utf8(response).unwrap();
-    let agreed = response.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+    let agreed = response
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
     ((server, client), agreed.unwrap_or_default().to_owned())
 }
 
@@ -164,7 +166,9 @@ fn a_machine_is_taken_apart() {
     let bytes = client.output().to_vec();
     assert!(bytes.len() < 100, "it refers to what was sent before");
     input.extend(&bytes).unwrap();
-    let Some(Event::Text(got)) = receiver.receive(&mut input, &mut engines).unwrap() else { panic!() };
+    let Some(Event::Text(got)) = receiver.receive(&mut input, &mut engines).unwrap() else {
+        panic!()
+    };
     assert_eq!(got, text);
     let got = got.to_owned();
     sender.tx(&mut output, &mut engines).text(&got).unwrap();
@@ -201,7 +205,10 @@ fn a_client_refuses_what_does_not_suit() {
         server.buffers().0.extend(request.as_bytes()).unwrap();
         let server = server.accept(&AcceptOptions::new()).unwrap().unwrap();
         let response = String::from_utf8(server.output().to_vec()).unwrap();
-        let accept = response.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Accept: ")).unwrap();
+        let accept = response
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Accept: "))
+            .unwrap();
         let response = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Extensions: {answer}\r\n\r\n"

@@ -213,7 +213,18 @@ impl Random {
     /// Text like a service's messages, with characters of two, three and four bytes.
     pub(crate) fn text(&mut self, len: usize) -> String {
         const WORDS: [&str; 12] = [
-            "{\"id\":", "\"name\":\"", "Zürich", "price", "東京", "🙂", "true,", "null,", "0.25", "\"},", "status", " ",
+            "{\"id\":",
+            "\"name\":\"",
+            "Zürich",
+            "price",
+            "東京",
+            "🙂",
+            "true,",
+            "null,",
+            "0.25",
+            "\"},",
+            "status",
+            " ",
         ];
         let mut text = String::new();
         while text.len() < len {

@@ -80,7 +80,10 @@ fn a_last_block_may_stand_anywhere() {
     assert_eq!(verdict(&LAST_HELLO).as_deref(), Ok("Hello"));
     assert_eq!(verdict(&[LAST_HELLO, HELLO].concat()).as_deref(), Ok("HelloHello"));
     // The empty block at the end has BFINAL itself.
-    assert_eq!(verdict(&[&HELLO[..], &[0, 0, 0xff, 0xff, 1]].concat()).as_deref(), Ok("Hello"));
+    assert_eq!(
+        verdict(&[&HELLO[..], &[0, 0, 0xff, 0xff, 1]].concat()).as_deref(),
+        Ok("Hello")
+    );
 }
 
 /// The window survives the end of a stream: the back reference of section 7.2.3.2 behind a block with BFINAL.

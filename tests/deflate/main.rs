@@ -11,8 +11,8 @@
     reason = "test code: a panic here is a failing test"
 )]
 
-mod broadcast;
 mod bring_your_own;
+mod broadcast;
 mod buffered;
 mod common;
 mod end_of_message;

@@ -161,7 +161,13 @@ impl Model {
         Ok(())
     }
 
-    fn compressed(&mut self, bits: &mut Bits<'_>, out: &mut Vec<u8>, literals: &Code, distances: &Code) -> Result<(), Bad> {
+    fn compressed(
+        &mut self,
+        bits: &mut Bits<'_>,
+        out: &mut Vec<u8>,
+        literals: &Code,
+        distances: &Code,
+    ) -> Result<(), Bad> {
         loop {
             let symbol = literals.symbol(bits)?;
             let len = match symbol {

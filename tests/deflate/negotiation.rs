@@ -112,7 +112,10 @@ fn what_a_server_answers() {
             ("permessage-deflate; server_max_window_bits=-10", DECLINED),
             ("permessage-deflate; server_max_window_bits=10.0", DECLINED),
             ("permessage-deflate; server_max_window_bits=0xa", DECLINED),
-            ("permessage-deflate; server_max_window_bits=1000000000000000000000", DECLINED),
+            (
+                "permessage-deflate; server_max_window_bits=1000000000000000000000",
+                DECLINED,
+            ),
             ("permessage-deflate; server_max_window_bits=266", DECLINED),
             ("permessage-deflate; server_max_window_bits=ten", DECLINED),
             ("permessage-deflate; client_max_window_bits=7", DECLINED),
@@ -122,11 +125,26 @@ fn what_a_server_answers() {
             ("permessage-deflate; server_no_context_takeover=1", DECLINED),
             ("permessage-deflate; server_no_context_takeover=true", DECLINED),
             ("permessage-deflate; client_no_context_takeover=x", DECLINED),
-            ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", DECLINED),
-            ("permessage-deflate; client_no_context_takeover; client_no_context_takeover", DECLINED),
-            ("permessage-deflate; server_max_window_bits=10; server_max_window_bits=10", DECLINED),
-            ("permessage-deflate; client_max_window_bits; client_max_window_bits", DECLINED),
-            ("permessage-deflate; client_max_window_bits; client_max_window_bits=10", DECLINED),
+            (
+                "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+                DECLINED,
+            ),
+            (
+                "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+                DECLINED,
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=10; server_max_window_bits=10",
+                DECLINED,
+            ),
+            (
+                "permessage-deflate; client_max_window_bits; client_max_window_bits",
+                DECLINED,
+            ),
+            (
+                "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+                DECLINED,
+            ),
             ("permessage-deflate; unknown", DECLINED),
             ("permessage-deflate; level=9", DECLINED),
             ("permessage-deflate; Server_no_context_takeover", DECLINED),
@@ -304,7 +322,10 @@ fn how_a_client_judges_the_answer() {
                 "permessage-deflate; server_no_context_takeover",
                 Err(E::WindowNotAnswered),
             ),
-            ("permessage-deflate; server_max_window_bits=10", Err(E::TakeoverNotAnswered)),
+            (
+                "permessage-deflate; server_max_window_bits=10",
+                Err(E::TakeoverNotAnswered),
+            ),
             (
                 "permessage-deflate; server_no_context_takeover; server_max_window_bits=11",
                 Err(E::WindowNotAnswered),

@@ -68,7 +68,9 @@ fn undici_cve_2026_2229_window_bits_out_of_range() {
     use sockless::handshake::Extension;
     for bits in ["0", "7", "16", "99", "255", "256", "4294967297", "-1", ""] {
         let answer = format!("permessage-deflate; server_max_window_bits={bits}");
-        let Some(answer) = Extension::parse(&answer) else { continue };
+        let Some(answer) = Extension::parse(&answer) else {
+            continue;
+        };
         assert!(DeflateOptions::new().judge([answer]).is_err());
     }
 }
@@ -159,7 +161,10 @@ fn sockudo_14_a_message_that_is_skipped() {
 #[test]
 fn yawc_7_extra_bytes_at_the_end() {
     let bytes = masked(0xc1, &[&HELLO[..], &[0, 0, 0xff, 0xff, 0x00]].concat());
-    assert_eq!(receive(&mut plain_server(), &bytes, 9, &mut Engines::new()).0, [text("Hello")]);
+    assert_eq!(
+        receive(&mut plain_server(), &bytes, 9, &mut Engines::new()).0,
+        [text("Hello")]
+    );
     let bytes = masked(0xc1, &[&HELLO[..], b"x"].concat());
     assert!(receive(&mut plain_server(), &bytes, 9, &mut Engines::new()).1.is_some());
 }
@@ -168,11 +173,20 @@ fn yawc_7_extra_bytes_at_the_end() {
 #[test]
 fn bun_34105_beast_923_a_block_with_bfinal() {
     let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
-    let bytes = [masked(0xc1, &last), masked(0xc1, &AGAIN), masked(0xc1, &last), masked(0xc1, &[0])].concat();
+    let bytes = [
+        masked(0xc1, &last),
+        masked(0xc1, &AGAIN),
+        masked(0xc1, &last),
+        masked(0xc1, &[0]),
+    ]
+    .concat();
     let expected = vec![text("Hello"), text("Hello"), text("Hello"), text("")];
     for cut in [1, 5, 100] {
         let mut engines = Engines::new();
-        assert_eq!(receive(&mut plain_server(), &bytes, cut, &mut engines), (expected.clone(), None));
+        assert_eq!(
+            receive(&mut plain_server(), &bytes, cut, &mut engines),
+            (expected.clone(), None)
+        );
         let (got, open, failure) = receive_chunks(&mut plain_server(), &bytes, cut, &mut engines);
         assert_eq!((got, open, failure), (expected.clone(), None, None));
     }
@@ -197,10 +211,16 @@ fn node_14847_bun_38632_websockets_1757_a_window_of_8_bits() {
             for (_, payload) in frames(&out) {
                 assert_eq!(model.message(&payload).unwrap(), message.as_bytes());
             }
-            assert_eq!(receive(&mut client, &out, 999, &mut engines), (vec![text(&message)], None));
+            assert_eq!(
+                receive(&mut client, &out, 999, &mut engines),
+                (vec![text(&message)], None)
+            );
             let mut out = Vec::new();
             client.tx(&mut out, &mut engines).text(&message).unwrap();
-            assert_eq!(receive(&mut server, &out, 999, &mut engines), (vec![text(&message)], None));
+            assert_eq!(
+                receive(&mut server, &out, 999, &mut engines),
+                (vec![text(&message)], None)
+            );
         }
         assert!(model.farthest <= 1 << bits);
     }
@@ -239,10 +259,19 @@ fn intel_zlib_31_no_distance_beyond_the_window() {
 /// machinezone/IXWebSocket#167, netty#9512: the empty message.
 #[test]
 fn ixwebsocket_167_netty_9512_the_empty_message() {
-    let bytes = [masked(0xc1, &[0]), masked(0xc1, &HELLO), masked(0xc2, &[0]), masked(0xc1, &AGAIN)].concat();
+    let bytes = [
+        masked(0xc1, &[0]),
+        masked(0xc1, &HELLO),
+        masked(0xc2, &[0]),
+        masked(0xc1, &AGAIN),
+    ]
+    .concat();
     let expected = [text(""), text("Hello"), Got::Binary(vec![]), text("Hello")];
     assert_eq!(receive(&mut plain_server(), &bytes, 2, &mut Engines::new()).0, expected);
-    assert_eq!(receive_chunks(&mut plain_server(), &bytes, 2, &mut Engines::new()).0, expected);
+    assert_eq!(
+        receive_chunks(&mut plain_server(), &bytes, 2, &mut Engines::new()).0,
+        expected
+    );
     // What we send.
     let (mut server, mut client) = pair(&DeflateOptions::new().with_threshold(0));
     let (mut out, mut engines) = (Vec::new(), Engines::new());
@@ -304,7 +333,10 @@ fn bun_33003_the_second_message() {
         let mut out = Vec::new();
         client.tx(&mut out, &mut engines).text(&message).unwrap();
         lens.push(out.len());
-        assert_eq!(receive(&mut server, &out, 50, &mut engines), (vec![text(&message)], None));
+        assert_eq!(
+            receive(&mut server, &out, 50, &mut engines),
+            (vec![text(&message)], None)
+        );
     }
     assert!(lens[1] < lens[0] / 4, "{lens:?}");
 }
@@ -360,18 +392,29 @@ fn ratchet_13_a_plain_message_is_not_inflated() {
     let binary = Got::Binary(HELLO.into());
     let expected = [text("Hello"), binary.clone(), binary, text("Hello")];
     for cut in [1, 7, 100] {
-        assert_eq!(receive(&mut plain_server(), &bytes, cut, &mut Engines::new()).0, expected);
-        assert_eq!(receive_chunks(&mut plain_server(), &bytes, cut, &mut Engines::new()).0, expected);
+        assert_eq!(
+            receive(&mut plain_server(), &bytes, cut, &mut Engines::new()).0,
+            expected
+        );
+        assert_eq!(
+            receive_chunks(&mut plain_server(), &bytes, cut, &mut Engines::new()).0,
+            expected
+        );
     }
 }
 
 /// uWebSockets: `server_no_context_takeover` was ignored by dedicated compressors, and 9 bits were answered to an offered 8.
 #[test]
 fn uwebsockets_what_was_agreed_is_kept() {
-    let client_options = DeflateOptions::new().with_receive_takeover(false).with_receive_window_bits(8);
+    let client_options = DeflateOptions::new()
+        .with_receive_takeover(false)
+        .with_receive_window_bits(8);
     let (servers, clients) = agree(&DeflateOptions::new(), &client_options);
     assert_eq!(servers.send_window_bits(), 8);
-    let (mut server, mut client) = (server(&servers, &Limits::default()), client(&clients, &Limits::default()));
+    let (mut server, mut client) = (
+        server(&servers, &Limits::default()),
+        client(&clients, &Limits::default()),
+    );
     let (mut engines, message) = (Engines::new(), Random(4).text(300));
     for _ in 0..3 {
         let mut out = Vec::new();

@@ -37,19 +37,28 @@ fn message() -> impl Strategy<Value = Message> {
 }
 
 fn options() -> impl Strategy<Value = DeflateOptions> {
-    (any::<[bool; 2]>(), 8..=15_u8, 8..=15_u8, 1..=9_u8, 9..=15_u8, 1..=9_u8, 0..=32_768_u16).prop_map(
-        |([send, receive], send_bits, receive_bits, level, window, memory, history)| {
-            DeflateOptions::new()
-                .with_send_takeover(send)
-                .with_receive_takeover(receive)
-                .with_send_window_bits(send_bits)
-                .with_receive_window_bits(receive_bits)
-                .with_level(level)
-                .with_compressor(window, memory)
-                .with_send_history(history)
-                .with_threshold(0)
-        },
+    (
+        any::<[bool; 2]>(),
+        8..=15_u8,
+        8..=15_u8,
+        1..=9_u8,
+        9..=15_u8,
+        1..=9_u8,
+        0..=32_768_u16,
     )
+        .prop_map(
+            |([send, receive], send_bits, receive_bits, level, window, memory, history)| {
+                DeflateOptions::new()
+                    .with_send_takeover(send)
+                    .with_receive_takeover(receive)
+                    .with_send_window_bits(send_bits)
+                    .with_receive_window_bits(receive_bits)
+                    .with_level(level)
+                    .with_compressor(window, memory)
+                    .with_send_history(history)
+                    .with_threshold(0)
+            },
+        )
 }
 
 /// The pieces of a text, at character boundaries.
@@ -71,7 +80,9 @@ fn pieces(text: &str, len: usize) -> Vec<&str> {
 /// Sends it. What does not fit is sent again once the output is empty, as often as it takes.
 fn send(
     message: &Message,
-    mut with_tx: impl FnMut(&mut dyn FnMut(&mut DeflateTx<'_, sockless::Server, dyn sockless::Output + '_>) -> Result<(), SendError>),
+    mut with_tx: impl FnMut(
+        &mut dyn FnMut(&mut DeflateTx<'_, sockless::Server, dyn sockless::Output + '_>) -> Result<(), SendError>,
+    ),
 ) {
     match message {
         Message::Compressed(text) => with_tx(&mut |tx| tx.text(text)),

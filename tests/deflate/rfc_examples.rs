@@ -27,11 +27,23 @@ fn check(messages: &[(&[&[u8]], &str)]) {
     let mut engines = Engines::new();
     for cut in 1..=bytes[0].len() {
         let (mut server, mut client) = pair(&DeflateOptions::new());
-        assert_eq!(receive(&mut server, &bytes[0], cut, &mut engines), (expected.clone(), None));
-        assert_eq!(receive(&mut client, &bytes[1], cut, &mut engines), (expected.clone(), None));
+        assert_eq!(
+            receive(&mut server, &bytes[0], cut, &mut engines),
+            (expected.clone(), None)
+        );
+        assert_eq!(
+            receive(&mut client, &bytes[1], cut, &mut engines),
+            (expected.clone(), None)
+        );
         let (mut server, mut client) = pair(&DeflateOptions::new());
-        assert_eq!(receive_chunks(&mut server, &bytes[0], cut, &mut engines), (expected.clone(), None, None));
-        assert_eq!(receive_chunks(&mut client, &bytes[1], cut, &mut engines), (expected.clone(), None, None));
+        assert_eq!(
+            receive_chunks(&mut server, &bytes[0], cut, &mut engines),
+            (expected.clone(), None, None)
+        );
+        assert_eq!(
+            receive_chunks(&mut client, &bytes[1], cut, &mut engines),
+            (expected.clone(), None, None)
+        );
     }
 }
 
@@ -61,7 +73,9 @@ fn section_7_2_3_4_a_block_with_bfinal() {
 
 #[test]
 fn section_7_2_3_5_two_blocks() {
-    let two = [0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00];
+    let two = [
+        0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00,
+    ];
     check(&[(&[&two], HELLO)]);
     check(&[(&[&two[..8], &two[8..]], HELLO)]);
 }
@@ -90,7 +104,9 @@ fn what_is_sent() {
     tx.part("", true).unwrap();
     assert_eq!(
         out,
-        [0x41, 11, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00, 0x00, 0xff, 0xff, 0x80, 1, 0x00]
+        [
+            0x41, 11, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00, 0x00, 0xff, 0xff, 0x80, 1, 0x00
+        ]
     );
     assert!(plain_server().is_agreed());
 }

@@ -23,7 +23,10 @@ fn short_messages_and_what_does_not_shrink_go_plain() {
         let mut out = Vec::new();
         ws.tx(&mut out, &mut engines).binary(&message).unwrap();
         assert_eq!(out[0], first, "{} bytes", message.len());
-        assert_eq!(receive(&mut peer, &out, 1000, &mut engines), (vec![Got::Binary(message)], None));
+        assert_eq!(
+            receive(&mut peer, &out, 1000, &mut engines),
+            (vec![Got::Binary(message)], None)
+        );
     }
 }
 
@@ -72,11 +75,17 @@ fn a_message_in_parts_stays_what_it_began_as() {
     let mut tx = ws.tx(&mut out, &mut engines);
     tx.part("compressed", false).unwrap();
     assert_eq!(tx.plain().part("plain", false), Err(SendError::WrongKind));
-    assert_eq!(tx.plain().in_place(sockless::MessageKind::Text, &mut [], true), Err(SendError::WrongKind));
+    assert_eq!(
+        tx.plain().in_place(sockless::MessageKind::Text, &mut [], true),
+        Err(SendError::WrongKind)
+    );
     assert_eq!(tx.text("whole"), Err(SendError::MessageInProgress));
     tx.part("", true).unwrap();
     tx.plain().part("plain", false).unwrap();
-    assert_eq!(tx.plain().compressed_part(sockless::MessageKind::Text, b"", false), Err(SendError::WrongKind));
+    assert_eq!(
+        tx.plain().compressed_part(sockless::MessageKind::Text, b"", false),
+        Err(SendError::WrongKind)
+    );
     tx.part(" goes on plain", true).unwrap();
     let firsts: Vec<u8> = frames(&out).iter().map(|(first, _)| *first).collect();
     assert_eq!(firsts, [0x41, 0x80, 0x01, 0x80]);
@@ -130,7 +139,10 @@ fn halves_are_driven_apart() {
         while let Some(event) = client_in.receive(&mut input, &mut d).unwrap() {
             got.push(format!("{event:?}"));
         }
-        assert_eq!(got, [format!("{:?}", Event::Text(&text)), format!("{:?}", Event::Pong(b"?"))]);
+        assert_eq!(
+            got,
+            [format!("{:?}", Event::Text(&text)), format!("{:?}", Event::Pong(b"?"))]
+        );
     }
     assert!(server_in.memory() > 0 && server_out.memory() > 0);
 }
