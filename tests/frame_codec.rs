@@ -71,10 +71,9 @@ fn every_violation_names_its_rule() {
         assert!(violation.section().starts_with(['5', '7', '8']), "{violation:?}");
         assert!(violation.to_string().contains(violation.section()), "{violation}");
         let expected = match violation {
-            Violation::TextNotUtf8
-            | Violation::CloseReasonNotUtf8
-            | Violation::NotDeflate
-            | Violation::DeflateCut => 1007,
+            Violation::TextNotUtf8 | Violation::CloseReasonNotUtf8 | Violation::NotDeflate | Violation::DeflateCut => {
+                1007
+            }
             _ => 1002,
         };
         assert_eq!(violation.close_code().0, expected, "{violation:?}");

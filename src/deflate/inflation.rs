@@ -5,14 +5,15 @@
 //!  start --> Stream --------------> Ended -----------> Stream, with the window as it is
 //!              | message ends         | message ends
 //!              v                      v
-//!             Tail (00 00 FF FF)     done
-//!              | taken
+//!             Tail (00 00 FF FF), then 01 00 00 FF FF
+//!              | makes nothing, ends the stream
 //!              v
-//!             Check (01 00 00 FF FF) --> done
+//!             done
 //! ```
 //!
-//! The check tells a message that ends with a block from one that ends inside: an empty last block behind the tail is the
-//! end of the stream, takes all of its five bytes and makes nothing, only where a block can start at a byte.
+//! The five bytes behind the tail tell a message that ends with a block from one that ends inside: an empty last block is
+//! the end of the stream, takes all of its bytes and makes nothing, only where a block can start at a byte. (The tail itself
+//! is the end of the stream where the empty block that it completes has BFINAL.)
 
 use super::zlib::{Inflater, StreamState};
 use crate::error::{Failure, LimitExceeded};
@@ -22,8 +23,8 @@ use crate::limits::Limits;
 /// "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message" (section 7.2.2).
 pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// An empty stored block with BFINAL.
-const CHECK: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+/// The tail, and an empty stored block with BFINAL.
+const TAIL_AND_CHECK: [u8; 9] = [0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff];
 
 /// How many bytes of compressed payload pay for one more DEFLATE stream in a message: it costs as much as inflating
 /// hundreds of bytes.
@@ -47,8 +48,8 @@ enum Stage {
     Stream,
     /// Behind a block with BFINAL.
     Ended,
-    /// So many bytes of the tail were taken.
-    Tail(usize),
+    /// All payload is taken, and all output made.
+    Tail,
 }
 
 /// What one step has done.
@@ -122,33 +123,21 @@ impl Inflation {
                         StreamState::Broken => break Outcome::Failed(Violation::NotDeflate.into()),
                         StreamState::Ended => self.stage = Stage::Ended,
                         StreamState::Open if made == output.len() => break Outcome::OutputFull,
-                        StreamState::Open if last => self.stage = Stage::Tail(0),
+                        StreamState::Open if last => self.stage = Stage::Tail,
                         StreamState::Open => break Outcome::NeedInput,
                     }
                 }
-                Stage::Tail(before) => {
-                    let tail = TAIL.get(before..).unwrap_or_default();
-                    let inflated = inflater.inflate(tail, room);
-                    made += inflated.made;
-                    let before = before + inflated.taken;
-                    self.stage = Stage::Tail(before);
-                    match inflated.state {
-                        StreamState::Ended if before == TAIL.len() => break Outcome::Done,
-                        StreamState::Broken | StreamState::Ended => {
-                            break Outcome::Failed(Violation::DeflateCut.into());
-                        }
-                        StreamState::Open if made == output.len() => break Outcome::OutputFull,
-                        StreamState::Open => {
-                            let room = output.get_mut(made..).unwrap_or_default();
-                            let end = inflater.inflate(&CHECK, room);
-                            let whole = end.state == StreamState::Ended && end.taken == CHECK.len() && end.made == 0;
-                            break if whole {
-                                Outcome::Done
-                            } else {
-                                Outcome::Failed(Violation::DeflateCut.into())
-                            };
-                        }
-                    }
+                Stage::Tail => {
+                    // All output is made by now: whatever comes out here belongs to a block that has not ended.
+                    let end = inflater.inflate(&TAIL_AND_CHECK, room);
+                    let whole = end.state == StreamState::Ended
+                        && end.made == 0
+                        && (end.taken == TAIL.len() || end.taken == TAIL_AND_CHECK.len());
+                    break if whole {
+                        Outcome::Done
+                    } else {
+                        Outcome::Failed(Violation::DeflateCut.into())
+                    };
                 }
             }
         };
