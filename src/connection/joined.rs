@@ -10,7 +10,9 @@ use super::role::Role;
 use super::sender::Sender;
 use super::tx::Tx;
 use crate::buffer::Output;
-use crate::error::{Blocked, Failure, ReceiveError};
+#[cfg(feature = "alloc")]
+use crate::error::Failure;
+use crate::error::{Blocked, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::state::{Control, SentClose, TransportAction};

@@ -125,3 +125,59 @@ fn streams_are_budgeted() {
     }
     assert!(verdict(&stored).is_ok());
 }
+
+/// What is declared may be an eighth and 1 KiB longer than the limit on what it becomes; more is refused from the header.
+#[test]
+fn the_limit_on_the_wire_is_judged_from_the_header() {
+    use crate::common::{agree, server};
+    use sockless::limits::Limits;
+    let limits = Limits::default().with_max_message_len(8000).with_max_frame_len(8000);
+    let (servers, _) = agree(&DeflateOptions::new(), &DeflateOptions::new());
+    let verdict = |first: u8, len: u16| {
+        let mut header = vec![first, 0x80 | 126];
+        header.extend(len.to_be_bytes());
+        header.extend([0; 4]);
+        let failure = receive(&mut server(&servers, &limits), &header, 1, &mut Engines::new()).1;
+        let streamed = receive_chunks(&mut server(&servers, &limits), &header, 1, &mut Engines::new()).2;
+        assert_eq!(failure, streamed);
+        failure
+    };
+    assert_eq!(verdict(0xc2, 8000 + 1000 + 1024), None);
+    assert_eq!(
+        verdict(0xc2, 8000 + 1000 + 1025),
+        Some(LimitExceeded::FrameTooLong.into())
+    );
+    assert_eq!(verdict(0x82, 8000), None);
+    assert_eq!(verdict(0x82, 8001), Some(LimitExceeded::FrameTooLong.into()));
+}
+
+/// A message that the message level has begun is not taken over in its middle.
+#[test]
+fn a_message_is_finished_at_the_level_where_it_began() {
+    use sockless::buffer::ReadBuffer;
+    use sockless::error::{Blocked, ReceiveError};
+    use sockless::message::Event;
+    let mut ws = plain_server();
+    let (mut input, mut out, mut engines) = (ReadBuffer::new(), Vec::new(), Engines::new());
+    input.extend(&masked(0x41, &HELLO[..3])).unwrap();
+    assert!(ws.receive(&mut input, &mut out, &mut engines).unwrap().is_none());
+    let rest = masked(0x80, &HELLO[3..]);
+    let (header, payload) = rest.split_at(6);
+    let mut header = header.to_vec();
+    let mut slice = &mut header[..];
+    let blocked = ReceiveError::Blocked(Blocked::MessageInProgress);
+    // The header alone tells nothing; the payload is left in the input.
+    assert!(ws.receive_chunk(&mut slice, &mut out, &mut engines).unwrap().is_none());
+    let mut copy = payload.to_vec();
+    let mut slice = &mut copy[..];
+    assert_eq!(
+        ws.receive_chunk(&mut slice, &mut out, &mut engines).unwrap_err(),
+        blocked
+    );
+    assert_eq!(slice.len(), payload.len());
+    input.extend(payload).unwrap();
+    match ws.receive(&mut input, &mut out, &mut engines).unwrap() {
+        Some((Event::Text(text), _)) => assert_eq!(text, "Hello"),
+        other => panic!("{other:?}"),
+    };
+}

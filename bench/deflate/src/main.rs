@@ -2,6 +2,7 @@
 //! subjects of each row take turns, and the median of the ratios of their rounds counts.
 //!
 //!     cargo run --release            the table
+//!     ONE=ours TIMES=3 valgrind --tool=callgrind target/release/bench-deflate "receive, no takeover"
 //!     cargo run --release count SUBJECT PASSES    one subject alone, for callgrind: SUBJECT is plain, agreed or buffered
 
 use std::hint::black_box;
@@ -33,6 +34,9 @@ fn main() {
     }
     if only("receive, takeover") {
         receive("receive, takeover, window 12, one hot connection", true, 1, 1.10);
+        if std::env::var("ONE").is_ok() {
+            return;
+        }
         receive("receive, takeover, window 12, 2,000 in turn", true, CONNECTIONS, 0.65);
     }
     if only("send, takeover") {
@@ -139,6 +143,14 @@ fn compare(name: &str, goal: f64, count: usize, mut ours: impl FnMut(), mut thei
         work();
         start.elapsed().as_secs_f64() * 1e6 / count as f64
     };
+    // For callgrind: one of the two alone, so many rounds.
+    if let (Ok(one), Ok(times)) = (std::env::var("ONE"), std::env::var("TIMES")) {
+        for _ in 0..times.parse().unwrap() {
+            if one == "ours" { ours() } else { theirs() }
+        }
+        println!("{} messages", count);
+        return;
+    }
     ours();
     theirs();
     let mut rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (time(&mut ours), time(&mut theirs))).collect();
