@@ -30,8 +30,8 @@ Usage: event_loop [PORT] [OPTION]...
 const PAGE: &[u8] = include_bytes!("echo.html");
 const LISTENER: Token = Token(0);
 const TICK: Duration = Duration::from_secs(1);
-/// How long a connection may be silent before it is pinged.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a connection may be silent.
+const SILENCE: Duration = Duration::from_secs(600);
 
 struct Client {
     stream: TcpStream,
@@ -42,7 +42,6 @@ struct Client {
     /// Whether input waits until some of the output is written.
     blocked: bool,
     deadline: Instant,
-    pinged: bool,
 }
 
 enum Phase {
@@ -76,7 +75,7 @@ fn serve(listener: std::net::TcpListener, options: &Options) -> io::Result<()> {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => ready.extend(events.iter().map(|event| event.token())),
         }
-        if ready.remove(&LISTENER) {
+        if ready.contains(&LISTENER) {
             while let Ok((mut stream, _)) = listener.accept() {
                 last.0 += 1;
                 poll.registry()
@@ -97,7 +96,7 @@ fn serve(listener: std::net::TcpListener, options: &Options) -> io::Result<()> {
         );
         if swept.elapsed() >= TICK {
             swept = Instant::now();
-            clients.retain(|_, client| client.deadline > swept || client.late());
+            clients.retain(|_, client| client.deadline > swept);
         }
     }
 }
@@ -112,42 +111,30 @@ impl Client {
             out: WriteBuffer::new(),
             blocked: false,
             deadline: Instant::now() + PATIENCE,
-            pinged: false,
-        }
-    }
-
-    fn transport(&self) -> TransportAction {
-        match &self.phase {
-            Phase::Opening(_) => TransportAction::Continue,
-            Phase::Open(ws) => ws.transport(),
-            Phase::Leaving(action) => *action,
         }
     }
 
     /// Writes what waits, reads once, and answers. Returns whether to go on with another turn; after `WouldBlock`, that is
     /// when the stream is ready.
     fn turn(&mut self, shared: &mut ReadBuffer, options: &Options) -> io::Result<bool> {
-        let action = self.transport();
-        if matches!(self.phase, Phase::Open(_)) && action == TransportAction::Continue {
-            (self.deadline, self.pinged) = (Instant::now() + SILENCE, false);
-        }
-        match (write_all(&mut self.stream, &mut self.out), action) {
+        let action = match &self.phase {
+            Phase::Opening(_) => TransportAction::Continue,
+            Phase::Open(ws) => ws.transport(),
+            Phase::Leaving(action) => *action,
+        };
+        match write_all(&mut self.stream, &mut self.out) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
             // The peer reads too slowly. What it sends is read all the same, up to the watermark.
-            (Err(error), _) if error.kind() == ErrorKind::WouldBlock && action.wants_input() => {
-                if self.out.is_over_watermark() {
-                    return Err(error);
-                }
-            }
-            (Err(error), _) => return Err(error),
-            (Ok(()), TransportAction::Close | TransportAction::Abort) => return Ok(false),
-            (Ok(()), TransportAction::ShutDownSend) => {
+            Err(error) if self.out.is_over_watermark() || !action.wants_input() => return Err(error),
+            Ok(()) if !action.wants_input() => return Ok(false),
+            Ok(()) if action == TransportAction::ShutDownSend => {
                 self.stream.shutdown(Shutdown::Write)?;
                 match &mut self.phase {
                     Phase::Open(ws) => ws.sending_shut_down(),
-                    Phase::Opening(_) | Phase::Leaving(_) => self.phase = Phase::Leaving(TransportAction::Drain),
+                    phase => *phase = Phase::Leaving(TransportAction::Drain),
                 }
             }
-            (Ok(()), _) => {}
+            Ok(()) | Err(_) => {}
         }
 
         let input = shared.input_for(&mut self.held);
@@ -166,10 +153,8 @@ impl Client {
                 Ok(Some(request)) => options.answer(&request, Some(PAGE), &mut self.out),
                 Err(_) => Ok(None), // the answer is in the output
             };
-            self.phase = match connection.map_err(io::Error::other)? {
-                Some(ws) => Phase::Open(ws),
-                None => Phase::Leaving(TransportAction::ShutDownSend),
-            };
+            let connection = connection.map_err(io::Error::other)?;
+            self.phase = connection.map_or(Phase::Leaving(TransportAction::ShutDownSend), Phase::Open);
         }
         let Phase::Open(ws) = &mut self.phase else {
             self.held = ReadBuffer::new();
@@ -185,18 +170,12 @@ impl Client {
                 Err(error) => break error.failure().is_none(),
             }
         };
+        if ws.transport() == TransportAction::Continue {
+            self.deadline = Instant::now() + SILENCE;
+        } else if action == TransportAction::Continue {
+            self.deadline = Instant::now() + PATIENCE;
+        }
         shared.keep_rest(&mut self.held).map_err(io::Error::other)?;
         Ok(true)
-    }
-
-    /// The deadline has passed. A silent peer is pinged once. Returns whether to wait a little longer.
-    fn late(&mut self) -> bool {
-        let Phase::Open(ws) = &mut self.phase else {
-            return false;
-        };
-        let first = !self.pinged && ws.tx(&mut self.out).ping(b"").is_ok();
-        (self.deadline, self.pinged) = (Instant::now() + PATIENCE, true);
-        let _ = write_all(&mut self.stream, &mut self.out);
-        first
     }
 }

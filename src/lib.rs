@@ -12,6 +12,8 @@ extern crate std;
 pub mod frame;
 mod utf8;
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 pub mod limits;
 mod state;
 

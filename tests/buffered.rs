@@ -258,12 +258,12 @@ fn what_follows_the_head() {
     let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nbody";
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
     for (at, byte) in bytes.iter().enumerate() {
-        handshake.space()[0] = *byte;
-        handshake.advance(1);
+        handshake.buffers().0.space()[0] = *byte;
+        handshake.buffers().0.advance(1);
         let complete = handshake.receive().unwrap().is_some();
         assert_eq!(complete, at == 26, "it comes once: {at}");
         if at >= 26 {
-            assert_eq!(handshake.unread(), &bytes[27..=at]);
+            assert_eq!(handshake.buffers().0.unread(), &bytes[27..=at]);
         }
     }
 }

@@ -156,20 +156,20 @@ fn generate<R: Role>(seed: u64, messages: usize, lengths: &[usize], ending: Endi
     session
 }
 
-/// Every two-way split of a short session; of a long one, those in its first and last 300 bytes (100 of the longest),
-/// within 4 bytes of each header and payload start, and others at a stride.
+/// Every two-way split of a short session; of a long one, those in its first and last 100 bytes (30 of the longest),
+/// within 2 bytes of each header and payload start, and others at a stride.
 fn splits(session: &Session) -> Vec<usize> {
     let len = session.bytes.len();
-    if len <= 1500 {
+    if len <= 1000 {
         return (0..=len).collect();
     }
-    let edge = if len <= 60_000 { 300 } else { 100 };
+    let edge = if len <= 60_000 { 100 } else { 30 };
     let mut cuts: Vec<usize> = (0..=edge)
         .chain(len - edge..=len)
         .chain((0..len).step_by(len / 37 + 1))
         .collect();
     for &place in &session.places {
-        cuts.extend(place.saturating_sub(4)..=(place + 4).min(len));
+        cuts.extend(place.saturating_sub(2)..=(place + 2).min(len));
     }
     cuts.sort_unstable();
     cuts.dedup();
@@ -287,7 +287,7 @@ fn many_mixed_messages<R: Role>(role: fn() -> R) {
     let lengths = [SMALL, MEDIUM, &[1000]].concat();
     check(
         role,
-        &generate::<R>(7, 40, &lengths, Ending::Close(Some((3000, "end")))),
+        &generate::<R>(7, 24, &lengths, Ending::Close(Some((3000, "end")))),
     );
 }
 

@@ -98,7 +98,7 @@ fn fragments_with_headers_in_reads_of_their_own<R: Role>(role: fn() -> R) {
 
 /// Fragments of every size, in reads of every size.
 fn fragments_and_reads_of_every_size<R: Role>(role: fn() -> R) {
-    let len = 400_000;
+    let len = 200_000;
     for fragment in [32, 126, 1000, 4096, 20_000, 65_536, len] {
         let (bytes, reads) = fragments::<R>(BIN, len, fragment);
         let check = |reads: &mut dyn Iterator<Item = usize>, name: &str| {
@@ -145,7 +145,7 @@ fn messages_of_every_length<R: Role>(role: fn() -> R) {
         200_000,
         1 << 20,
     ] {
-        let count = (1_usize << 19).div_ceil(len).clamp(2, 5000);
+        let count = (1_usize << 18).div_ceil(len).clamp(2, 5000);
         let bytes = from_peer::<R>(FIN | BIN, &vec![7; len]).repeat(count);
         for portion in [7, 1460, 64 << 10, usize::MAX] {
             for mut input in [ReadBuffer::new(), ReadBuffer::with_capacity(64 << 10)] {

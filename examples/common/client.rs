@@ -18,7 +18,7 @@ pub(crate) fn entropy(bytes: &mut [u8]) {
 /// A TCP connection to the server, or what to say if there is none.
 pub(crate) fn connect(uri: &WebSocketUri<'_>) -> Result<TcpStream, String> {
     // An IPv6 address stands in brackets in a URI, and without them elsewhere.
-    let host = uri.host().trim_matches(['[', ']']);
+    let host = uri.host();
     let connected = TcpStream::connect((host, uri.port())).and_then(|stream| {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;

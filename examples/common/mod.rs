@@ -7,7 +7,7 @@ pub(crate) mod server;
 
 use std::error::Error;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -83,13 +83,6 @@ pub(crate) fn write_all(stream: &mut impl Write, out: &mut WriteBuffer) -> io::R
         }
     }
     Ok(())
-}
-
-/// Shuts down the sending direction, and reads on until the peer has closed too: closing before could reset the connection
-/// and take the last bytes away from the peer.
-pub(crate) fn hang_up(stream: &mut TcpStream) -> io::Result<()> {
-    stream.shutdown(Shutdown::Write)?;
-    wait_for_end(stream)
 }
 
 /// Reads and discards until the peer has closed, or until patience ends.

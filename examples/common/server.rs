@@ -1,6 +1,7 @@
 //! What the servers among the examples share: their options, a thread for each connection, and the opening handshake.
 
-use std::net::{TcpListener, TcpStream};
+use std::io::ErrorKind;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use sockless::connection::{Connection, Server};
 use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError};
 use sockless::{AcceptOptions, Limits};
 
-use super::{Exit, Outcome, PATIENCE, describe, hang_up, read_until};
+use super::{Exit, Outcome, PATIENCE, describe, read_until};
 
 pub(crate) struct Options {
     pub(crate) port: u16,
@@ -126,22 +127,21 @@ pub(crate) fn open(
     stream.set_write_timeout(Some(PATIENCE))?;
     let deadline = Instant::now() + PATIENCE;
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
-    let answered = loop {
+    loop {
         read_until(stream, deadline)?;
-        if !handshake.exchange(stream)? {
-            break Ok(None);
-        }
-        match handshake.receive() {
-            Ok(None) => {}
-            Ok(Some((request, out))) => {
-                if let Some(connection) = answer(&request, out)? {
-                    return Ok(Some(handshake.into_connection(connection)));
-                }
+        match handshake.exchange(stream, |stream| stream.shutdown(Shutdown::Write)) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // A browser that has connected ahead of need.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && handshake.buffers().0.unread().is_empty() => {
+                return Ok(None);
             }
-            // The answer has been written.
-            Err(error) => break Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
-    };
-    hang_up(stream)?;
-    answered
+        if let Some((request, out)) = handshake.receive()? {
+            if let Some(connection) = answer(&request, out)? {
+                return Ok(Some(handshake.into_connection(connection)));
+            }
+        }
+    }
 }

@@ -22,5 +22,6 @@ pub use read::ReadBuffer;
 pub use shared::SharedBytes;
 pub use slice::SliceOutput;
 pub use storage::Storage;
+pub(crate) use storage::move_to_front;
 #[cfg(feature = "alloc")]
 pub use write::WriteBuffer;

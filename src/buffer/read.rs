@@ -15,9 +15,9 @@ use alloc::{string::String, vec::Vec};
 
 #[cfg(feature = "alloc")]
 use super::output::OutOfMemory;
-use super::storage::Storage;
 #[cfg(feature = "alloc")]
 use super::storage::grow;
+use super::storage::{Storage, move_to_front};
 use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
@@ -261,14 +261,24 @@ impl ReadBuffer {
         if self.is_at_rest() {
             return Ok(());
         }
-        grow(
-            &mut held.memory,
-            self.joined().len().saturating_add(self.unread().len()),
-        )?;
-        held.join(self.joined())?;
-        held.extend(self.unread())?;
-        held.at.wanted = self.at.wanted;
-        held.at.unmasked = self.at.unmasked;
+        let arrived = self.joined().len().saturating_add(self.unread().len());
+        // With room for what the frame lacks where that is less, so that it need not grow again.
+        let lacks = if self.at.wanted <= arrived { self.at.wanted } else { 0 };
+        let len = arrived.saturating_add(lacks);
+        held.memory.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+        held.memory.clear();
+        held.memory.extend_from_slice(self.joined());
+        held.memory.extend_from_slice(self.unread());
+        held.memory.resize(len, 0);
+        held.at = Cursor {
+            joined_end: self.joined().len(),
+            start: self.joined().len(),
+            end: arrived,
+            wanted: self.at.wanted,
+            unmasked: self.at.unmasked,
+            incomplete: self.at.incomplete,
+            ..Cursor::START
+        };
         self.at.discard();
         Ok(())
     }
@@ -293,15 +303,6 @@ impl ReadBuffer {
         self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
-        Ok(())
-    }
-
-    /// The fragments of a message under way, in an empty buffer.
-    fn join(&mut self, fragments: &[u8]) -> Result<(), OutOfMemory> {
-        self.extend(fragments)?;
-        self.at.joined_start = 0;
-        self.at.joined_end = self.at.end;
-        self.at.start = self.at.end;
         Ok(())
     }
 
@@ -522,10 +523,10 @@ impl<S: Storage> ReadBuffer<S> {
 
     fn move_unread(&mut self) {
         let (Cursor { start, end, .. }, to) = (self.at, self.unread_target());
-        if start > to && end <= self.memory.bytes().len() {
-            self.memory.bytes_mut().copy_within(start..end, to);
-            self.at.start = to;
-            self.at.end = to + (end - start);
+        if let (Some(bytes), Some(by)) = (self.memory.bytes_mut().get_mut(to..end), start.checked_sub(to)) {
+            move_to_front(bytes, by);
+            self.at.start -= by;
+            self.at.end -= by;
         }
         if self.at.joined_len() == 0 {
             self.at.clear_joined();
@@ -535,8 +536,8 @@ impl<S: Storage> ReadBuffer<S> {
     /// Moves the fragments of a message under way to the front, with what is unread behind them.
     fn move_joined(&mut self) {
         let Cursor { joined_start, end, .. } = self.at;
-        if self.at.joined_len() > 0 && joined_start > 0 && end <= self.memory.bytes().len() {
-            self.memory.bytes_mut().copy_within(joined_start..end, 0);
+        if self.at.joined_len() > 0 {
+            move_to_front(self.memory.bytes_mut().get_mut(..end).unwrap_or_default(), joined_start);
             self.at.joined_start = 0;
             self.at.joined_end -= joined_start;
             self.at.start -= joined_start;

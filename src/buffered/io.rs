@@ -1,9 +1,10 @@
 //! The machines over whatever implements `std::io`: a blocking loop in one call.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
+use super::server::State;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use crate::buffer::{Output, WriteBuffer};
+use crate::buffer::Output;
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
 use crate::handshake::AcceptOptions;
@@ -26,23 +27,16 @@ impl<R: Role> BufferedConnection<R> {
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
         let over = |ws: &Self, error: &io::Error| {
-            let gone = matches!(
-                error.kind(),
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
-            );
-            gone && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
+            is_gone(error) && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
         };
-        match write(stream, self.buffers().1) {
+        match self.buffers().1.write_to(stream) {
             Err(error) if over(self, &error) => self.buffers().1.discard(),
             written => written?,
         }
         match self.transport() {
             TransportAction::Close | TransportAction::Abort => return Ok(false),
             TransportAction::ShutDownSend => {
-                match shut_down_send(stream) {
-                    Err(error) if error.kind() == ErrorKind::NotConnected => {}
-                    done => done?,
-                }
+                shut_down(stream, shut_down_send)?;
                 self.sending_shut_down();
             }
             TransportAction::Continue | TransportAction::AwaitPeer | TransportAction::Drain => {}
@@ -60,27 +54,52 @@ impl<R: Role> BufferedConnection<R> {
     }
 }
 
+/// How much is read and discarded behind an answer that is no upgrade, in bytes, so that a client which is still sending
+/// gets to see it.
+const DRAINED: usize = 64 << 10;
+
 impl BufferedServerHandshake {
-    /// Does what is due with `stream`: writes the output if there is any, else reads once. Returns whether to go on; `false`
-    /// says that the request was answered and the stream is to be closed.
+    /// Does what is due with `stream`: writes the output if there is any, else reads once. Behind an answer that is no
+    /// upgrade it shuts down the sending direction and reads on until the stream ends, so that the answer is not lost to a
+    /// reset. Returns whether to go on; `false` says that the stream is to be closed.
+    ///
+    /// `shut_down_send` is that of [`BufferedConnection::exchange`].
     ///
     /// # Errors
     /// Those of `stream`, and `UnexpectedEof` if it ended within the head.
-    pub fn exchange<S: Read + Write + ?Sized>(&mut self, stream: &mut S) -> io::Result<bool> {
-        let over = self.is_over();
-        let (input, output) = self.buffers();
-        if output.len() > 0 {
-            write(stream, output)?;
+    pub fn exchange<S: Read + Write + ?Sized>(
+        &mut self,
+        stream: &mut S,
+        shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
+    ) -> io::Result<bool> {
+        if self.buffers().1.len() > 0 {
+            self.buffers().1.write_to(stream)?;
+            if self.state == State::Answered {
+                shut_down(stream, shut_down_send)?;
+                self.state = State::Draining(0);
+            }
             return Ok(true);
         }
-        if over {
-            return Ok(false);
-        }
-        match read(stream, input.space())? {
-            0 => self
-                .end_of_stream()
-                .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-            len => self.buffers().0.advance(len),
+        match self.state {
+            State::Receiving => match read(stream, self.buffers().0.space())? {
+                0 => self
+                    .end_of_stream()
+                    .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
+                len => self.buffers().0.advance(len),
+            },
+            State::Draining(before) => {
+                let drained = match read(stream, &mut [0; 4096]) {
+                    Err(error) if is_gone(&error) => 0,
+                    len => len?,
+                };
+                let total = before.saturating_add(drained);
+                self.state = if drained == 0 || total > DRAINED {
+                    State::Ended
+                } else {
+                    State::Draining(total)
+                };
+            }
+            State::Answered | State::Ended => return Ok(false),
         }
         Ok(true)
     }
@@ -88,14 +107,15 @@ impl BufferedServerHandshake {
     /// Blocks until a connection is open: [`exchange`](Self::exchange) and [`accept`](Self::accept) in a loop.
     ///
     /// # Errors
-    /// Those of `stream`, and `InvalidData` with an [`RequestError`](crate::handshake::RequestError) if no connection was opened. The
-    /// answer to the client has been written then.
+    /// Those of `stream`, and `InvalidData` with a [`RequestError`](crate::handshake::RequestError) if no connection was
+    /// opened. The client has been answered then.
     pub fn complete<S: Read + Write + ?Sized>(
         mut self,
         stream: &mut S,
+        mut shut_down_send: impl FnMut(&mut S) -> io::Result<()>,
         options: &AcceptOptions<'_>,
     ) -> io::Result<BufferedConnection<Server>> {
-        while self.exchange(stream)? {
+        while self.exchange(stream, &mut shut_down_send)? {
             if let Some(ws) = self.accept(options).map_err(invalid)? {
                 return Ok(ws);
             }
@@ -114,7 +134,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         let over = self.is_over();
         let (input, output) = self.buffers();
         if output.len() > 0 {
-            write(stream, output)?;
+            output.write_to(stream)?;
             return Ok(true);
         }
         if over {
@@ -143,6 +163,22 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
     }
 }
 
+/// Shuts down the sending direction. It may be down already.
+fn shut_down<S: ?Sized>(stream: &mut S, shut_down_send: impl FnOnce(&mut S) -> io::Result<()>) -> io::Result<()> {
+    match shut_down_send(stream) {
+        Err(error) if is_gone(&error) => Ok(()),
+        done => done,
+    }
+}
+
+/// Whether the transport has been reset.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
+    )
+}
+
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
 }
@@ -155,26 +191,4 @@ fn read(stream: &mut (impl Read + ?Sized), space: &mut [u8]) -> io::Result<usize
             len => return len,
         }
     }
-}
-
-/// Writes all that is unwritten.
-fn write(stream: &mut (impl Write + ?Sized), output: &mut WriteBuffer) -> io::Result<()> {
-    if output.len() == 0 {
-        return Ok(());
-    }
-    while output.len() > 0 {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let mut count = 0;
-        for (to, from) in slices.iter_mut().zip(output.slices()) {
-            *to = IoSlice::new(from);
-            count += 1;
-        }
-        match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(len) => output.written(len),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    stream.flush()
 }

@@ -19,13 +19,13 @@ use crate::limits::Limits;
 /// use sockless::connection::Server;
 /// use sockless::handshake::{AcceptOptions, HttpResponse, Request};
 /// use sockless::limits::Limits;
-/// # use std::io::{Read, Write};
+/// use std::net::{Shutdown, TcpStream};
 ///
 /// fn open(
-///     mut stream: impl Read + Write,
+///     mut stream: TcpStream,
 /// ) -> Result<Option<BufferedConnection<Server>>, Box<dyn std::error::Error>> {
 ///     let mut handshake = BufferedServerHandshake::new(&Limits::default());
-///     while handshake.exchange(&mut stream)? {
+///     while handshake.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
 ///         match handshake.receive()? {
 ///             Some((Request::Upgrade(upgrade), out)) if upgrade.resource_name().path() == "/chat" => {
 ///                 let connection = upgrade.accept(&AcceptOptions::new(), out)?;
@@ -44,20 +44,22 @@ pub struct BufferedServerHandshake {
     handshake: ServerHandshake,
     input: ReadBuffer,
     output: WriteBuffer,
-    state: State,
+    pub(super) state: State,
+    /// Whether a plain HTTP request was answered with status 426.
+    not_websocket: bool,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateOptions>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// The request is not complete.
     Receiving,
-    /// A complete request was handed out.
-    Received,
-    /// A plain HTTP request was answered with status 426.
-    NotWebSocket,
-    /// The stream ended within the head.
+    /// The request was handed out, or refused.
+    Answered,
+    /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
+    Draining(usize),
+    /// The stream has ended, or enough was discarded.
     Ended,
 }
 
@@ -70,6 +72,7 @@ impl BufferedServerHandshake {
             input: ReadBuffer::new(),
             output: WriteBuffer::new(),
             state: State::Receiving,
+            not_websocket: false,
             #[cfg(feature = "deflate")]
             deflate: None,
         }
@@ -91,18 +94,22 @@ impl BufferedServerHandshake {
     /// The request, once its head is complete, and the output to answer it into. It comes once. `None` means that the
     /// output is to be written, and that more has to be read.
     ///
+    /// Accept an upgrade and go on with [`into_connection`](Self::into_connection); answer anything else and go on here.
+    ///
     /// # Errors
-    /// [`RequestError::Refused`] if the client violated a rule, but only after the answer has been written. Until then the
-    /// result is `None`.
+    /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: after the answer has
+    /// been written and, over [`exchange`](Self::exchange), the stream has ended. Until then the result is `None`.
     pub fn receive(&mut self) -> Result<Option<(Request<'_>, &mut WriteBuffer)>, RequestError> {
         match self.handshake.receive(&mut self.input, &mut self.output) {
             Ok(Some(request)) => {
-                self.state = State::Received;
+                self.state = State::Answered;
                 Ok(Some((request, &mut self.output)))
             }
             Ok(None) => Ok(None),
-            // Told once the answer is written.
-            Err(RequestError::Refused(_)) if self.output.len() > 0 => Ok(None),
+            Err(error @ RequestError::Refused(_)) => {
+                let busy = is_busy(&mut self.state, &self.output);
+                if busy { Ok(None) } else { Err(error) }
+            }
             Err(error) => Err(error),
         }
     }
@@ -111,11 +118,10 @@ impl BufferedServerHandshake {
     /// output of the connection. `None` means that the output is to be written, and that more has to be read.
     ///
     /// # Errors
-    /// [`RequestError`]. What the client did wrong is told after the answer has been written; until then the result is
-    /// `None`.
+    /// [`RequestError`]. What the client did wrong is told when nothing is left to do, as by [`receive`](Self::receive).
     pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, RequestError> {
-        if self.state == State::NotWebSocket {
-            return if self.output.len() > 0 {
+        if self.not_websocket {
+            return if is_busy(&mut self.state, &self.output) {
                 Ok(None)
             } else {
                 Err(RequestError::NotWebSocket)
@@ -142,7 +148,7 @@ impl BufferedServerHandshake {
                     .headers(&[("Content-Type", "text/plain")])
                     .body(b"This is a WebSocket server.\n");
                 request.respond(&response, out)?;
-                self.state = State::NotWebSocket;
+                self.not_websocket = true;
                 return Ok(None);
             }
         };
@@ -176,10 +182,12 @@ impl BufferedServerHandshake {
         let output = core::mem::take(&mut self.output);
         BufferedConnection::from_parts(connection, input, output)
     }
+}
 
-    /// Whether nothing more is to be read.
-    #[cfg(feature = "std")]
-    pub(super) fn is_over(&self) -> bool {
-        self.state != State::Receiving
+/// Behind an answer that is no upgrade: whether it is still to be written, or the stream to be drained.
+fn is_busy(state: &mut State, output: &WriteBuffer) -> bool {
+    if *state == State::Receiving {
+        *state = State::Answered;
     }
+    output.len() > 0 || matches!(state, State::Draining(_))
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::Event;
-use crate::buffer::{Cursor, Output, ReadBuffer, Storage};
+use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_to_front};
 use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx, failed};
 use crate::error::{Failure, OutOfMemory, ReceiveError};
 use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation, WholeMessage};
@@ -256,9 +256,10 @@ impl<R: Role> Receiver<R> {
             at.joined_end = payload.start;
         }
         let start = at.joined_end;
-        if start != payload.start && payload.end <= memory.len() {
-            memory.copy_within(payload, start);
-        }
+        move_to_front(
+            memory.get_mut(start..payload.end).unwrap_or_default(),
+            payload.start.saturating_sub(start),
+        );
         at.joined_end = start.saturating_add(len);
         if fin {
             let message = at.joined_start..at.joined_end;
@@ -510,7 +511,9 @@ fn take_control<R: Role, S: Storage>(
     at.consume(header.header_len);
     let range = at.start..at.start.saturating_add(len);
     if let Some(bytes) = memory.bytes_mut().get_mut(range.clone()) {
-        bytes.copy_from_slice(payload);
+        for (to, from) in bytes.iter_mut().zip(payload) {
+            *to = *from;
+        }
     }
     at.consume(len);
     if control == Control::Close {

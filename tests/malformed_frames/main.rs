@@ -65,7 +65,7 @@ fn check<R: Role>(role: fn() -> R, row: &Row) {
         let early = run_messages(role(), &row.limits, false, &bytes[..=at], &[]);
         assert_eq!(early, messages, "{name}: refused at byte {at} at the message level");
     }
-    let fixed = Way::Fixed((16 << 20) + 131);
+    let fixed = Way::Fixed(100_000 + 131);
     let ways = [Way::Own, Way::Shared(1), Way::Shared(64 << 10), fixed];
     for cuts in [vec![], vec![at], byte_by_byte(&bytes)] {
         for way in ways {

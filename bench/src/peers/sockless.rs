@@ -137,7 +137,10 @@ fn streaming(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> 
         }),
         (Job::Send, Role::Server) if workload.len >= 4096 => Box::new(SendShared {
             pipe,
-            payloads: workload.sends().map(|payload| SharedBytes::new(payload.to_vec())).collect(),
+            payloads: workload
+                .sends()
+                .map(|payload| SharedBytes::new(payload.to_vec()))
+                .collect(),
             kind: match workload.kind {
                 Kind::Text => MessageKind::Text,
                 Kind::Binary => MessageKind::Binary,
@@ -343,7 +346,7 @@ impl<R: WsRole> Run for SendBuffered<R> {
         let Self { pipe, workload, ws } = self;
         for payload in workload.sends() {
             ws.tx().binary(payload).unwrap();
-            if ws.output().len() >= FLUSH {
+            if ws.buffers().1.is_over_watermark() {
                 flush_buffered(pipe, ws);
             }
         }
