@@ -27,6 +27,9 @@ pub enum LimitExceeded {
     /// A message in more fragments than [`fragment_budget`](crate::limits::Limits::fragment_budget) and its payload
     /// allow.
     TooManyFragments,
+    /// A compressed message of too many DEFLATE streams: one for each 1 KiB, and one for each 32 fragments of
+    /// [`fragment_budget`](crate::limits::Limits::fragment_budget).
+    TooManyStreams,
 }
 
 impl LimitExceeded {
@@ -35,7 +38,7 @@ impl LimitExceeded {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameTooLong | Self::MessageTooLong => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments | Self::TooManyStreams => CloseCode::POLICY_VIOLATION,
         }
     }
 }
@@ -46,6 +49,7 @@ impl fmt::Display for LimitExceeded {
             Self::FrameTooLong => "the peer sent a frame longer than the limit",
             Self::MessageTooLong => "the peer sent a message longer than the limit",
             Self::TooManyFragments => "the peer sent a message in too many small fragments",
+            Self::TooManyStreams => "the peer sent a compressed message of too many small DEFLATE streams",
         })
     }
 }
@@ -120,6 +124,8 @@ pub enum Blocked {
     /// A Pong waits until the frame that is being sent in chunks is finished, and another control frame arrives in
     /// pieces: finish that frame.
     FrameInProgress,
+    /// A compressed message was begun by `receive`: go on with that until its end.
+    MessageInProgress,
 }
 
 impl From<OutputFull> for Blocked {
@@ -134,6 +140,7 @@ impl fmt::Display for Blocked {
             Self::OutputFull(full) => write!(f, "a reply is due, but {full}"),
             Self::UndrainedPongs => f.write_str("a Pong is due, but the output holds too many already"),
             Self::FrameInProgress => f.write_str("a reply is due, but a frame is being sent in chunks"),
+            Self::MessageInProgress => f.write_str("a compressed message is under way at the message level"),
         }
     }
 }
@@ -198,7 +205,7 @@ pub enum SendError {
     FrameInProgress,
     /// No frame was begun that this chunk could belong to.
     NoFrame,
-    /// The message under way is of the other kind.
+    /// The message under way is of the other kind: text or binary, compressed or not.
     WrongKind,
     /// A chunk is longer than what the frame has left.
     ChunkTooLong,

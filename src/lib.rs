@@ -26,6 +26,9 @@ pub mod message;
 
 pub mod handshake;
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
+
 #[cfg(feature = "alloc")]
 pub mod buffered;
 

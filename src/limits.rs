@@ -14,10 +14,11 @@
 #[non_exhaustive]
 pub struct Limits {
     /// The longest payload of one data frame, in bytes. A longer one is refused from its header with close code
-    /// 1009. Default: 16 MiB.
+    /// 1009. A compressed frame may be an eighth and 1 KiB longer. Default: 16 MiB.
     pub max_frame_len: u64,
     /// The longest message, in bytes, over all its fragments. A longer one is refused from the header of the frame
-    /// that makes it so, with close code 1009. Default: 16 MiB.
+    /// that makes it so, with close code 1009. Of a compressed message, it is the length once it is inflated; the
+    /// compressed one may be an eighth and 1 KiB longer. Default: 16 MiB.
     pub max_message_len: u64,
     /// How many fragments a message may have, in addition to one for every
     /// [`FRAGMENT_PAYLOAD`](Self::FRAGMENT_PAYLOAD) bytes of its payload. A message in fragments of 32 bytes or more on
@@ -48,6 +49,12 @@ impl Limits {
         max_head_len: 16 << 10,
         max_headers: 100,
     };
+
+    /// The limit on the compressed length of what may be `limit` bytes long: what does not compress becomes a little longer
+    /// (RFC 1951 section 3.2: nine bits for a byte at worst, and the headers of blocks).
+    pub(crate) const fn compressed(limit: u64) -> u64 {
+        limit.saturating_add(limit / 8).saturating_add(1 << 10)
+    }
 
     /// Sets [`max_frame_len`](Self::max_frame_len), in bytes.
     #[must_use]

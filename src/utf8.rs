@@ -150,6 +150,16 @@ impl Carry {
         }
     }
 
+    /// Moves the bytes of a cut character to the front of `to`, and returns how many they are.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn take(&mut self, to: &mut [u8]) -> usize {
+        let len = usize::from(core::mem::take(&mut self.len));
+        for (to, from) in to.iter_mut().zip(self.bytes).take(len) {
+            *to = from;
+        }
+        len
+    }
+
     /// Goes on with more text, which may end inside a character again. Whether all of it is good so far.
     pub(crate) fn check(&mut self, mut bytes: &[u8]) -> bool {
         while self.is_unfinished() {

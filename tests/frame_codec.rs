@@ -71,12 +71,17 @@ fn every_violation_names_its_rule() {
         assert!(violation.section().starts_with(['5', '7', '8']), "{violation:?}");
         assert!(violation.to_string().contains(violation.section()), "{violation}");
         let expected = match violation {
-            Violation::TextNotUtf8 | Violation::CloseReasonNotUtf8 => 1007,
+            Violation::TextNotUtf8 | Violation::CloseReasonNotUtf8 | Violation::NotDeflate | Violation::DeflateCut => {
+                1007
+            }
             _ => 1002,
         };
         assert_eq!(violation.close_code().0, expected, "{violation:?}");
+        let of_compression = matches!(violation, Violation::NotDeflate | Violation::DeflateCut);
+        assert_eq!(violation.rfc(), if of_compression { 7692 } else { 6455 });
+        assert!(violation.to_string().contains(&violation.rfc().to_string()));
     }
-    assert_eq!(Violation::ALL.len(), 14);
+    assert_eq!(Violation::ALL.len(), 16);
     assert_eq!(LimitExceeded::FrameTooLong.close_code().0, 1009);
     assert_eq!(LimitExceeded::MessageTooLong.close_code().0, 1009);
     assert_eq!(LimitExceeded::TooManyFragments.close_code().0, 1008);

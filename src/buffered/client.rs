@@ -5,6 +5,8 @@ use core::fmt;
 use super::BufferedConnection;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Client, Connection};
+#[cfg(feature = "deflate")]
+use crate::deflate::{DeflateAgreement, DeflateOptions};
 use crate::entropy::Entropy;
 use crate::handshake::{ClientHandshake, ConnectError, ConnectOptions, HandshakeError, Response, WebSocketUri};
 use crate::limits::Limits;
@@ -43,6 +45,10 @@ pub struct BufferedClientHandshake<'r, E> {
     input: ReadBuffer,
     output: WriteBuffer,
     ended: bool,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateOptions>,
+    #[cfg(feature = "deflate")]
+    agreed: Option<DeflateAgreement>,
 }
 
 impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
@@ -66,7 +72,39 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
             input: ReadBuffer::new(),
             output,
             ended: false,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            #[cfg(feature = "deflate")]
+            agreed: None,
         })
+    }
+
+    /// Judges what the server answers to an offer of compressed messages (RFC 7692), and makes the connection compress if it
+    /// agrees. The offer itself is for the options that the handshake starts with:
+    ///
+    /// ```
+    /// use sockless::buffered::BufferedClientHandshake;
+    /// use sockless::connection::Extensions;
+    /// use sockless::deflate::DeflateOptions;
+    /// use sockless::handshake::{ConnectOptions, WebSocketUri};
+    /// use sockless::limits::Limits;
+    ///
+    /// let deflate = DeflateOptions::new();
+    /// let offer = deflate.offer();
+    /// let offers = [offer.as_str()];
+    /// let options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
+    /// let uri = WebSocketUri::parse("ws://127.0.0.1:9001/")?;
+    /// # let entropy = |bytes: &mut [u8]| bytes.fill(0);
+    /// let handshake =
+    ///     BufferedClientHandshake::start(&uri, &options, entropy, &Limits::default())?.with_deflate(deflate);
+    /// # let _ = handshake;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, options: DeflateOptions) -> Self {
+        self.deflate = Some(options);
+        self
     }
 
     /// The response, once its head is complete, to look at. It comes once. If it is
@@ -77,6 +115,12 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     pub fn receive(&mut self) -> Result<Option<Response<'_>>, HandshakeError> {
         let response = self.handshake.receive(&mut self.input)?;
         if let Some(Response::Accepted(accepted)) = &response {
+            #[cfg(feature = "deflate")]
+            if let Some(deflate) = &self.deflate {
+                // Section 5.1: "the client MUST _Fail the WebSocket Connection_."
+                let judged = deflate.judge(accepted.extensions());
+                self.agreed = judged.map_err(|_| HandshakeError::ExtensionParameters)?;
+            }
             let open = |entropy| accepted.clone().into_connection(entropy, &self.limits);
             self.connection = self.entropy.take().map(open);
         }
@@ -97,7 +141,12 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         Ok(self.connection.take().map(|connection| {
             let input = core::mem::take(&mut self.input);
             let output = core::mem::take(&mut self.output);
-            BufferedConnection::from_parts(connection, input, output)
+            let ws = BufferedConnection::from_parts(connection, input, output);
+            #[cfg(feature = "deflate")]
+            if let Some(agreed) = &self.agreed {
+                return ws.with_deflate(agreed);
+            }
+            ws
         }))
     }
 

@@ -1,7 +1,13 @@
 //! The open connection with its buffers.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
+
+use super::tx::BufferedTx;
 use crate::buffer::{Output, ReadBuffer, WriteBuffer};
-use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
+use crate::connection::{CloseRecord, Connection, Role, TransportAction};
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
 use crate::error::{Blocked, OutOfMemory, ReceiveError};
 use crate::message::Event;
 
@@ -30,9 +36,12 @@ use crate::message::Event;
 /// An event loop calls the parts of [`exchange`](Self::exchange) as its transport becomes ready: write
 /// [`output`](Self::output), look at [`transport`](Self::transport), read into [`space`](Self::space).
 pub struct BufferedConnection<R> {
-    connection: Connection<R>,
-    input: ReadBuffer,
-    output: WriteBuffer,
+    pub(super) connection: Connection<R>,
+    pub(super) input: ReadBuffer,
+    pub(super) output: WriteBuffer,
+    /// Where compressed messages were agreed to.
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<Box<Compression>>,
 }
 
 impl<R: Role> BufferedConnection<R> {
@@ -47,11 +56,14 @@ impl<R: Role> BufferedConnection<R> {
             connection,
             input,
             output,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 
     /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). What is in
-    /// the output is to be written first, and what is in the input is to be received first.
+    /// the output is to be written first, and what is in the input is to be received first. Where compressed messages were
+    /// agreed to, use `into_deflate_parts`.
     #[must_use]
     pub fn into_parts(self) -> (Connection<R>, ReadBuffer, WriteBuffer) {
         (self.connection, self.input, self.output)
@@ -77,19 +89,23 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// [`ReceiveError::Blocked`] if there is no memory for a reply. Nothing is lost.
     #[inline(always)] // what is not common is not inlined
-    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>, ReceiveError> {
+    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, BufferedTx<'_, R>)>, ReceiveError> {
         let over = self.is_over();
-        match self.connection.receive(&mut self.input, &mut self.output) {
-            Ok(event) => Ok(event),
-            Err(ReceiveError::Failed(_)) if !over => Ok(None),
-            Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
-            Err(error) => Err(error),
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &mut self.deflate {
+            let received = deflate.receive(&mut self.connection, &mut self.input, &mut self.output);
+            return told(received, over, BufferedTx::of);
         }
+        told(
+            self.connection.receive(&mut self.input, &mut self.output),
+            over,
+            BufferedTx::new,
+        )
     }
 
     /// Whether nothing is left to do with the transport.
     #[inline(always)]
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.connection.receiver.failure().is_some() && !self.connection.transport().wants_input()
     }
 
@@ -105,7 +121,7 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written). Empty only
-    /// if nothing is to be written. Payloads that are kept by reference ([`Tx::shared`], [`Tx::prepared`]) come by
+    /// if nothing is to be written. Payloads that are kept by reference ([`BufferedTx::shared`], [`BufferedTx::prepared`]) come by
     /// themselves: ask again, or see [`WriteBuffer::slices`].
     #[must_use]
     pub fn output(&self) -> &[u8] {
@@ -125,8 +141,12 @@ impl<R: Role> BufferedConnection<R> {
 
     /// The output handle.
     #[inline]
-    pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
-        self.connection.tx(&mut self.output)
+    pub fn tx(&mut self) -> BufferedTx<'_, R> {
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &mut self.deflate {
+            return BufferedTx::of(deflate.tx(&mut self.connection, &mut self.output));
+        }
+        BufferedTx::new(self.connection.tx(&mut self.output))
     }
 
     /// What to do with the transport, once the output is written.
@@ -170,6 +190,25 @@ impl<R: Role> BufferedConnection<R> {
     pub fn release(&mut self) {
         self.input.release();
         self.output.release();
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &mut self.deflate {
+            deflate.engines().release();
+        }
+    }
+}
+
+/// What is told of what was received. A failure is told when nothing is left to do.
+#[inline(always)]
+pub(super) fn told<'e, R, T>(
+    received: Result<Option<(Event<'e>, T)>, ReceiveError>,
+    over: bool,
+    tx: impl FnOnce(T) -> BufferedTx<'e, R>,
+) -> Result<Option<(Event<'e>, BufferedTx<'e, R>)>, ReceiveError> {
+    match received {
+        Ok(received) => Ok(received.map(|(event, handle)| (event, tx(handle)))),
+        Err(ReceiveError::Failed(_)) if !over => Ok(None),
+        Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

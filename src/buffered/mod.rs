@@ -7,10 +7,14 @@
 
 mod client;
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
 #[cfg(feature = "std")]
 mod io;
 mod server;
+mod tx;
 
 pub use client::BufferedClientHandshake;
 pub use connection::BufferedConnection;
 pub use server::BufferedServerHandshake;
+pub use tx::BufferedTx;

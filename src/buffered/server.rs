@@ -2,7 +2,11 @@
 
 use super::BufferedConnection;
 use crate::buffer::{Output, ReadBuffer, WriteBuffer};
+#[cfg(feature = "deflate")]
+use crate::connection::Extensions;
 use crate::connection::{Connection, Server};
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateOptions;
 use crate::handshake::{AcceptOptions, HandshakeError, HttpResponse, Request, RequestError, ServerHandshake};
 use crate::limits::Limits;
 
@@ -43,6 +47,8 @@ pub struct BufferedServerHandshake {
     pub(super) state: State,
     /// Whether a plain HTTP request was answered with status 426.
     not_websocket: bool,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateOptions>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +73,22 @@ impl BufferedServerHandshake {
             output: WriteBuffer::new(),
             state: State::Receiving,
             not_websocket: false,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
+    }
+
+    /// Agrees to compressed messages (RFC 7692) with clients that offer them. [`accept`](Self::accept) answers the offer
+    /// then, in place of [`AcceptOptions::extensions`].
+    ///
+    /// Who calls [`receive`](Self::receive) instead answers the offer itself, with [`DeflateOptions::accept`] and
+    /// [`AcceptOptions::extensions`], and gives what was agreed to
+    /// [`BufferedConnection::with_deflate`].
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, options: DeflateOptions) -> Self {
+        self.deflate = Some(options);
+        self
     }
 
     /// The request, once its head is complete, and the output to answer it into. It comes once. `None` means that the
@@ -106,8 +127,21 @@ impl BufferedServerHandshake {
                 Err(RequestError::NotWebSocket)
             };
         }
+        #[cfg(feature = "deflate")]
+        let deflate = self.deflate;
         let connection = match self.receive()? {
             None => return Ok(None),
+            #[cfg(feature = "deflate")]
+            Some((Request::Upgrade(upgrade), out)) if deflate.is_some() => {
+                let agreed = deflate.and_then(|options| options.accept(upgrade.request().extensions()));
+                let Some(agreed) = agreed else {
+                    let connection = upgrade.accept(options, out)?;
+                    return Ok(Some(self.take_connection(connection)));
+                };
+                let implemented = Extensions::NONE.with_compression(true);
+                let connection = upgrade.accept(&options.extensions(&[agreed.as_str()], implemented), out)?;
+                return Ok(Some(self.take_connection(connection).with_deflate(&agreed)));
+            }
             Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,
             Some((Request::Http(request), out)) => {
                 let response = HttpResponse::new(426)

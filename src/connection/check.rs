@@ -31,7 +31,10 @@ impl<R: Role> Receiver<R> {
         }
         let frame = frame?;
         let limit = match frame {
-            Frame::Data { first: is_first, .. } => Some(self.frame_limit(is_first, first.fin, longest)?),
+            Frame::Data { first: is_first, .. } => {
+                let compressed = if is_first { compressed } else { self.compressed };
+                Some(self.frame_limit(is_first, first.fin, compressed, longest)?)
+            }
             Frame::Control(_) => None,
         };
 
@@ -84,8 +87,19 @@ impl<R: Role> Receiver<R> {
     /// How long the next data frame may be, and which limit says so: the tighter one, so that the answer does not depend on
     /// how much of the length has arrived.
     #[inline]
-    fn frame_limit(&self, first: bool, fin: bool, longest: u64) -> Result<(u64, LimitExceeded), LimitExceeded> {
-        let mut message_room = self.max_message_len.min(longest);
+    fn frame_limit(
+        &self,
+        first: bool,
+        fin: bool,
+        compressed: bool,
+        longest: u64,
+    ) -> Result<(u64, LimitExceeded), LimitExceeded> {
+        let (mut max_frame_len, mut message_room) = (self.max_frame_len, self.max_message_len);
+        if compressed {
+            max_frame_len = Limits::compressed(max_frame_len);
+            message_room = Limits::compressed(message_room);
+        }
+        message_room = message_room.min(longest);
         if !first || !fin {
             let (fragments, message_len) = if first {
                 (0, 0)
@@ -98,8 +112,8 @@ impl<R: Role> Receiver<R> {
             }
             message_room = message_room.saturating_sub(message_len);
         }
-        Ok(if self.max_frame_len <= message_room {
-            (self.max_frame_len, LimitExceeded::FrameTooLong)
+        Ok(if max_frame_len <= message_room {
+            (max_frame_len, LimitExceeded::FrameTooLong)
         } else {
             (message_room, LimitExceeded::MessageTooLong)
         })

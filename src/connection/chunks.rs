@@ -18,6 +18,8 @@ pub(crate) enum Step<'i> {
     SplitChar(Boundaries),
     Binary(&'i [u8], Boundaries),
     Compressed(MessageKind, &'i [u8], Boundaries),
+    /// At the payload of a compressed message, which is left in the input.
+    LeftCompressed,
     /// A whole control frame; without a payload here it is in [`Receiver::control_payload`].
     Control(Control, Option<&'i [u8]>),
 }
@@ -25,13 +27,13 @@ pub(crate) enum Step<'i> {
 impl<'i> Step<'i> {
     /// The event for a step of `receiver`, if it is one.
     #[inline]
-    pub(super) fn event<'e, R: Role>(self, receiver: &'e Receiver<R>) -> Option<ChunkEvent<'e>>
+    pub(crate) fn event<'e, R: Role>(self, receiver: &'e Receiver<R>) -> Option<ChunkEvent<'e>>
     where
         'i: 'e,
     {
         let kept = |payload: Option<&'i [u8]>| payload.unwrap_or(receiver.control_payload());
         Some(match self {
-            Self::NeedInput => return None,
+            Self::NeedInput | Self::LeftCompressed => return None,
             Self::Text(text, boundaries) => ChunkEvent::Text(boundaries.chunk(text)),
             Self::SplitChar(boundaries) => ChunkEvent::Text(boundaries.chunk(receiver.carry.character())),
             Self::Binary(data, boundaries) => ChunkEvent::Binary(boundaries.chunk(data)),
@@ -46,9 +48,9 @@ impl<'i> Step<'i> {
 /// What starts and ends with a chunk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Boundaries {
-    message_start: bool,
-    frame_end: bool,
-    message_end: bool,
+    pub(crate) message_start: bool,
+    pub(crate) frame_end: bool,
+    pub(crate) message_end: bool,
 }
 
 impl Boundaries {
@@ -59,7 +61,7 @@ impl Boundaries {
         message_end: true,
     };
 
-    pub(super) const fn chunk<T: ?Sized>(self, data: &T) -> Chunk<'_, T> {
+    pub(crate) const fn chunk<T: ?Sized>(self, data: &T) -> Chunk<'_, T> {
         let Self {
             message_start,
             frame_end,
@@ -132,7 +134,7 @@ impl<R: Role> Receiver<R> {
     /// The common case: a whole message in one frame, all of it in the input. Everything else is left to
     /// [`step_slow`](Self::step_slow).
     #[inline(always)]
-    pub(super) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Step<'i>> {
+    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Step<'i>> {
         let WholeMessage {
             kind,
             header_len,
@@ -167,7 +169,7 @@ impl<R: Role> Receiver<R> {
     #[cold]
     fn bad_whole_text<'i>(&mut self, payload: &'i [u8]) -> Option<Step<'i>> {
         let (text, _) = utf8::split(payload);
-        self.phase = Phase::Failing(Violation::TextNotUtf8);
+        self.phase = Phase::Failing(Violation::TextNotUtf8.into());
         if text.is_empty() {
             return None;
         }
@@ -194,6 +196,7 @@ impl<R: Role> Receiver<R> {
                         return Ok(Step::NeedInput);
                     }
                 }
+                Phase::Data { .. } if self.compressed && self.leaves_compressed => return Ok(Step::LeftCompressed),
                 Phase::Data { kind, fin } if self.compressed => return Ok(self.take_compressed(input, kind, fin)),
                 Phase::Data {
                     kind: MessageKind::Text,
@@ -212,9 +215,9 @@ impl<R: Role> Receiver<R> {
                     *input = &mut [];
                     return Ok(Step::NeedInput);
                 }
-                Phase::Failing(violation) => {
+                Phase::Failing(failure) => {
                     *input = &mut [];
-                    return Err(self.fail(violation).into());
+                    return Err(self.fail(failure).into());
                 }
                 Phase::Failed(failure) => {
                     *input = &mut [];
@@ -276,7 +279,7 @@ impl<R: Role> Receiver<R> {
 
     /// What starts and ends with the chunk that is about to be handed out, after its bytes were taken.
     #[inline]
-    fn boundaries(&mut self, kind: MessageKind, fin: bool) -> Boundaries {
+    pub(crate) fn boundaries(&mut self, kind: MessageKind, fin: bool) -> Boundaries {
         let frame_end = self.remaining == 0;
         if frame_end {
             self.within = state::after(kind, fin);
@@ -296,6 +299,14 @@ impl<R: Role> Receiver<R> {
         }
         let payload = self.take_payload(input, usize::MAX);
         Step::Binary(payload, self.boundaries(MessageKind::Binary, fin))
+    }
+
+    /// Takes the first `len` bytes of the frame's payload off the input: they have been looked at where they were.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn skip_payload(&mut self, input: &mut &mut [u8], len: usize) {
+        let taken = take(input, len).len();
+        self.mask.advance(taken);
+        self.remaining = self.remaining.saturating_sub(taken as u64);
     }
 
     fn take_compressed<'i>(&mut self, input: &mut &'i mut [u8], kind: MessageKind, fin: bool) -> Step<'i> {
@@ -330,7 +341,7 @@ impl<R: Role> Receiver<R> {
             return Err(self.not_utf8(input));
         }
         // The text before the bad byte is handed out first, as it would have been byte by byte.
-        self.phase = Phase::Failing(Violation::TextNotUtf8);
+        self.phase = Phase::Failing(Violation::TextNotUtf8.into());
         let message_start = mem::take(&mut self.message_start);
         Ok(Step::Text(
             text,

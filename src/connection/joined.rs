@@ -10,7 +10,9 @@ use super::role::Role;
 use super::sender::Sender;
 use super::tx::Tx;
 use crate::buffer::Output;
-use crate::error::{Blocked, Failure, ReceiveError};
+#[cfg(feature = "alloc")]
+use crate::error::Failure;
+use crate::error::{Blocked, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::state::{Control, SentClose, TransportAction};
@@ -242,6 +244,21 @@ impl<R: Role> Connection<R> {
             let failure = self.receiver.fail(failure);
             self.answer_failure(failure.into(), out);
         }
+    }
+
+    /// [`with_extensions`](Self::with_extensions), in place.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn set_extensions(&mut self, extensions: Extensions) {
+        self.receiver.extensions = extensions;
+        self.sender.extensions = extensions;
+    }
+
+    /// Fails the connection for what a compressed message turned out to be.
+    #[cfg(feature = "deflate")]
+    #[cold]
+    pub(crate) fn failed<O: Output + ?Sized>(&mut self, failure: Failure, out: &mut O) -> ReceiveError {
+        let failure = self.receiver.fail(failure);
+        self.answer_failure(failure.into(), out)
     }
 
     /// Sends the Close that a failure calls for (section 7.1.7), before the error is handed out.

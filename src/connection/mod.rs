@@ -25,6 +25,8 @@ mod role;
 mod sender;
 mod tx;
 
+#[cfg(feature = "deflate")]
+pub(crate) use chunks::Boundaries;
 pub(crate) use chunks::{Step, failed};
 pub use event::{Chunk, ChunkEvent};
 pub use extensions::Extensions;

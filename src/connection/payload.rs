@@ -127,12 +127,12 @@ impl PreparedMessage {
     }
 
     /// The payload alone.
-    pub(super) fn payload(&self) -> &[u8] {
+    pub(crate) fn payload(&self) -> &[u8] {
         self.frame.as_ref().get(self.header_len..).unwrap_or_default()
     }
 
     /// Text or binary.
-    pub(super) const fn kind(&self) -> MessageKind {
+    pub(crate) const fn kind(&self) -> MessageKind {
         self.kind
     }
 }

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::extensions::Extensions;
 use super::role::Role;
 use crate::error::Failure;
-use crate::frame::{CloseFrame, MAX_CONTROL_LEN, MAX_HEADER_LEN, Mask, MessageKind, Violation};
+use crate::frame::{CloseFrame, MAX_CONTROL_LEN, MAX_HEADER_LEN, Mask, MessageKind};
 use crate::limits::Limits;
 use crate::state::{self, Control, Fragmentation, Frame, Received, StreamEnd};
 use crate::utf8;
@@ -34,8 +34,8 @@ use crate::utf8;
 /// ```
 pub struct Receiver<R> {
     pub(super) max_frame_len: u64,
-    pub(super) max_message_len: u64,
-    pub(super) fragment_budget: u32,
+    pub(crate) max_message_len: u64,
+    pub(crate) fragment_budget: u32,
     /// The number of frames of the message under way. Saturates; by then the payload has replenished the budget.
     pub(super) fragments: u32,
     /// The payload bytes that the frames of the message under way have declared so far.
@@ -47,9 +47,11 @@ pub struct Receiver<R> {
     pub(crate) phase: Phase,
     pub(crate) within: Fragmentation,
     /// Whether no chunk of the message under way has been handed out.
-    pub(super) message_start: bool,
+    pub(crate) message_start: bool,
     /// Whether the message under way is compressed.
     pub(super) compressed: bool,
+    /// Whether the payload of a compressed message is left to somebody above, who takes it off the input.
+    pub(crate) leaves_compressed: bool,
     pub(super) extensions: Extensions,
     /// The start of a character that a chunk or a fragment has cut.
     pub(crate) carry: utf8::Carry,
@@ -101,8 +103,8 @@ pub(crate) enum Phase {
     Control { control: Control, begun: bool },
     /// A whole control frame is kept, whose reply did not fit the output.
     Held(Control),
-    /// The text before the byte that is wrong has been handed out; the failure comes next.
-    Failing(Violation),
+    /// What was good before the byte that is wrong has been handed out; the failure comes next.
+    Failing(Failure),
     /// The peer's Close has been received. "[...] discard any further data received" (section 5.5.1).
     Closed,
     /// The stream has ended, or the caller has given up.
@@ -127,6 +129,7 @@ impl<R: Role> Receiver<R> {
             within: None,
             message_start: false,
             compressed: false,
+            leaves_compressed: false,
             extensions: Extensions::NONE,
             carry: utf8::Carry::new(),
             header: [0; MAX_HEADER_LEN - 1],
@@ -170,7 +173,7 @@ impl<R: Role> Receiver<R> {
     pub(super) const fn abort(&mut self) {
         self.phase = match self.phase {
             Phase::Held(Control::Close) | Phase::Closed => Phase::Closed,
-            Phase::Failing(violation) => Phase::Failed(Failure::Violation(violation)),
+            Phase::Failing(failure) => Phase::Failed(failure),
             Phase::Start
             | Phase::Between
             | Phase::Header
@@ -334,6 +337,15 @@ impl<R: Role> Receiver<R> {
     /// Whether the message under way is compressed, so that its payload is not text yet.
     pub(crate) const fn is_compressed(&self) -> bool {
         self.compressed
+    }
+
+    /// The kind of the compressed frame whose payload comes next, and whether it is the last of its message.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn in_compressed(&self) -> Option<(MessageKind, bool)> {
+        match self.phase {
+            Phase::Data { kind, fin } if self.compressed => Some((kind, fin)),
+            _ => None,
+        }
     }
 }
 

@@ -29,7 +29,9 @@ pub struct Sender<R> {
     pub(super) closing: Sending,
     /// Whether the Pong for the last Ping waits until the frame that is being sent in chunks is finished.
     pub(super) pong_deferred: bool,
-    extensions: Extensions,
+    pub(super) extensions: Extensions,
+    /// Whether the message under way is compressed.
+    compressed: bool,
     /// How many bytes have been put into the output, modulo 2^32.
     pub(super) put: u32,
     /// The mask of the frame that is being sent in chunks, if this endpoint masks.
@@ -61,6 +63,7 @@ impl<R: Role> Sender<R> {
             closing: Sending::Open,
             pong_deferred: false,
             extensions: Extensions::NONE,
+            compressed: false,
             put: 0,
             mask: None,
             remaining: 0,
@@ -180,18 +183,35 @@ impl<R: Role> Sender<R> {
     pub(super) fn next_opcode(&self, kind: MessageKind) -> Result<Opcode, SendError> {
         match self.phase {
             SendPhase::Idle => Ok(kind.opcode()),
-            SendPhase::Within(under_way) if under_way == kind => Ok(Opcode::Continuation),
+            SendPhase::Within(under_way) if under_way == kind && !self.compressed => Ok(Opcode::Continuation),
             SendPhase::Within(_) => Err(SendError::WrongKind),
             SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
         }
     }
 
-    /// RSV1 for the first frame of a compressed message.
-    pub(super) fn compressed_rsv(&self) -> Result<u8, SendError> {
-        match (self.extensions.compression, self.phase) {
-            (false, _) => Err(SendError::NotNegotiated),
-            (true, SendPhase::Idle) => Ok(RSV1),
-            (true, SendPhase::Within(_) | SendPhase::Frame { .. } | SendPhase::Closed) => Ok(0),
+    /// The opcode of the next frame of a compressed message of this kind, and RSV1 if it is the first.
+    pub(super) fn next_compressed(&self, kind: MessageKind) -> Result<(Opcode, u8), SendError> {
+        match self.phase {
+            _ if !self.extensions.compression => Err(SendError::NotNegotiated),
+            SendPhase::Idle => Ok((kind.opcode(), RSV1)),
+            SendPhase::Within(under_way) if under_way == kind && self.compressed => Ok((Opcode::Continuation, 0)),
+            SendPhase::Within(_) => Err(SendError::WrongKind),
+            SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
+        }
+    }
+
+    /// A frame of a compressed message was written.
+    pub(super) fn after_compressed(&mut self, kind: MessageKind, fin: bool) {
+        self.compressed = !fin;
+        self.after_frame(kind, fin);
+    }
+
+    /// Whether the message that is being sent in parts is compressed. `None` between two messages.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed_under_way(&self) -> Option<bool> {
+        match self.phase {
+            SendPhase::Idle => None,
+            SendPhase::Within(_) | SendPhase::Frame { .. } | SendPhase::Closed => Some(self.compressed),
         }
     }
 

@@ -110,10 +110,9 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// As [`part`](Self::part), and [`SendError::NotNegotiated`] without
     /// [`Extensions::compression`](super::Extensions).
     pub fn compressed_part(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), SendError> {
-        let opcode = self.sender.next_opcode(kind)?;
-        let rsv = self.sender.compressed_rsv()?;
+        let (opcode, rsv) = self.sender.next_compressed(kind)?;
         self.sender.write_frame(opcode, fin, rsv, payload, self.out)?;
-        self.sender.after_frame(kind, fin);
+        self.sender.after_compressed(kind, fin);
         Ok(())
     }
 
@@ -234,6 +233,25 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         }
         self.out.put_shared(&[], message.frame())?;
         self.sender.count(message.frame().as_ref().len());
+        Ok(())
+    }
+
+    /// Sends a whole compressed message whose frame was encoded once for many receivers.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn prepared_compressed(
+        &mut self,
+        kind: MessageKind,
+        frame: &SharedBytes,
+        header_len: usize,
+    ) -> Result<(), SendError> {
+        self.ready()?;
+        let bytes = frame.as_ref();
+        if R::IS_CLIENT {
+            return self.compressed_part(kind, bytes.get(header_len..).unwrap_or_default(), true);
+        }
+        self.sender.next_compressed(kind)?;
+        self.out.put_shared(&[], frame)?;
+        self.sender.count(bytes.len());
         Ok(())
     }
 

@@ -3,6 +3,9 @@
 #[doc = include_str!("integration.md")]
 pub mod integration {}
 
+#[doc = include_str!("compression.md")]
+pub mod compression {}
+
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 

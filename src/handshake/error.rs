@@ -136,6 +136,7 @@ peer_rules! {
         SeveralSubprotocols, "RFC 6455 section 11.3.4", None, "the response has several Sec-WebSocket-Protocol header fields";
         SubprotocolMissing, "WHATWG WebSockets section 2", None, "the response names no subprotocol though one is required";
         ExtensionNotAsked, "RFC 6455 section 4.1", None, "the response names an extension that was not asked for";
+        ExtensionParameters, "RFC 7692 section 5.1", None, "the response agrees to compression with parameters that do not suit the offer";
         ExtensionConflict, "RFC 7692 section 5", None, "the response names two extensions that use the same reserved bit";
     }
 }

@@ -8,3 +8,5 @@ mod event;
 mod receive;
 
 pub use event::Event;
+#[cfg(feature = "deflate")]
+pub(crate) use receive::{Found, control_event, message};

@@ -15,7 +15,7 @@ use crate::utf8;
 const EARLY: usize = 4 << 10;
 
 /// What was found in the buffer, and consumed.
-enum Found {
+pub(crate) enum Found {
     /// A message, not yet validated if it is text.
     Message(MessageKind, Range<usize>),
     /// A message that is still compressed.
@@ -108,8 +108,18 @@ impl<R: Role> Connection<R> {
         Ok(Some((event, tx)))
     }
 
+    /// What comes next where it is not the common case.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn find<S: Storage, O: Output + ?Sized>(
+        &mut self,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+    ) -> Result<Option<Found>, ReceiveError> {
+        find(&mut Joined { connection: self, out }, input)
+    }
+
     #[cold]
-    fn not_utf8<O: Output + ?Sized>(&mut self, at: &mut Cursor, out: &mut O) -> ReceiveError {
+    pub(crate) fn not_utf8<O: Output + ?Sized>(&mut self, at: &mut Cursor, out: &mut O) -> ReceiveError {
         let failure = self.receiver.fail_text(at);
         self.answer_failure(failure.into(), out)
     }
@@ -165,16 +175,27 @@ impl<R: Role> Receiver<R> {
         }))
     }
 
+    /// What comes next where it is not the common case.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn find<S: Storage>(&mut self, input: &mut ReadBuffer<S>) -> Result<Option<Found>, Failure> {
+        match find(self, input) {
+            Ok(found) => Ok(found),
+            // Nothing makes a receive half that is driven alone wait.
+            Err(ReceiveError::Blocked(_)) => Ok(None),
+            Err(ReceiveError::Failed(failure)) => Err(failure),
+        }
+    }
+
     /// The common case: a whole message in one frame, all of it in the buffer.
     #[inline(always)]
-    fn starts_whole<S: Storage>(&self, input: &ReadBuffer<S>) -> Option<WholeMessage> {
+    pub(crate) fn starts_whole<S: Storage>(&self, input: &ReadBuffer<S>) -> Option<WholeMessage> {
         let unread = input.memory.bytes().get(..input.at.end)?.get(input.at.start..)?;
         self.starts_whole_message(unread, input.longest())
     }
 
     /// Takes its payload. The bounds are the same as when it was found, so that they are checked once.
     #[inline(always)]
-    fn take_whole<'i, S: Storage>(
+    pub(crate) fn take_whole<'i, S: Storage>(
         &self,
         whole: WholeMessage,
         input: &'i mut ReadBuffer<S>,
@@ -198,7 +219,7 @@ impl<R: Role> Receiver<R> {
     }
 
     #[cold]
-    fn fail_text(&mut self, at: &mut Cursor) -> Failure {
+    pub(crate) fn fail_text(&mut self, at: &mut Cursor) -> Failure {
         at.discard();
         self.fail(Violation::TextNotUtf8)
     }
@@ -285,14 +306,14 @@ impl<R: Role> Receiver<R> {
 
 /// The event for a message: `None` if it should be text and is not.
 #[inline(always)]
-fn message(kind: MessageKind, payload: &[u8]) -> Option<Event<'_>> {
+pub(crate) fn message(kind: MessageKind, payload: &[u8]) -> Option<Event<'_>> {
     match kind {
         MessageKind::Text => utf8::validate(payload).ok().map(Event::Text),
         MessageKind::Binary => Some(Event::Binary(payload)),
     }
 }
 
-fn control_event<'e, R: Role>(
+pub(crate) fn control_event<'e, R: Role>(
     receiver: &'e Receiver<R>,
     control: Control,
     memory: &'e [u8],
@@ -530,6 +551,8 @@ fn finish_streaming<R: Role, S: Storage>(
             let range = payload.map(|payload| at.start.saturating_sub(payload.len())..at.start);
             Some(Some(Found::Control(control, range)))
         }
+        // Whoever leaves compressed payloads in the input finishes such a message before it comes here.
+        Step::LeftCompressed => Some(None),
         Step::Text(..) | Step::SplitChar(_) | Step::Binary(..) | Step::Compressed(..) => None,
     })
 }

@@ -112,7 +112,9 @@ fn every_row<R: Role>(role: fn() -> R) {
             Violation::MaskedFrame
         };
         let covered = table.iter().any(|row| row.error == Failure::Violation(*violation));
-        assert_eq!(covered, *violation != other_role, "{violation:?}");
+        // Those of compressed messages are in `tests/deflate`.
+        let here = *violation != other_role && violation.rfc() == 6455;
+        assert_eq!(covered, here, "{violation:?}");
     }
 }
 

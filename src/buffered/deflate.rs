@@ -1,0 +1,85 @@
+//! Compressed messages of the machine with its buffers: with engines of its own, or with those that it is lent.
+
+use alloc::boxed::Box;
+
+use super::connection::{BufferedConnection, told};
+use super::tx::BufferedTx;
+use crate::buffer::{ReadBuffer, WriteBuffer};
+use crate::connection::Role;
+use crate::deflate::{Compression, DeflateAgreement, DeflateConnection, Engines};
+use crate::error::ReceiveError;
+use crate::message::Event;
+
+impl<R: Role> BufferedConnection<R> {
+    /// The same with compressed messages as they were agreed to in the opening handshake. Nothing has been sent or received.
+    ///
+    /// The machine has engines of its own, which allocate when they are needed; [`release`](Self::release) gives their
+    /// memory back. With many connections, lend it those of the thread: [`next_event_with`](Self::next_event_with).
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: &DeflateAgreement) -> Self {
+        self.deflate = Some(Box::new(Compression::new(&mut self.connection, agreement)));
+        self
+    }
+
+    /// [`next_event`](Self::next_event) with engines that are lent, so that this connection needs none.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(always)]
+    pub fn next_event_with<'e>(
+        &'e mut self,
+        engines: &'e mut Engines,
+    ) -> Result<Option<(Event<'e>, BufferedTx<'e, R>)>, ReceiveError> {
+        let over = self.is_over();
+        let Self {
+            connection,
+            input,
+            output,
+            deflate,
+        } = self;
+        match deflate {
+            Some(deflate) => told(
+                deflate.receive_with(connection, input, output, engines),
+                over,
+                BufferedTx::of,
+            ),
+            None => told(connection.receive(input, output), over, BufferedTx::new),
+        }
+    }
+
+    /// [`tx`](Self::tx) with engines that are lent.
+    #[inline]
+    pub fn tx_with<'e>(&'e mut self, engines: &'e mut Engines) -> BufferedTx<'e, R> {
+        match &mut self.deflate {
+            Some(deflate) => BufferedTx::of(deflate.tx_with(&mut self.connection, &mut self.output, engines)),
+            None => BufferedTx::new(self.connection.tx(&mut self.output)),
+        }
+    }
+
+    /// Takes the connection and its buffers apart, as [`into_parts`](Self::into_parts) does where nothing is compressed.
+    #[must_use]
+    pub fn into_deflate_parts(self) -> (DeflateConnection<R>, ReadBuffer, WriteBuffer) {
+        let Self {
+            connection,
+            input,
+            output,
+            deflate,
+        } = self;
+        let ws = match deflate {
+            Some(deflate) => deflate.into_connection(connection),
+            None => DeflateConnection::new(connection, None),
+        };
+        (ws, input, output)
+    }
+
+    /// Whether messages may be compressed, and the memory that this takes, in bytes.
+    #[must_use]
+    pub fn compression_memory(&self) -> Option<usize> {
+        self.deflate.as_ref().map(|deflate| deflate.memory())
+    }
+
+    /// The engines of its own, for compressed messages by value ([`Engines::take_text`]). None where nothing was agreed.
+    pub fn engines(&mut self) -> Option<&mut Engines> {
+        self.deflate.as_mut().map(|deflate| deflate.engines())
+    }
+}

@@ -1,0 +1,188 @@
+//! What compresses and inflates, for any number of connections.
+
+use alloc::vec::Vec;
+
+use super::zlib::{Deflater, Inflater, Setting};
+use crate::error::OutOfMemory;
+
+/// The engines that connections borrow to inflate and to compress: one value for each thread.
+///
+/// A connection keeps only the last bytes that it received and sent. Each message starts from those, so that it does not
+/// matter which connection used an engine before.
+///
+/// Nothing is allocated before it is needed: 47,552 bytes for an inflater, 164,992 for a deflater as
+/// [`DeflateOptions`](super::DeflateOptions) has it by default, and scratch for one message of each direction.
+#[derive(Debug)]
+pub struct Engines {
+    pub(super) receive: ReceiveEngines,
+    pub(super) send: SendEngines,
+}
+
+/// What is needed to inflate.
+#[derive(Debug)]
+pub(super) struct ReceiveEngines {
+    /// Those that no message has checked out.
+    spare: Vec<Inflater>,
+    /// What was inflated last. Its length is the room that there is.
+    scratch: Vec<u8>,
+    /// How much of it is the message that was handed out last, where that was whole.
+    pub(super) delivered: Option<usize>,
+    scratch_len: usize,
+}
+
+/// What is needed to compress.
+#[derive(Debug)]
+pub(super) struct SendEngines {
+    /// One for each setting in use.
+    deflaters: Vec<Deflater>,
+    scratch: Vec<u8>,
+}
+
+/// Inflaters that wait for a message.
+const SPARE: usize = 4;
+
+/// Scratch that is kept although the last message needed far less, in bytes.
+const KEPT: usize = 256 << 10;
+
+/// Deflaters with different settings: more than connections on one thread will have agreed to.
+const SETTINGS: usize = 8;
+
+impl Engines {
+    /// Engines that allocate when they are needed, with scratch for 64 KiB.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_scratch(64 << 10)
+    }
+
+    /// The same with scratch for `bytes` of inflated data: at the streaming level the longest chunk, at the message level the
+    /// least that is allocated. At least 64.
+    #[must_use]
+    pub const fn with_scratch(bytes: usize) -> Self {
+        Self {
+            receive: ReceiveEngines {
+                spare: Vec::new(),
+                scratch: Vec::new(),
+                delivered: None,
+                scratch_len: if bytes < 64 { 64 } else { bytes },
+            },
+            send: SendEngines {
+                deflaters: Vec::new(),
+                scratch: Vec::new(),
+            },
+        }
+    }
+
+    /// The memory that they hold, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let ReceiveEngines { spare, scratch, .. } = &self.receive;
+        let receive = spare.len() * Inflater::MEMORY + spare.capacity() * size_of::<Inflater>() + scratch.capacity();
+        let SendEngines { deflaters, scratch } = &self.send;
+        let states: usize = deflaters.iter().map(|deflater| deflater.setting.memory()).sum();
+        receive + states + deflaters.capacity() * size_of::<Deflater>() + scratch.capacity()
+    }
+
+    /// Gives back all memory.
+    pub fn release(&mut self) {
+        *self = Self::with_scratch(self.receive.scratch_len);
+    }
+
+    /// The message that was handed out last, by value, if it was compressed: as
+    /// [`ReadBuffer::take_binary`](crate::buffer::ReadBuffer::take_binary). Long ones are not copied.
+    pub fn take_binary(&mut self) -> Option<Vec<u8>> {
+        let ReceiveEngines { scratch, delivered, .. } = &mut self.receive;
+        let len = delivered.take()?;
+        if len >= scratch.len() / 2 {
+            let mut message = core::mem::take(scratch);
+            message.truncate(len);
+            return Some(message);
+        }
+        let message = scratch.get(..len)?;
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(len).ok()?;
+        copy.extend_from_slice(message);
+        Some(copy)
+    }
+
+    /// The text that was handed out last, by value, if it was compressed.
+    pub fn take_text(&mut self) -> Option<alloc::string::String> {
+        alloc::string::String::from_utf8(self.take_binary()?).ok()
+    }
+}
+
+impl Default for Engines {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ReceiveEngines {
+    /// An inflater, to be given back.
+    pub(super) fn check_out(&mut self) -> Result<Inflater, OutOfMemory> {
+        match self.spare.pop() {
+            Some(inflater) => Ok(inflater),
+            None => Inflater::new(),
+        }
+    }
+
+    pub(super) fn give_back(&mut self, inflater: Inflater) {
+        if self.spare.len() < SPARE && self.spare.try_reserve(1).is_ok() {
+            self.spare.push(inflater);
+        }
+    }
+
+    /// How much scratch there is at least.
+    pub(super) const fn scratch_len(&self) -> usize {
+        self.scratch_len
+    }
+
+    /// Room for `len` bytes. What was there before is lost, so that old and new memory is never held at once.
+    pub(super) fn scratch(&mut self, len: usize) -> Result<&mut [u8], OutOfMemory> {
+        self.delivered = None;
+        let too_much = self.scratch.len() > KEPT && self.scratch.len() / 8 > len;
+        if self.scratch.len() < len || too_much {
+            self.scratch = Vec::new();
+            self.scratch.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+            self.scratch.resize(len, 0);
+        }
+        Ok(&mut self.scratch)
+    }
+
+    /// The first `len` bytes of scratch.
+    pub(super) fn made(&self, len: usize) -> &[u8] {
+        self.scratch.get(..len).unwrap_or_default()
+    }
+}
+
+impl SendEngines {
+    /// Compresses `input` in no more than `room` bytes, as
+    /// [`Deflater::deflate`]. `None` if it does not fit, or if there is no memory.
+    pub(super) fn deflate(
+        &mut self,
+        setting: Setting,
+        history: [&[u8]; 2],
+        input: &[u8],
+        room: usize,
+    ) -> Option<&[u8]> {
+        let at = match self.deflaters.iter().position(|deflater| deflater.setting == setting) {
+            Some(at) => at,
+            None => {
+                if self.deflaters.len() >= SETTINGS {
+                    self.deflaters.remove(0);
+                }
+                self.deflaters.try_reserve_exact(1).ok()?;
+                self.deflaters.push(Deflater::new(setting).ok()?);
+                self.deflaters.len() - 1
+            }
+        };
+        let too_much = self.scratch.len() > KEPT && self.scratch.len() / 8 > room;
+        if self.scratch.len() < room || too_much {
+            self.scratch = Vec::new();
+            self.scratch.try_reserve_exact(room).ok()?;
+            self.scratch.resize(room, 0);
+        }
+        let output = self.scratch.get_mut(..room)?;
+        let made = self.deflaters.get_mut(at)?.deflate(history, input, output)?;
+        self.scratch.get(..made)
+    }
+}

@@ -1,0 +1,177 @@
+//! The halves of a connection whose messages may be compressed, driven apart.
+
+use super::engines::{Engines, ReceiveEngines};
+use super::receiving::{Receiving, Skipped};
+use super::sending::Sending;
+use super::tx::DeflateTx;
+use crate::buffer::{ReadBuffer, Storage};
+use crate::connection::{ChunkEvent, Receiver, Role, Sender, Step, failed};
+use crate::error::{Failure, ReceiveError};
+use crate::frame::Violation;
+use crate::message::{Event, Found, control_event, message};
+
+/// The receive half of a [`DeflateConnection`](super::DeflateConnection): see [`Receiver`].
+#[derive(Debug)]
+pub struct DeflateReceiver<R> {
+    pub(super) receiver: Receiver<R>,
+    pub(super) receiving: Receiving,
+}
+
+impl<R: Role> DeflateReceiver<R> {
+    /// Receives the next whole message or control frame: [`Receiver::receive`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn receive<'e, S: Storage>(
+        &'e mut self,
+        input: &'e mut ReadBuffer<S>,
+        engines: &'e mut Engines,
+    ) -> Result<Option<Event<'e>>, Failure> {
+        engines.receive.delivered = None;
+        let Some(found) = self.find(input, &mut engines.receive)? else {
+            return Ok(None);
+        };
+        let ReadBuffer { memory, at, .. } = input;
+        let receive = &mut engines.receive;
+        let event: Result<_, Failure> = match found {
+            Found::Message(kind, range) => {
+                message(kind, memory.bytes().get(range).unwrap_or_default()).ok_or(Violation::TextNotUtf8.into())
+            }
+            Found::Compressed(kind, range) => {
+                at.forget_delivered();
+                let payload = memory.bytes().get(range).unwrap_or_default();
+                match self.receiving.inflate_whole(&self.receiver, receive, payload) {
+                    Ok(len) => message(kind, receive.made(len)).ok_or(Violation::TextNotUtf8.into()),
+                    Err(failure) => Err(failure),
+                }
+            }
+            Found::Control(control, range) => {
+                return Ok(Some(control_event(&self.receiver, control, memory.bytes(), range)));
+            }
+        };
+        match event {
+            Ok(event) => Ok(Some(event)),
+            Err(failure) => {
+                at.discard();
+                Err(self.receiver.fail(failure))
+            }
+        }
+    }
+
+    /// What comes next. A message that was begun chunk by chunk is inflated to its end, so that the window stays in step, and
+    /// is not handed out.
+    fn find<S: Storage>(
+        &mut self,
+        input: &mut ReadBuffer<S>,
+        engines: &mut ReceiveEngines,
+    ) -> Result<Option<Found>, Failure> {
+        while self.receiving.is_streaming() {
+            let ReadBuffer { memory, at, .. } = &mut *input;
+            let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
+            let skipped = match self.receiver.in_compressed() {
+                Some((kind, fin)) => {
+                    let receiver = &mut self.receiver;
+                    match self.receiving.inflate_chunk(receiver, engines, &mut unread, kind, fin) {
+                        Ok(Some(_)) => Ok(Skipped::Chunk),
+                        Ok(None) | Err(ReceiveError::Blocked(_)) => Ok(Skipped::NeedInput),
+                        Err(ReceiveError::Failed(failure)) => Err(failure),
+                    }
+                }
+                None => failed(self.receiver.step(&mut unread, false)).map(Skipped::of),
+            };
+            at.consume(at.end - at.start - unread.len());
+            at.wanted = 0;
+            match skipped? {
+                Skipped::Chunk => {}
+                Skipped::Control(control, len) => {
+                    let range = len.map(|len| at.start.saturating_sub(len)..at.start);
+                    return Ok(Some(Found::Control(control, range)));
+                }
+                Skipped::NeedInput => return Ok(None),
+            }
+        }
+        if let Some(whole) = self.receiver.starts_whole(input) {
+            let end = {
+                let (_, at) = self.receiver.take_whole(whole, input);
+                at.start
+            };
+            return Ok(Some(Found::Message(
+                whole.kind,
+                end.saturating_sub(whole.payload_len)..end,
+            )));
+        }
+        self.receiver.find(input)
+    }
+
+    /// Receives the next chunk of a message or control frame: [`Receiver::receive_chunk`].
+    ///
+    /// # Errors
+    /// As there, and [`Blocked::MessageInProgress`](crate::error::Blocked::MessageInProgress).
+    pub fn receive_chunk<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        engines: &'e mut Engines,
+    ) -> Result<Option<ChunkEvent<'e>>, ReceiveError> {
+        let step = match self.receiver.in_compressed() {
+            Some(_) => Step::LeftCompressed,
+            None => failed(self.receiver.step(input, false))?,
+        };
+        match (&step, self.receiver.in_compressed()) {
+            (Step::LeftCompressed, Some((kind, fin))) => {
+                let receiver = &mut self.receiver;
+                self.receiving
+                    .inflate_chunk(receiver, &mut engines.receive, input, kind, fin)
+            }
+            _ => Ok(step.event(&self.receiver)),
+        }
+    }
+
+    /// The receive half itself, to ask it about its state.
+    #[must_use]
+    pub const fn receiver(&self) -> &Receiver<R> {
+        &self.receiver
+    }
+
+    /// The stream of input has ended: [`Receiver::end_of_stream`].
+    pub fn end_of_stream(&mut self) -> crate::connection::StreamEnd {
+        self.receiver.end_of_stream()
+    }
+
+    /// The memory that it holds beside its own size, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.receiving.memory()
+    }
+}
+
+/// The send half of a [`DeflateConnection`](super::DeflateConnection): see [`Sender`].
+#[derive(Debug)]
+pub struct DeflateSender<R> {
+    pub(super) sender: Sender<R>,
+    pub(super) sending: Sending,
+}
+
+impl<R: Role> DeflateSender<R> {
+    /// Joins this half with the output that it writes to and with engines.
+    #[inline]
+    pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> DeflateTx<'a, R, O> {
+        DeflateTx::new(self.sender.tx(out), &mut self.sending, &mut engines.send)
+    }
+
+    /// The send half itself, to ask it about its state.
+    #[must_use]
+    pub const fn sender(&self) -> &Sender<R> {
+        &self.sender
+    }
+
+    /// The sending direction of the transport was shut down: [`Sender::sending_shut_down`].
+    pub const fn sending_shut_down(&mut self) {
+        self.sender.sending_shut_down();
+    }
+
+    /// The memory that it holds beside its own size, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.sending.memory()
+    }
+}

@@ -1,0 +1,197 @@
+//! What a connection keeps beside itself, and how it receives and sends with it: the shell around a
+//! [`Connection`], for whoever owns both.
+
+use super::agreement::DeflateAgreement;
+use super::engines::{Engines, ReceiveEngines};
+use super::receiving::{Receiving, Skipped};
+use super::sending::Sending;
+use super::tx::DeflateTx;
+use crate::buffer::{Output, ReadBuffer, Storage};
+use crate::connection::{ChunkEvent, Connection, Extensions, Role, Step, Tx};
+use crate::error::ReceiveError;
+use crate::frame::Violation;
+use crate::message::{Event, Found, control_event, message};
+
+/// The histories of both directions.
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) receiving: Receiving,
+    pub(super) sending: Sending,
+}
+
+impl Shell {
+    /// A shell for a connection on which nothing has been sent or received, which is told.
+    pub(super) fn new<R: Role>(connection: &mut Connection<R>, agreement: Option<&DeflateAgreement>) -> Self {
+        connection.set_extensions(Extensions::NONE.with_compression(agreement.is_some()));
+        connection.receiver.leaves_compressed = true;
+        Self {
+            receiving: Receiving::new(agreement),
+            sending: Sending::new(agreement),
+        }
+    }
+
+    /// The output handle.
+    #[inline(always)]
+    pub(super) fn tx<'a, R: Role, O: ?Sized>(
+        &'a mut self,
+        connection: &'a mut Connection<R>,
+        out: &'a mut O,
+        engines: &'a mut Engines,
+    ) -> DeflateTx<'a, R, O> {
+        DeflateTx::new(connection.tx(out), &mut self.sending, &mut engines.send)
+    }
+
+    /// The next whole message or control frame.
+    #[inline(always)]
+    pub(super) fn receive<'e, R: Role, S: Storage, O: Output + ?Sized>(
+        &'e mut self,
+        connection: &'e mut Connection<R>,
+        input: &'e mut ReadBuffer<S>,
+        out: &'e mut O,
+        engines: &'e mut Engines,
+    ) -> Result<Option<(Event<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+        match connection.receiver.starts_whole(input) {
+            Some(whole) => {
+                let (payload, at) = connection.receiver.take_whole(whole, input);
+                match message(whole.kind, payload) {
+                    Some(event) => Ok(Some((event, self.tx(connection, out, engines)))),
+                    None => Err(connection.not_utf8(at, out)),
+                }
+            }
+            None => self.receive_slow(connection, input, out, engines),
+        }
+    }
+
+    /// Everything but the common case.
+    #[inline(never)]
+    fn receive_slow<'e, R: Role, S: Storage, O: Output + ?Sized>(
+        &'e mut self,
+        connection: &'e mut Connection<R>,
+        input: &'e mut ReadBuffer<S>,
+        out: &'e mut O,
+        engines: &'e mut Engines,
+    ) -> Result<Option<(Event<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+        let Some(found) = self.find(connection, input, out, engines)? else {
+            return Ok(None);
+        };
+        let ReadBuffer { memory, at, .. } = input;
+        let Engines { receive, send } = engines;
+        let event = match found {
+            Found::Message(kind, range) => match message(kind, memory.bytes().get(range).unwrap_or_default()) {
+                Some(event) => event,
+                None => return Err(connection.not_utf8(at, out)),
+            },
+            Found::Compressed(kind, range) => {
+                at.forget_delivered();
+                let payload = memory.bytes().get(range).unwrap_or_default();
+                let event = match self.receiving.inflate_whole(&connection.receiver, receive, payload) {
+                    Ok(len) => message(kind, receive.made(len)).ok_or(Violation::TextNotUtf8.into()),
+                    Err(failure) => Err(failure),
+                };
+                match event {
+                    Ok(event) => event,
+                    Err(failure) => {
+                        at.discard();
+                        return Err(connection.failed(failure, out));
+                    }
+                }
+            }
+            Found::Control(control, range) => control_event(&connection.receiver, control, memory.bytes(), range),
+        };
+        let tx = Tx {
+            sender: &mut connection.sender,
+            out,
+            control: connection.receiver.control_payload(),
+        };
+        let tx = DeflateTx::new(tx, &mut self.sending, send);
+        Ok(Some((event, tx)))
+    }
+
+    /// What comes next. A message that was begun chunk by chunk is inflated to its end, so that the window stays in step, and
+    /// is not handed out.
+    fn find<R: Role, S: Storage, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+        engines: &mut Engines,
+    ) -> Result<Option<Found>, ReceiveError> {
+        engines.receive.delivered = None;
+        while self.receiving.is_streaming() {
+            let ReadBuffer { memory, at, .. } = &mut *input;
+            let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
+            let skipped = self.skip(connection, &mut unread, out, &mut engines.receive);
+            at.consume(at.end - at.start - unread.len());
+            at.wanted = 0;
+            match skipped? {
+                Skipped::Chunk => {}
+                Skipped::Control(control, len) => {
+                    let range = len.map(|len| at.start.saturating_sub(len)..at.start);
+                    return Ok(Some(Found::Control(control, range)));
+                }
+                Skipped::NeedInput => return Ok(None),
+            }
+        }
+        connection.find(input, out)
+    }
+
+    fn skip<R: Role, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        unread: &mut &mut [u8],
+        out: &mut O,
+        engines: &mut ReceiveEngines,
+    ) -> Result<Skipped, ReceiveError> {
+        if let Some((kind, fin)) = connection.receiver.in_compressed() {
+            let receiver = &mut connection.receiver;
+            return match self.receiving.inflate_chunk(receiver, engines, unread, kind, fin) {
+                Ok(Some(_)) => Ok(Skipped::Chunk),
+                Ok(None) => Ok(Skipped::NeedInput),
+                Err(error) => Err(connection.answer_failure(error, out)),
+            };
+        }
+        Ok(Skipped::of(connection.step(unread, out)?))
+    }
+
+    /// The next chunk of a message or control frame.
+    pub(super) fn receive_chunk<'e, 'i: 'e, R: Role, O: Output + ?Sized>(
+        &'e mut self,
+        connection: &'e mut Connection<R>,
+        input: &mut &'i mut [u8],
+        out: &'e mut O,
+        engines: &'e mut Engines,
+    ) -> Result<Option<(ChunkEvent<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+        let Engines { receive, send } = engines;
+        let step = match connection.receiver.whole_message(input) {
+            Some(step) => step,
+            None => match connection.receiver.in_compressed() {
+                Some(_) => Step::LeftCompressed,
+                None => connection.step(input, out)?,
+            },
+        };
+        let inflated = match (&step, connection.receiver.in_compressed()) {
+            (Step::LeftCompressed, Some((kind, fin))) => {
+                let receiver = &mut connection.receiver;
+                match self.receiving.inflate_chunk(receiver, receive, input, kind, fin) {
+                    Ok(event) => event,
+                    Err(error) => return Err(connection.answer_failure(error, out)),
+                }
+            }
+            _ => None,
+        };
+        let Connection { receiver, sender, .. } = connection;
+        let receiver = &*receiver;
+        let tx = Tx {
+            sender,
+            out,
+            control: receiver.control_payload(),
+        };
+        let tx = DeflateTx::new(tx, &mut self.sending, send);
+        Ok(inflated.or_else(|| step.event(receiver)).map(|event| (event, tx)))
+    }
+
+    /// The memory that it holds beside its own size, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.receiving.memory() + self.sending.memory()
+    }
+}

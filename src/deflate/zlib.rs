@@ -1,0 +1,185 @@
+//! The one place that knows zlib-rs.
+//!
+//! An engine serves one message after the other, of any connection: each starts from a fresh state and the history it is
+//! given. What an inflater makes depends on nothing else. What a deflater makes always inflates to the message, but which
+//! of several forms it chooses may depend on what it did before: the hash of the last three bytes of a history takes in
+//! what lies behind them in its memory.
+
+use alloc::vec::Vec;
+
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
+
+use crate::error::OutOfMemory;
+
+/// An inflater for raw DEFLATE data.
+///
+/// It always has the largest window. With a smaller one, whether a distance is too far would depend on the room for
+/// output.
+pub(super) struct Inflater(Inflate);
+
+/// What one call of an inflater has done.
+pub(super) struct Inflated {
+    /// How many bytes of input were taken.
+    pub(super) taken: usize,
+    /// How many bytes of output were made.
+    pub(super) made: usize,
+    pub(super) state: StreamState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamState {
+    /// Inside the stream.
+    Open,
+    /// The block with BFINAL has ended.
+    Ended,
+    /// The input is not DEFLATE.
+    Broken,
+}
+
+/// Memory for one object of `bytes` bytes, as a test before zlib-rs allocates: it panics where there is none.
+fn try_memory(bytes: usize) -> Result<(), OutOfMemory> {
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| OutOfMemory)
+}
+
+/// The largest window, in bits.
+const MAX_WINDOW_BITS: u8 = 15;
+
+impl Inflater {
+    /// How much memory one takes, in bytes.
+    pub(super) const MEMORY: usize = 47_552;
+
+    pub(super) fn new() -> Result<Self, OutOfMemory> {
+        try_memory(Self::MEMORY)?;
+        Ok(Self(Inflate::new(false, MAX_WINDOW_BITS)))
+    }
+
+    /// Starts a stream whose data may refer to `history`, in pieces.
+    pub(super) fn start<const N: usize>(&mut self, history: [&[u8]; N]) {
+        self.0.reset(false);
+        for part in history.into_iter().filter(|part| !part.is_empty()) {
+            // Only a stream with a zlib header refuses one.
+            let _ = self.0.set_dictionary(part);
+        }
+    }
+
+    /// Inflates until all input is taken and the output it makes is made, or the output is full, or the stream is over.
+    pub(super) fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Inflated {
+        let (start_in, start_out) = (self.0.total_in(), self.0.total_out());
+        let (mut taken, mut made) = (0, 0);
+        loop {
+            let (rest, room) = (
+                input.get(taken..).unwrap_or_default(),
+                output.get_mut(made..).unwrap_or_default(),
+            );
+            let status = self.0.decompress(rest, room, InflateFlush::NoFlush);
+            let (before_in, before_out) = (taken, made);
+            taken = to_len(self.0.total_in() - start_in);
+            made = to_len(self.0.total_out() - start_out);
+            let state = match status {
+                Ok(Status::Ok)
+                    if (taken, made) != (before_in, before_out) && taken < input.len() && made < output.len() =>
+                {
+                    continue;
+                }
+                Ok(Status::Ok | Status::BufError) => StreamState::Open,
+                Ok(Status::StreamEnd) => StreamState::Ended,
+                Err(_) => StreamState::Broken,
+            };
+            return Inflated { taken, made, state };
+        }
+    }
+}
+
+/// A count of bytes in a slice.
+fn to_len(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// How a deflater works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// 1, the fastest, to 9.
+    pub(super) level: u8,
+    /// 8 to 15.
+    pub(super) window_bits: u8,
+    /// 1, the least, to 9.
+    pub(super) mem_level: u8,
+}
+
+impl Setting {
+    /// zlib-rs makes no raw stream with a window of 8 bits. With 9 bits its distances stay 262 below the window, and so
+    /// within 8 bits.
+    fn zlib_window_bits(self) -> u8 {
+        self.window_bits.clamp(9, MAX_WINDOW_BITS)
+    }
+
+    /// How much memory a deflater takes, in bytes: a state, the window twice, a chain over it, a hash table, and the
+    /// symbols of a block.
+    pub(super) fn memory(self) -> usize {
+        let window = 1 << self.zlib_window_bits();
+        let symbols = 1 << (self.mem_level.clamp(1, 9) + 6);
+        3_200 + 4 * window + (128 << 10) + 7 * symbols
+    }
+}
+
+/// A deflater for raw DEFLATE data.
+pub(super) struct Deflater {
+    deflate: Deflate,
+    pub(super) setting: Setting,
+}
+
+impl Deflater {
+    pub(super) fn new(setting: Setting) -> Result<Self, OutOfMemory> {
+        try_memory(setting.memory())?;
+        let config = DeflateConfig {
+            level: i32::from(setting.level.clamp(1, 9)),
+            window_bits: -i32::from(setting.zlib_window_bits()),
+            mem_level: i32::from(setting.mem_level.clamp(1, 9)),
+            ..DeflateConfig::default()
+        };
+        let deflate = Deflate::new_with_config(config);
+        Ok(Self { deflate, setting })
+    }
+
+    /// Enough room for what `len` bytes become, and for the flush at the end not to be cut.
+    pub(super) const fn room_for(len: usize) -> usize {
+        len.saturating_add(len / 8).saturating_add(len / 64).saturating_add(64)
+    }
+
+    /// Compresses `input`, which may refer to `history`, up to a byte boundary: what comes out ends with 00 00 FF FF.
+    /// Returns its length, or `None` if it does not fit.
+    pub(super) fn deflate(&mut self, history: [&[u8]; 2], input: &[u8], output: &mut [u8]) -> Option<usize> {
+        self.deflate.reset();
+        for part in history.into_iter().filter(|part| !part.is_empty()) {
+            // Between streams, and without a header, none is refused.
+            let _ = self.deflate.set_dictionary(part);
+        }
+        let (start_in, start_out) = (self.deflate.total_in(), self.deflate.total_out());
+        let (mut taken, mut made) = (0, 0);
+        loop {
+            let (rest, room) = (
+                input.get(taken..).unwrap_or_default(),
+                output.get_mut(made..).filter(|room| !room.is_empty())?,
+            );
+            self.deflate.compress(rest, room, DeflateFlush::SyncFlush).ok()?;
+            taken = to_len(self.deflate.total_in() - start_in);
+            made = to_len(self.deflate.total_out() - start_out);
+            // Room that is left says that the flush is complete.
+            if taken == input.len() && made < output.len() {
+                return Some(made);
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Inflater")
+    }
+}
+
+impl core::fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Deflater").field(&self.setting).finish()
+    }
+}

@@ -1,0 +1,183 @@
+//! Where a message ends, and what may stand there: the decided answers.
+
+use crate::common::{Got, Random, masked, pair, plain_server, receive, receive_chunks};
+use sockless::deflate::{DeflateOptions, Engines};
+use sockless::error::{Failure, LimitExceeded};
+use sockless::frame::{CloseCode, Violation};
+
+const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+/// The same with BFINAL.
+const LAST_HELLO: [u8; 7] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+/// What a server makes of one text message with this payload, the same at both levels and in any cut.
+fn verdict(payload: &[u8]) -> Result<String, Failure> {
+    let bytes = masked(0xc1, payload);
+    let mut engines = Engines::new();
+    let whole = receive(&mut plain_server(), &bytes, bytes.len(), &mut engines);
+    for cut in [1, 2, 3, bytes.len()] {
+        assert_eq!(receive(&mut plain_server(), &bytes, cut, &mut engines), whole);
+        let (got, _, failure) = receive_chunks(&mut plain_server(), &bytes, cut, &mut engines);
+        // Where text and data are both wrong, the streaming level meets the text first.
+        if failure != Some(Violation::TextNotUtf8.into()) {
+            assert_eq!((got, failure), whole);
+        }
+        assert_eq!(failure.is_some(), whole.1.is_some());
+    }
+    match whole {
+        (mut got, None) => match got.pop() {
+            Some(Got::Text(text)) => Ok(text),
+            other => panic!("{other:?}"),
+        },
+        (got, Some(failure)) => {
+            assert_eq!(got, []);
+            Err(failure)
+        }
+    }
+}
+
+fn cut() -> Failure {
+    Violation::DeflateCut.into()
+}
+
+#[test]
+fn a_message_that_ends_inside_a_block_is_refused() {
+    assert_eq!(Violation::DeflateCut.close_code(), CloseCode::INVALID_PAYLOAD);
+    // Compressed, stored, fixed; every cut of each.
+    let mut random = Random(3);
+    let text = random.text(1500);
+    let (mut ws, _) = pair(&DeflateOptions::new());
+    let (mut out, mut engines) = (Vec::new(), Engines::new());
+    ws.tx(&mut out, &mut engines).text(&text).unwrap();
+    let compressed = crate::common::frames(&out).pop().unwrap().1;
+    let stored = [&[0, 5, 0, 0xfa, 0xff][..], b"Hello", &[0]].concat();
+    // The first byte of the stored block alone is an empty message.
+    for (whole, also) in [(&compressed[..], None), (&stored, Some(1)), (&HELLO, None)] {
+        let mut accepted = Vec::new();
+        for end in 0..=whole.len() {
+            match verdict(&whole[..end]) {
+                Ok(_) => accepted.push(end),
+                Err(failure) => {
+                    let expected = [cut(), Violation::NotDeflate.into(), Violation::TextNotUtf8.into()];
+                    assert!(expected.contains(&failure), "{failure} at {end}");
+                }
+            }
+        }
+        let expected: Vec<usize> = also.into_iter().chain([whole.len()]).collect();
+        assert_eq!(accepted, expected);
+    }
+}
+
+#[test]
+fn an_empty_payload_is_no_message() {
+    assert_eq!(verdict(&[]), Err(cut()));
+    assert_eq!(verdict(&[0]), Ok(String::new()));
+}
+
+#[test]
+fn a_last_block_may_stand_anywhere() {
+    // With the empty block behind it (section 7.2.3.4), without, and before more.
+    assert_eq!(verdict(&[&LAST_HELLO[..], &[0]].concat()).as_deref(), Ok("Hello"));
+    assert_eq!(verdict(&LAST_HELLO).as_deref(), Ok("Hello"));
+    assert_eq!(verdict(&[LAST_HELLO, HELLO].concat()).as_deref(), Ok("HelloHello"));
+    // The empty block at the end has BFINAL itself.
+    assert_eq!(
+        verdict(&[&HELLO[..], &[0, 0, 0xff, 0xff, 1]].concat()).as_deref(),
+        Ok("Hello")
+    );
+}
+
+/// The window survives the end of a stream: the back reference of section 7.2.3.2 behind a block with BFINAL.
+#[test]
+fn the_window_survives_a_last_block() {
+    let back = [0xf2, 0x00, 0x11, 0x00, 0x00];
+    assert_eq!(verdict(&[&LAST_HELLO[..], &back].concat()).as_deref(), Ok("HelloHello"));
+    let bytes = [masked(0xc1, &LAST_HELLO), masked(0xc1, &back)].concat();
+    let (got, failure) = receive(&mut plain_server(), &bytes, 3, &mut Engines::new());
+    assert_eq!(got, [Got::Text("Hello".into()), Got::Text("Hello".into())]);
+    assert_eq!(failure, None);
+}
+
+#[test]
+fn garbage_after_the_end_is_refused() {
+    for garbage in [&b"\xff"[..], b"\xff\xff", b"\x06", b"garbage"] {
+        assert!(verdict(&[&LAST_HELLO[..], garbage].concat()).is_err(), "{garbage:?}");
+        assert!(verdict(&[&HELLO[..], garbage].concat()).is_err(), "{garbage:?}");
+    }
+}
+
+/// A DEFLATE stream of two bytes costs as much as hundreds of others: 128 of them, and one more for each 1 KiB.
+#[test]
+fn streams_are_budgeted() {
+    let empty = [0x03, 0x00];
+    let streams = |count: usize| empty.repeat(count);
+    assert_eq!(verdict(&streams(129)).as_deref(), Ok(""));
+    assert_eq!(verdict(&streams(130)), Err(LimitExceeded::TooManyStreams.into()));
+    assert_eq!(LimitExceeded::TooManyStreams.close_code(), CloseCode::POLICY_VIOLATION);
+    // A sender that ends a stream with each KiB may go on for ever.
+    let mut random = Random(9);
+    let mut stored = Vec::new();
+    for _ in 0..400 {
+        let text = random.text(1100);
+        stored.push(1);
+        stored.extend((text.len() as u16).to_le_bytes());
+        stored.extend((!(text.len() as u16)).to_le_bytes());
+        stored.extend(text.as_bytes());
+    }
+    assert!(verdict(&stored).is_ok());
+}
+
+/// What is declared may be an eighth and 1 KiB longer than the limit on what it becomes; more is refused from the header.
+#[test]
+fn the_limit_on_the_wire_is_judged_from_the_header() {
+    use crate::common::{agree, server};
+    use sockless::limits::Limits;
+    let limits = Limits::default().with_max_message_len(8000).with_max_frame_len(8000);
+    let (servers, _) = agree(&DeflateOptions::new(), &DeflateOptions::new());
+    let verdict = |first: u8, len: u16| {
+        let mut header = vec![first, 0x80 | 126];
+        header.extend(len.to_be_bytes());
+        header.extend([0; 4]);
+        let failure = receive(&mut server(&servers, &limits), &header, 1, &mut Engines::new()).1;
+        let streamed = receive_chunks(&mut server(&servers, &limits), &header, 1, &mut Engines::new()).2;
+        assert_eq!(failure, streamed);
+        failure
+    };
+    assert_eq!(verdict(0xc2, 8000 + 1000 + 1024), None);
+    assert_eq!(
+        verdict(0xc2, 8000 + 1000 + 1025),
+        Some(LimitExceeded::FrameTooLong.into())
+    );
+    assert_eq!(verdict(0x82, 8000), None);
+    assert_eq!(verdict(0x82, 8001), Some(LimitExceeded::FrameTooLong.into()));
+}
+
+/// A message that the message level has begun is not taken over in its middle.
+#[test]
+fn a_message_is_finished_at_the_level_where_it_began() {
+    use sockless::buffer::ReadBuffer;
+    use sockless::error::{Blocked, ReceiveError};
+    use sockless::message::Event;
+    let mut ws = plain_server();
+    let (mut input, mut out, mut engines) = (ReadBuffer::new(), Vec::new(), Engines::new());
+    input.extend(&masked(0x41, &HELLO[..3])).unwrap();
+    assert!(ws.receive(&mut input, &mut out, &mut engines).unwrap().is_none());
+    let rest = masked(0x80, &HELLO[3..]);
+    let (header, payload) = rest.split_at(6);
+    let mut header = header.to_vec();
+    let mut slice = &mut header[..];
+    let blocked = ReceiveError::Blocked(Blocked::MessageInProgress);
+    // The header alone tells nothing; the payload is left in the input.
+    assert!(ws.receive_chunk(&mut slice, &mut out, &mut engines).unwrap().is_none());
+    let mut copy = payload.to_vec();
+    let mut slice = &mut copy[..];
+    assert_eq!(
+        ws.receive_chunk(&mut slice, &mut out, &mut engines).unwrap_err(),
+        blocked
+    );
+    assert_eq!(slice.len(), payload.len());
+    input.extend(payload).unwrap();
+    match ws.receive(&mut input, &mut out, &mut engines).unwrap() {
+        Some((Event::Text(text), _)) => assert_eq!(text, "Hello"),
+        other => panic!("{other:?}"),
+    };
+}
