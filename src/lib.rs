@@ -21,6 +21,7 @@ pub mod error;
 
 pub mod connection;
 pub mod message;
+pub mod timers;
 
 pub mod handshake;
 
@@ -44,3 +45,4 @@ pub use frame::{CloseCode, MessageKind};
 pub use handshake::{Acceptance as AcceptOptions, Proposal as ConnectOptions, WebSocketUri};
 pub use limits::Limits;
 pub use message::Event;
+pub use timers::{Moment, Timeouts};

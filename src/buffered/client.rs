@@ -1,13 +1,16 @@
 //! The client's opening handshake with its buffers.
 
 use core::fmt;
+use core::time::Duration;
 
 use super::BufferedConnection;
+use super::timing::Timing;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::handshake::{ClientHandshake, HandshakeError, Proposal, Response, WebSocketUri, WriteError};
 use crate::limits::Limits;
+use crate::timers::{Moment, Timeouts};
 
 /// The opening handshake of a client, with its buffers. It becomes a [`BufferedConnection`].
 ///
@@ -42,6 +45,7 @@ pub struct BufferedClientHandshake<'r, E> {
     input: ReadBuffer,
     output: WriteBuffer,
     ended: bool,
+    timing: Timing,
 }
 
 /// Why [`BufferedClientHandshake::connect`] has not opened a connection.
@@ -94,6 +98,7 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
             input: ReadBuffer::new(),
             output,
             ended: false,
+            timing: Timing::new(),
         })
     }
 
@@ -136,8 +141,31 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         Ok(self.connection.take().map(|connection| {
             let input = core::mem::take(&mut self.input);
             let output = core::mem::take(&mut self.output);
-            BufferedConnection::from_parts(connection, input, output)
+            BufferedConnection::from_parts(connection, input, output).with_timing(self.timing)
         }))
+    }
+
+    /// Keeps the deadlines of the handshake. `now` is the only clock. Returns how long the next wait for the transport may
+    /// take at most; `None` if nothing has a deadline. Call it as [`BufferedConnection::tick`]; the connection goes on with
+    /// the same clocks and [`Timeouts`].
+    ///
+    /// If the response has not come in time, [`connect`](Self::connect) and [`receive`](Self::receive) return
+    /// [`HandshakeError::TimedOut`]: drop the transport.
+    pub fn tick(&mut self, now: Moment) -> Option<Duration> {
+        self.timing.shake(now, &self.input, &self.output);
+        while self.timing.due().is_some() {
+            if self.handshake.timed_out().is_err() {
+                self.ended = true;
+                self.output.discard();
+            }
+        }
+        if self.ended { None } else { self.timing.wait() }
+    }
+
+    /// Sets how long the server may take for what, here and on the connection. The clocks start again with the next
+    /// [`tick`](Self::tick).
+    pub const fn set_timeouts(&mut self, timeouts: &Timeouts) {
+        self.timing.set_timeouts(timeouts);
     }
 
     /// What was read behind the head: the start of the body of a response that is no upgrade.
@@ -164,6 +192,11 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// The transport has taken `len` bytes of [`output`](Self::output).
     pub fn written(&mut self, len: usize) {
         self.output.written(len);
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) const fn timing(&self) -> &Timing {
+        &self.timing
     }
 
     #[cfg(feature = "std")]

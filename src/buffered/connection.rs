@@ -2,11 +2,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use crate::buffer::{Output, ReadBuffer, WriteBuffer};
+use super::timing::Timing;
+use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
 use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
 use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
 use crate::message::Event;
+use crate::timers::{Due, Moment, Timeouts, Timers};
 
 /// An open connection that owns its buffers.
 ///
@@ -36,6 +39,7 @@ pub struct BufferedConnection<R> {
     connection: Connection<R>,
     input: ReadBuffer,
     output: WriteBuffer,
+    timing: Timing,
 }
 
 impl<R: Role> BufferedConnection<R> {
@@ -52,7 +56,14 @@ impl<R: Role> BufferedConnection<R> {
             connection,
             input,
             output,
+            timing: Timing::new(),
         }
+    }
+
+    /// The same, with the timers of the opening handshake.
+    pub(super) fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing.opened();
+        self
     }
 
     /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). What is in
@@ -85,6 +96,10 @@ impl<R: Role> BufferedConnection<R> {
     pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>, ReceiveError> {
         let over = self.is_over();
         match self.connection.receive(&mut self.input, &mut self.output) {
+            Ok(Some((Event::Pong(payload), tx))) => {
+                self.timing.pong(payload);
+                Ok(Some((Event::Pong(payload), tx)))
+            }
             Ok(event) => Ok(event),
             Err(ReceiveError::Failed(_)) if !over => Ok(None),
             Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
@@ -160,10 +175,89 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// Whether to read now: unless nothing more is expected, or the output is over its
-    /// [watermark](WriteBuffer::set_watermark). A peer that sends and does not read is held up so.
+    /// [watermark](WriteBuffer::set_watermark), or [`set_reading`](Self::set_reading) says no. A peer that sends and does
+    /// not read is held up so.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        self.transport().wants_input() && !self.output.is_over_watermark()
+        let wanted = match self.transport() {
+            TransportAction::Continue => self.timing.is_reading(),
+            // Closing cannot end otherwise.
+            action => action.wants_input(),
+        };
+        wanted && !self.output.is_over_watermark()
+    }
+
+    /// Says whether the caller goes on to read. While it does not, [`wants_input`](Self::wants_input) is false and the
+    /// clock stands for what the peer sends. Once a Close was sent or received it has no effect: reading goes on.
+    pub const fn set_reading(&mut self, reading: bool) {
+        self.timing.set_reading(reading);
+    }
+
+    /// Keeps the deadlines: sends Pings, closes, and gives up, as [`timers`](crate::timers) says. `now` is the only clock.
+    /// Returns how long the next wait for the transport may take at most; `None` if nothing has a deadline.
+    ///
+    /// Call it when a wait is over, after reading what is there, before receiving events: a Pong is taken to come at the
+    /// time of the last tick. Where the transport has not taken all of the output, call it again before waiting. It costs a
+    /// few comparisons.
+    ///
+    /// The first call starts the clocks, with [`Timeouts::DEFAULT`] or what [`set_timeouts`](Self::set_timeouts) has set.
+    /// Without any call there are no deadlines.
+    ///
+    /// Once a deadline has passed, [`timers`](Self::timers) tells which. A Close that it calls for is in the output, or
+    /// comes behind the frame that is being sent in chunks; [`transport`](Self::transport) says what follows, as always.
+    pub fn tick(&mut self, now: Moment) -> Option<Duration> {
+        let Self {
+            connection,
+            input,
+            output,
+            timing,
+        } = self;
+        timing.observe(now, connection, input, output);
+        while let Some(due) = timing.due() {
+            let sent = match due {
+                Due::Ping(payload) => {
+                    if connection.tx(output).ping(&payload).is_ok() {
+                        timing.pinged(output.len());
+                    }
+                    Ok(())
+                }
+                Due::Passed(deadline) => match deadline.close_code() {
+                    Some(code) => connection.close_soon(code, deadline.text(), output),
+                    None => Err(OutputFull { needed: 0 }),
+                },
+            };
+            if sent.is_err() {
+                connection.abort();
+                output.discard();
+            }
+            timing.observe(now, connection, input, output);
+        }
+        match connection.transport() {
+            TransportAction::Abort => None,
+            TransportAction::Close if output.len() == 0 => None,
+            TransportAction::Continue
+            | TransportAction::AwaitPeer
+            | TransportAction::ShutDownSend
+            | TransportAction::Drain
+            | TransportAction::Close => timing.wait(),
+        }
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) const fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// Sets how long the peer may take for what. The clocks start again with the next [`tick`](Self::tick).
+    pub const fn set_timeouts(&mut self, timeouts: &Timeouts) {
+        self.timing.set_timeouts(timeouts);
+    }
+
+    /// The timers, once [`tick`](Self::tick) was called: the next deadline, the first one that has passed, and the
+    /// round-trip times.
+    #[must_use]
+    pub const fn timers(&self) -> Option<&Timers> {
+        self.timing.timers()
     }
 
     /// The sending direction of the transport was shut down: [`Connection::sending_shut_down`].

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
+use super::timing::Timing;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use crate::buffer::{Output, WriteBuffer};
 use crate::connection::{Client, Role, Server, TransportAction};
@@ -14,12 +15,30 @@ impl<R: Role> BufferedConnection<R> {
     /// is to be closed.
     ///
     /// `shut_down_send` shuts down the sending direction of the stream:
-    /// `|stream| stream.shutdown(std::net::Shutdown::Write)` for a `TcpStream`, `|_| Ok(())` where that cannot be done. For
-    /// deadlines, set the time-outs of the stream.
+    /// `|stream| stream.shutdown(std::net::Shutdown::Write)` for a `TcpStream`, `|_| Ok(())` where that cannot be done.
+    ///
+    /// Deadlines take one more line, and a time-out for writes that is set once:
+    ///
+    /// ```
+    /// # use sockless::{BufferedConnection, Moment, Server};
+    /// # use std::net::{Shutdown, TcpStream};
+    /// # use std::time::Duration;
+    /// # fn serve(mut ws: BufferedConnection<Server>, mut stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+    /// while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
+    ///     stream.set_read_timeout(ws.tick(Moment::now()))?;
+    ///     while let Some((event, mut tx)) = ws.next_event()? {
+    ///         # let _ = (event, &mut tx);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// Those of `stream`, `WouldBlock` and `TimedOut` among them; what was not written stays in the output. A reset after
-    /// both Close frames is no error but the end.
+    /// Those of `stream`; what was not written stays in the output. `WouldBlock` and `TimedOut` are errors only as long as
+    /// [`tick`](Self::tick) was not called: it knows better what takes too long. A reset after both Close frames is no error
+    /// but the end.
     pub fn exchange<S: Read + Write + ?Sized>(
         &mut self,
         stream: &mut S,
@@ -34,6 +53,7 @@ impl<R: Role> BufferedConnection<R> {
         };
         match write(stream, self.write_buffer()) {
             Err(error) if over(self, &error) => self.write_buffer().discard(),
+            Err(error) if is_patient(self.timing(), &error) => return Ok(true),
             written => written?,
         }
         match self.transport() {
@@ -50,6 +70,7 @@ impl<R: Role> BufferedConnection<R> {
         if self.read_buffer().needs_input() {
             match read(stream, self.space()) {
                 Err(error) if over(self, &error) => drop(self.end_of_stream()),
+                Err(error) if is_patient(self.timing(), &error) => {}
                 len => match len? {
                     0 => drop(self.end_of_stream()),
                     len => self.advance(len),
@@ -70,17 +91,22 @@ impl BufferedServerHandshake {
         let over = self.is_over();
         let (input, output) = self.buffers();
         if output.len() > 0 {
-            write(stream, output)?;
-            return Ok(true);
+            return match write(stream, output) {
+                Err(error) if is_patient(self.timing(), &error) => Ok(true),
+                written => written.map(|()| true),
+            };
         }
         if over {
             return Ok(false);
         }
-        match read(stream, input.space())? {
-            0 => self
-                .end_of_stream()
-                .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-            len => self.advance(len),
+        match read(stream, input.space()) {
+            Err(error) if is_patient(self.timing(), &error) => {}
+            len => match len? {
+                0 => self
+                    .end_of_stream()
+                    .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
+                len => self.advance(len),
+            },
         }
         Ok(true)
     }
@@ -114,17 +140,22 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         let over = self.is_over();
         let (input, output) = self.buffers();
         if output.len() > 0 {
-            write(stream, output)?;
-            return Ok(true);
+            return match write(stream, output) {
+                Err(error) if is_patient(self.timing(), &error) => Ok(true),
+                written => written.map(|()| true),
+            };
         }
         if over {
             return Ok(false);
         }
-        match read(stream, input.space())? {
-            0 => self
-                .end_of_stream()
-                .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-            len => self.advance(len),
+        match read(stream, input.space()) {
+            Err(error) if is_patient(self.timing(), &error) => {}
+            len => match len? {
+                0 => self
+                    .end_of_stream()
+                    .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
+                len => self.advance(len),
+            },
         }
         Ok(true)
     }
@@ -141,6 +172,11 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         }
         Err(ErrorKind::UnexpectedEof.into())
     }
+}
+
+/// Whether this is the stream's time-out, while deadlines are kept.
+fn is_patient(timing: &Timing, error: &io::Error) -> bool {
+    timing.has_begun() && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

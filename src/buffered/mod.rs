@@ -10,6 +10,7 @@ mod connection;
 #[cfg(feature = "std")]
 mod io;
 mod server;
+mod timing;
 
 pub use client::{BufferedClientHandshake, ConnectError};
 pub use connection::BufferedConnection;

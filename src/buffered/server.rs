@@ -1,14 +1,17 @@
 //! The server's opening handshake with its buffers.
 
 use core::fmt;
+use core::time::Duration;
 
 use super::BufferedConnection;
+use super::timing::Timing;
 use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
 use crate::connection::{Connection, Server};
 use crate::handshake::{
     Acceptance, HandshakeError, HttpResponse, Misuse, Request, RequestError, ServerHandshake, WriteError,
 };
 use crate::limits::Limits;
+use crate::timers::{Deadline, Due, Moment, Timeouts};
 
 /// The opening handshake of a server, with its buffers. It becomes a [`BufferedConnection`].
 ///
@@ -45,6 +48,7 @@ pub struct BufferedServerHandshake {
     input: ReadBuffer,
     output: WriteBuffer,
     state: State,
+    timing: Timing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,8 @@ enum State {
     NotWebSocket,
     /// The stream ended within the head.
     Ended,
+    /// The head did not come in time.
+    TimedOut,
 }
 
 /// Why [`BufferedServerHandshake::accept`] has not opened a connection.
@@ -113,6 +119,7 @@ impl BufferedServerHandshake {
             input: ReadBuffer::new(),
             output: WriteBuffer::new(),
             state: State::Receiving,
+            timing: Timing::new(),
         }
     }
 
@@ -207,13 +214,54 @@ impl BufferedServerHandshake {
     fn take_connection(&mut self, connection: Connection<Server>) -> BufferedConnection<Server> {
         let input = core::mem::take(&mut self.input);
         let output = core::mem::take(&mut self.output);
-        BufferedConnection::from_parts(connection, input, output)
+        BufferedConnection::from_parts(connection, input, output).with_timing(self.timing)
+    }
+
+    /// Keeps the deadlines of the handshake. `now` is the only clock. Returns how long the next wait for the transport may
+    /// take at most; `None` if nothing has a deadline. Call it as [`BufferedConnection::tick`]; the connection goes on with
+    /// the same clocks and [`Timeouts`].
+    ///
+    /// If the head has not come in time, it is answered with status 408 (not at all if nothing came), and
+    /// [`receive`](Self::receive) and [`accept`](Self::accept) return [`HandshakeError::TimedOut`] once the answer is
+    /// written.
+    pub fn tick(&mut self, now: Moment) -> Option<Duration> {
+        self.timing.shake(now, &self.input, &self.output);
+        if self.is_over() && self.output.len() > 0 {
+            self.timing.answered();
+        }
+        while let Some(due) = self.timing.due() {
+            match due {
+                Due::Passed(Deadline::Handshake | Deadline::Message) if !self.is_over() => {
+                    // The error comes again from `receive`.
+                    if self.handshake.timed_out(&mut self.input, &mut self.output).is_err() {
+                        self.state = State::TimedOut;
+                        self.timing.answered();
+                    }
+                }
+                Due::Passed(_) | Due::Ping(_) => self.output.discard(),
+            }
+            self.timing.shake(now, &self.input, &self.output);
+        }
+        if self.is_over() && self.output.len() == 0 {
+            return None;
+        }
+        self.timing.wait()
+    }
+
+    /// Sets how long the client may take for what, here and on the connection. The clocks start again with the next
+    /// [`tick`](Self::tick).
+    pub const fn set_timeouts(&mut self, timeouts: &Timeouts) {
+        self.timing.set_timeouts(timeouts);
     }
 
     /// Whether nothing more is to be read.
-    #[cfg(feature = "std")]
     pub(super) fn is_over(&self) -> bool {
         self.state != State::Receiving
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) const fn timing(&self) -> &Timing {
+        &self.timing
     }
 
     #[cfg(feature = "std")]

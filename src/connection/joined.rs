@@ -8,12 +8,18 @@ use super::receiver::{Phase, Receiver};
 use super::record::CloseRecord;
 use super::role::Role;
 use super::sender::Sender;
+#[cfg(feature = "alloc")]
+use super::sender::close_body;
 use super::tx::Tx;
 use crate::buffer::Output;
+#[cfg(feature = "alloc")]
+use crate::buffer::OutputFull;
 use crate::error::{Blocked, Failure, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::state::{Control, SentClose, TransportAction};
+#[cfg(feature = "alloc")]
+use crate::state::{Received, Sending};
 
 /// An open connection.
 ///
@@ -239,6 +245,34 @@ impl<R: Role> Connection<R> {
                 Ok(())
             }
         }
+    }
+
+    /// How many bytes were put into the output so far, modulo 2^32.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn bytes_put(&self) -> u32 {
+        self.sender.put
+    }
+
+    /// Whether anything was done towards closing, in either direction.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.receiver.received() != Received::Nothing || self.sender.closing != Sending::Open
+    }
+
+    /// Closes at once, or behind the frame that is being sent in chunks.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn close_soon<O: Output + ?Sized>(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        out: &mut O,
+    ) -> Result<(), OutputFull> {
+        let (body, len) = close_body(&CloseFrame {
+            code: Some(code),
+            reason,
+        });
+        self.sender
+            .close_automatically(SentClose::failure(code), body.get(..len).unwrap_or_default(), out)
     }
 
     /// Fails the connection for a reason of its own.
