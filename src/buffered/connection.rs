@@ -212,8 +212,22 @@ impl<R: Role> BufferedConnection<R> {
             output,
             timing,
         } = self;
-        timing.observe(now, connection, input, output);
-        while let Some(due) = timing.due() {
+        loop {
+            timing.observe(now, connection, input, output);
+            let over = match connection.transport() {
+                TransportAction::Abort => true,
+                TransportAction::Close => output.len() == 0,
+                TransportAction::Continue
+                | TransportAction::AwaitPeer
+                | TransportAction::ShutDownSend
+                | TransportAction::Drain => false,
+            };
+            if over {
+                return None;
+            }
+            let Some(due) = timing.due() else {
+                return timing.wait();
+            };
             let sent = match due {
                 Due::Ping(payload) => {
                     if connection.tx(output).ping(&payload).is_ok() {
@@ -230,16 +244,6 @@ impl<R: Role> BufferedConnection<R> {
                 connection.abort();
                 output.discard();
             }
-            timing.observe(now, connection, input, output);
-        }
-        match connection.transport() {
-            TransportAction::Abort => None,
-            TransportAction::Close if output.len() == 0 => None,
-            TransportAction::Continue
-            | TransportAction::AwaitPeer
-            | TransportAction::ShutDownSend
-            | TransportAction::Drain
-            | TransportAction::Close => timing.wait(),
         }
     }
 

@@ -26,7 +26,7 @@
 //! | **write** | last byte taken, or output began to wait, + `write`: abort | the same | the same | the same | the same | the same | the same | the same | the same |
 //! | **close** | - | - | - | - | - | the Close, or the last byte taken, + `close`: abort | the same | the same | the same while output waits |
 //!
-//! "At the end" is after the end of the stream: with nothing left to write, no deadline runs.
+//! The bytes of a message count with their headers where a machine with buffers has seen these come. "At the end" is after the end of the stream: with nothing left to write, no deadline runs.
 
 mod due;
 mod machine;
