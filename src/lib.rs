@@ -27,6 +27,8 @@ pub mod handshake;
 
 #[cfg(feature = "alloc")]
 pub mod buffered;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 #[cfg(doc)]
 pub mod guide;

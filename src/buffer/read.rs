@@ -105,15 +105,15 @@ pub(crate) struct Account {
     pub(crate) arrived: u32,
     /// Bytes of control frames that were consumed.
     pub(crate) control: u32,
-    /// Messages that were not whole when they were seen first.
-    pub(crate) begun: u32,
+    /// Where the last message began that was not whole when it was seen first, counted as the bytes that were read.
+    pub(crate) begun_at: u32,
 }
 
 impl Account {
     const NEW: Self = Self {
         arrived: 0,
         control: 0,
-        begun: 0,
+        begun_at: 0,
     };
 
     /// More bytes were read.
@@ -128,9 +128,15 @@ impl Account {
         self.control = self.control.wrapping_add(len as u32);
     }
 
-    /// A message begins that is not whole yet.
-    pub(crate) const fn begin(&mut self) {
-        self.begun = self.begun.wrapping_add(1);
+    /// How many bytes were consumed, if so many are unread.
+    #[allow(clippy::cast_possible_truncation, reason = "counted modulo 2^32")]
+    pub(crate) const fn consumed(&self, unread: usize) -> u32 {
+        self.arrived.wrapping_sub(unread as u32)
+    }
+
+    /// A message begins that is not whole yet, and so many bytes are unread with it.
+    pub(crate) const fn begin(&mut self, unread: usize) {
+        self.begun_at = self.consumed(unread);
     }
 }
 

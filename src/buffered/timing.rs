@@ -7,7 +7,6 @@ use core::time::Duration;
 
 use crate::buffer::{Output, ReadBuffer, WriteBuffer};
 use crate::connection::{Connection, Role};
-use crate::frame::MAX_HEADER_LEN;
 use crate::timers::{Due, Moment, Timeouts, Timers};
 
 /// How long to wait until what was read has been looked at.
@@ -22,7 +21,8 @@ pub(super) struct Timing {
     seen: Seen,
     /// When bytes came last.
     arrived_at: Moment,
-    message: MessageClock,
+    /// Where the message began whose clock runs, counted as the bytes that arrived.
+    message: Option<u32>,
     /// Whether the caller reads.
     reading: bool,
     /// Whether the caller did not read at some time since the last tick.
@@ -42,20 +42,8 @@ struct Seen {
     consumed: u32,
     /// Bytes of data messages, as far as is known.
     data: u32,
-    /// Messages that have begun and were not whole.
-    begun: u32,
     /// Bytes that have left the output.
     drained: u32,
-}
-
-/// What the clock of a message runs for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum MessageClock {
-    Off,
-    /// A frame whose header was not seen, or was not looked at.
-    Frame,
-    /// A message.
-    Message,
 }
 
 /// How far a count has gone on; zero if it has gone back.
@@ -78,11 +66,10 @@ impl Timing {
                 arrived: 0,
                 consumed: 0,
                 data: 0,
-                begun: 0,
                 drained: 0,
             },
             arrived_at: Moment::START,
-            message: MessageClock::Off,
+            message: None,
             reading: true,
             was_paused: false,
             postponed: false,
@@ -129,7 +116,7 @@ impl Timing {
         if let Some(timers) = &mut self.timers {
             timers.opened(timers.latest());
         }
-        self.message = MessageClock::Off;
+        self.message = None;
         self.postponed = false;
         self
     }
@@ -148,12 +135,11 @@ impl Timing {
         // While nothing is put, what is missing was taken.
         let drained = 0_u32.wrapping_sub(modulo(output.len()));
         timers.written(now, progress(self.seen.drained, drained) as usize, output.len());
-        let consumed = arrived.wrapping_sub(modulo(unread));
+        let consumed = input.account.consumed(unread);
         self.seen = Seen {
             arrived,
             consumed,
             data: consumed,
-            begun: 0,
             // The connection counts from there on what it puts.
             drained,
         };
@@ -182,14 +168,15 @@ impl Timing {
     ) {
         let (unread, waiting) = (input.unread().len(), output.len());
         let under_way = connection.message_progress();
-        let consumed = input.account.arrived.wrapping_sub(modulo(unread));
-        let data = consumed.wrapping_sub(input.account.control);
-        let mut seen = Seen {
+        let consumed = input.account.consumed(unread);
+        let in_frame = connection.data_wanted().unwrap_or(0).min(unread as u64);
+        let seen = Seen {
             arrived: input.account.arrived,
             consumed,
-            // What is unread may be a control frame, unless it belongs to a message that has begun.
-            data: under_way.map_or(data, |_| data.wrapping_add(modulo(unread))),
-            begun: input.account.begun,
+            // What is unread may be anything, unless it belongs to a frame that has begun.
+            data: consumed
+                .wrapping_sub(input.account.control)
+                .wrapping_add(u32::try_from(in_frame).unwrap_or(u32::MAX)),
             drained: connection.bytes_put().wrapping_sub(modulo(waiting)),
         };
         let timers = match &mut self.timers {
@@ -225,37 +212,24 @@ impl Timing {
         }
         // Whether all that was consumed had come by the last tick.
         let old = last.arrived.wrapping_sub(consumed) >> 31 == 0;
-        if progress(last.data, seen.data) > 0 {
-            let now_and_then = fresh && (under_way.is_some() || !old);
-            timers.data(if now_and_then { now } else { self.arrived_at });
-        } else {
-            seen.data = last.data;
+        if seen.data != last.data {
+            let is_fresh = fresh && (in_frame > 0 || !old);
+            timers.data(if is_fresh { now } else { self.arrived_at });
         }
         let (message, bytes) = match under_way {
-            Some(bytes) => (MessageClock::Message, bytes.saturating_add(unread as u64)),
-            None if unread > 0 => (MessageClock::Frame, unread as u64),
-            None => (MessageClock::Off, 0),
-        };
-        let is_same = match (self.message, message) {
-            (MessageClock::Message, MessageClock::Message) => seen.begun == last.begun,
-            (MessageClock::Frame, MessageClock::Frame) => consumed == last.consumed,
-            (MessageClock::Frame, MessageClock::Message) => {
-                consumed.wrapping_sub(last.consumed) <= modulo(MAX_HEADER_LEN)
-                    && seen.begun == last.begun.wrapping_add(1)
-            }
-            (MessageClock::Off, _) | (_, MessageClock::Off) | (MessageClock::Message, MessageClock::Frame) => false,
-        };
-        let had_begun = match message {
-            MessageClock::Message => old,
-            MessageClock::Frame => old && consumed != last.arrived,
-            MessageClock::Off => false,
+            Some(bytes) => (Some(input.account.begun_at), bytes.saturating_add(unread as u64)),
+            // A frame whose header is not complete, or was not looked at.
+            None if unread > 0 => (Some(consumed), unread as u64),
+            None => (None, 0),
         };
         match message {
-            MessageClock::Off => timers.no_message(),
-            MessageClock::Frame | MessageClock::Message => {
-                let start = if had_begun { self.arrived_at } else { now };
-                timers.message((!is_same).then_some(start), bytes);
+            Some(begun_at) => {
+                // Its first byte may have been there at the last tick.
+                let was_there = progress(begun_at, last.arrived) > 0;
+                let start = if was_there { self.arrived_at } else { now };
+                timers.message((self.message != message).then_some(start), bytes);
             }
+            None => timers.no_message(),
         }
         self.message = message;
 

@@ -253,6 +253,23 @@ impl<R: Role> Connection<R> {
         self.sender.put
     }
 
+    /// How many bytes the payload of the data frame under way lacks, at least as far as they are not consumed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn data_wanted(&self) -> Option<u64> {
+        match self.receiver.phase {
+            Phase::Data { .. } => Some(self.receiver.remaining),
+            Phase::Start
+            | Phase::Between
+            | Phase::Header
+            | Phase::Control { .. }
+            | Phase::Held(_)
+            | Phase::Failing(_)
+            | Phase::Closed
+            | Phase::Ended
+            | Phase::Failed(_) => None,
+        }
+    }
+
     /// Whether anything was done towards closing, in either direction.
     #[cfg(feature = "alloc")]
     pub(crate) fn is_closing(&self) -> bool {

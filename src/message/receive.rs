@@ -344,7 +344,7 @@ fn find<R: Role, S: Storage>(
                     Frame::Data { kind, first } => {
                         if first {
                             input.at.clear_joined();
-                            input.account.begin();
+                            input.account.begin(input.at.end - input.at.start);
                         }
                         input.at.consume(header.header_len);
                         receiver.enter_data(&header, kind, first);
