@@ -105,6 +105,17 @@ fn talk(address: SocketAddr, seed: u64, texts: u64) -> BTreeSet<u32> {
     processes
 }
 
+/// Leaves no process behind, whatever happens.
+struct Stop(SocketAddr);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        if let Ok(mut stream) = TcpStream::connect(self.0) {
+            let _ = write!(stream, "GET /stop HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        }
+    }
+}
+
 /// Three times, while eight clients talk and one is silent.
 #[test]
 fn a_server_is_replaced_and_no_client_notices() {
@@ -113,6 +124,7 @@ fn a_server_is_replaced_and_no_client_notices() {
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let _stop = Stop(address);
     let first =
         std::thread::spawn(move || server::serve(listener, Vec::new(), successor).map_err(|error| error.to_string()));
     let (mut silent, mut ws) = connect(address, 99);

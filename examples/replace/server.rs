@@ -108,6 +108,7 @@ pub(crate) fn take_over(from: UnixStream, successor: impl Fn() -> io::Result<Com
 fn greet(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     prepare(&stream)?;
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    handshake.tick(Moment::now());
     while handshake.exchange(&mut stream)? {
         handshake.tick(Moment::now());
         match handshake.receive().map_err(io::Error::other)? {
@@ -142,6 +143,7 @@ fn converse(
 ) -> io::Result<()> {
     let process = std::process::id();
     let mut leaving_since = None;
+    ws.tick(Moment::now());
     while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
         ws.tick(Moment::now());
         while let Some((event, mut tx)) = ws.next_event().map_err(io::Error::other)? {
@@ -161,8 +163,8 @@ fn converse(
             _ => continue,
         }
         let since = *leaving_since.get_or_insert_with(Instant::now);
-        let (connection, input, output) = ws.into_parts();
-        if connection.is_at_rest() {
+        if ws.connection().is_at_rest() {
+            let (_, input, output) = ws.into_parts();
             let parked = Parked {
                 stream,
                 unread: input.unread().to_vec(),
@@ -177,7 +179,6 @@ fn converse(
             return Ok(());
         }
         // In the middle of a message, or closing.
-        ws = BufferedConnection::from_parts(connection, input, output);
         if since.elapsed() > PATIENCE && ws.close_record().sent.is_none() {
             let _ = ws.tx().close(CloseCode::GOING_AWAY, "restart");
         }

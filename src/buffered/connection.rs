@@ -73,6 +73,12 @@ impl<R: Role> BufferedConnection<R> {
         (self.connection, self.input, self.output)
     }
 
+    /// The connection, to look at: for example whether it [is at rest](Connection::is_at_rest), whatever the buffers hold.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection<R> {
+        &self.connection
+    }
+
     /// Room to read into. Then say how much was read with [`advance`](Self::advance). Receive all events first.
     pub fn space(&mut self) -> &mut [u8] {
         self.input.space()
@@ -196,7 +202,7 @@ impl<R: Role> BufferedConnection<R> {
     /// Keeps the deadlines: sends Pings, closes, and gives up, as [`timers`](crate::timers) says. `now` is the only clock.
     /// Returns how long the next wait for the transport may take at most; `None` if nothing has a deadline.
     ///
-    /// Call it when a wait is over, after reading what is there, before receiving events: a Pong is taken to come at the
+    /// Call it before the first wait, and when a wait is over, after reading what is there, before receiving events: a Pong is taken to come at the
     /// time of the last tick. Where the transport has not taken all of the output, call it again before waiting. It costs a
     /// few comparisons.
     ///

@@ -17,7 +17,7 @@ impl<R: Role> BufferedConnection<R> {
     /// `shut_down_send` shuts down the sending direction of the stream:
     /// `|stream| stream.shutdown(std::net::Shutdown::Write)` for a `TcpStream`, `|_| Ok(())` where that cannot be done.
     ///
-    /// Deadlines take one more line, and a time-out for writes that is set once:
+    /// Deadlines take one more line, which is needed before the first wait, too, and a time-out for writes that is set once:
     ///
     /// ```
     /// # use sockless::{BufferedConnection, Moment, Server};
@@ -25,6 +25,7 @@ impl<R: Role> BufferedConnection<R> {
     /// # use std::time::Duration;
     /// # fn serve(mut ws: BufferedConnection<Server>, mut stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
     /// stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+    /// stream.set_read_timeout(ws.tick(Moment::now()))?;
     /// while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
     ///     stream.set_read_timeout(ws.tick(Moment::now()))?;
     ///     while let Some((event, mut tx)) = ws.next_event()? {
