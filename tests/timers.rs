@@ -384,7 +384,7 @@ fn calls() -> impl Strategy<Value = Vec<(u64, Call)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is called: nothing before the deadline that was told; at it, something, and a later deadline.
     #[test]

@@ -3,6 +3,9 @@
 #[doc = include_str!("integration.md")]
 pub mod integration {}
 
+#[doc = include_str!("hand_over.md")]
+pub mod hand_over {}
+
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 

@@ -27,6 +27,78 @@
 //! | **close** | - | - | - | - | - | the Close, or the last byte taken, + `close`: abort | the same | the same | the same while output waits |
 //!
 //! The bytes of a message count with their headers where a machine with buffers has seen these come. "At the end" is after the end of the stream: with nothing left to write, no deadline runs.
+//!
+//! # Two halves
+//!
+//! Where two tasks own a half each, [`Timers`] lie between them, in the lock with the
+//! [`ReplySlot`](crate::connection::ReplySlot). The receiving task says what has come. The sending task does what is due, and
+//! sleeps no longer than to the next deadline; wake it when the slot is filled. Neither waits for the other.
+//!
+//! ```
+//! # #[cfg(feature = "alloc")] {
+//! use sockless::buffer::{Output, ReadBuffer, WriteBuffer};
+//! use sockless::connection::{Receiver, Reply, ReplySlot, Sender, Server};
+//! use sockless::error::SendError;
+//! use sockless::message::Event;
+//! use sockless::timers::{Due, Moment, Timers};
+//! use std::time::Duration;
+//!
+//! /// After each read: `input` holds what has come.
+//! fn received(rx: &mut Receiver<Server>, input: &mut ReadBuffer, slot: &mut ReplySlot, timers: &mut Timers, now: Moment) {
+//!     loop {
+//!         match rx.receive(input) {
+//!             Ok(Some(event)) => {
+//!                 if let Some(reply) = event.reply() {
+//!                     slot.put(reply);
+//!                 }
+//!                 match event {
+//!                     Event::Text(_) | Event::Binary(_) => timers.message_received(now),
+//!                     Event::Pong(payload) => drop(timers.pong(now, payload)),
+//!                     _ => {}
+//!                 }
+//!             }
+//!             Ok(None) => break,
+//!             Err(failure) => {
+//!                 slot.put(Reply::from(failure));
+//!                 break;
+//!             }
+//!         }
+//!     }
+//!     let unread = input.unread().len() as u64;
+//!     timers.received(now, rx.message_progress().map(|bytes| bytes + unread));
+//! }
+//!
+//! /// Before each wait. Then write `out`, tell `timers.written`, and wait no longer than this. `None`: abort.
+//! fn due(
+//!     tx: &mut Sender<Server>,
+//!     out: &mut WriteBuffer,
+//!     slot: &mut ReplySlot,
+//!     timers: &mut Timers,
+//!     now: Moment,
+//! ) -> Result<Option<Duration>, SendError> {
+//!     if let Some(reply) = slot.take() {
+//!         tx.tx(out).reply(&reply)?;
+//!         if reply.is_close() {
+//!             timers.closing(now);
+//!         }
+//!     }
+//!     while let Some(due) = timers.handle_timeout(now) {
+//!         match due {
+//!             Due::Ping(payload) => {
+//!                 tx.tx(out).ping(&payload)?;
+//!                 timers.pinged(now, out.len());
+//!             }
+//!             Due::Passed(deadline) => {
+//!                 let Some(code) = deadline.close_code() else { return Ok(None) };
+//!                 tx.tx(out).close(code, deadline.text())?;
+//!                 timers.closing(now);
+//!             }
+//!         }
+//!     }
+//!     Ok(Some(timers.next_deadline().map_or(Duration::MAX, |deadline| deadline - now)))
+//! }
+//! # }
+//! ```
 
 mod due;
 mod machine;
