@@ -1,98 +1,89 @@
-//! The usual driver for a fuzzing server: `autobahn_client ws://HOST:PORT`.
-//!
-//! It asks how many cases there are, runs each by echoing whole messages, and has the server write its report.
-
-#![allow(clippy::indexing_slicing, clippy::expect_used, reason = "an example may panic")]
+//! The driver for a fuzzing server: asks how many cases there are, runs each by echoing whole messages, and has the server
+//! write its report.
 
 mod common;
 
-use std::error::Error;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::Shutdown;
+use std::process::ExitCode;
 
-use common::hang_up;
-use sockless::buffered::{BufferedClientHandshake, BufferedConnection};
-use sockless::connection::{Client, Transport};
-use sockless::entropy::Entropy;
-use sockless::handshake::{Proposal, WebSocketUri};
-use sockless::limits::Limits;
-use sockless::message::Event;
+use common::client::{connect, entropy};
+use common::{Exit, Outcome, arguments, describe, exit};
+use sockless::{BufferedClientHandshake, ConnectOptions, Event, Limits, ReceiveError, WebSocketUri};
+
+const HELP: &str = "\
+Drives a fuzzing server, such as the Autobahn test suite's, through all of its cases.
+
+Usage: autobahn_client ws://HOST:PORT
+
+  --help  print this and exit
+
+The server's report says which cases have passed. The exit status is 0 if all were run,
+1 if one could not be, 2 for wrong usage.
+";
 
 const AGENT: &str = "sockless";
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+fn main() -> ExitCode {
+    exit(run_all())
+}
 
-fn main() -> Outcome {
-    let server = std::env::args().nth(1).ok_or("usage: autobahn_client ws://HOST:PORT")?;
+fn run_all() -> Result<(), Exit> {
+    let mut server = None;
+    arguments(HELP, &[], |_, value| match server.replace(value) {
+        None => Ok(()),
+        Some(_) => Err("one address is enough".into()),
+    })?;
+    let server = server.ok_or_else(|| Exit::usage("which server? Give its address, as ws://127.0.0.1:9001"))?;
     let server = server.trim_end_matches('/');
+    WebSocketUri::parse(server).map_err(|error| Exit::usage(format!("'{server}': {error}")))?;
+    let failed = |what: &str| Exit(Exit::FAILED, what.to_owned());
+
     let mut count = String::new();
-    run(&format!("{server}/getCaseCount"), |text| count = text.to_owned())?;
+    run(&format!("{server}/getCaseCount"), |text| text.clone_into(&mut count)).map_err(|error| failed(&error))?;
     let count: u32 = count
         .trim()
         .parse()
-        .map_err(|_| format!("not a number of cases: {count:?}"))?;
+        .map_err(|_| failed("the server does not say how many cases it has"))?;
+    let mut broken = 0;
     for case in 1..=count {
         println!("case {case} of {count}");
         if let Err(error) = run(&format!("{server}/runCase?case={case}&agent={AGENT}"), |_| {}) {
-            println!("case {case}: {error}");
+            eprintln!("case {case}: {error}");
+            broken += 1;
         }
     }
-    run(&format!("{server}/updateReports?agent={AGENT}"), |_| {})
+    run(&format!("{server}/updateReports?agent={AGENT}"), |_| {}).map_err(|error| failed(&error))?;
+    match broken {
+        0 => Ok(()),
+        _ => Err(failed(&format!("{broken} of {count} cases could not be run"))),
+    }
+}
+
+fn run(address: &str, see: impl FnMut(&str)) -> Result<(), String> {
+    echo(address, see).map_err(|error| describe(&*error))
 }
 
 /// One connection: echoes until the server closes, and shows each text to `see`.
-fn run(address: &str, mut see: impl FnMut(&str)) -> Outcome {
+fn echo(address: &str, mut see: impl FnMut(&str)) -> Outcome {
     let uri = WebSocketUri::parse(address)?;
-    let entropy = |bytes: &mut [u8]| getrandom::fill(bytes).expect("the system's random numbers");
-    let mut handshake = BufferedClientHandshake::start(&uri, &Proposal::new(), entropy, &Limits::default())?;
-    let mut stream = TcpStream::connect((uri.host().trim_matches(['[', ']']), uri.port()))?;
-    stream.set_nodelay(true)?;
-    stream.write_all(handshake.output())?;
-    handshake.written(handshake.output().len());
-    while handshake.receive()?.is_none() {
-        match stream.read(handshake.space())? {
-            0 => handshake.end_of_stream()?,
-            len => handshake.advance(len),
-        }
-    }
-    let ws = handshake.into_connection().map_err(|_| "the handshake was refused")?;
-    echo(stream, ws.with_read_len(64 << 10), &mut see)
-}
-
-fn echo<E: Entropy>(
-    mut stream: TcpStream,
-    mut ws: BufferedConnection<Client<E>>,
-    see: &mut impl FnMut(&str),
-) -> Outcome {
-    loop {
-        let failure = loop {
+    let handshake = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &Limits::default())?;
+    let mut stream = connect(&uri)?;
+    let mut ws = handshake.complete(&mut stream)?;
+    while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
+        loop {
             match ws.next_event() {
-                Ok(None) => break None,
+                Ok(None) => break,
                 Ok(Some((Event::Text(text), mut tx))) => {
                     see(text);
                     tx.text(text)?;
                 }
                 Ok(Some((Event::Binary(data), mut tx))) => tx.binary(data)?,
-                Ok(Some((Event::Ping(_) | Event::Pong(_) | Event::Close(_), _))) => {}
-                Err(error) => break Some(error),
+                Ok(Some(_)) => {}
+                // To provoke that is what most cases are for.
+                Err(ReceiveError::Failed(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
             }
-        };
-        stream.write_all(ws.output())?;
-        ws.written(ws.output().len());
-        match ws.transport() {
-            Transport::KeepGoing => {}
-            Transport::WaitForPeer => return Ok(common::wait_for_end(&mut stream)?),
-            Transport::FlushThenHalfClose => {
-                hang_up(&mut stream)?;
-                return failure.map_or(Ok(()), |error| Err(error.into()));
-            }
-            Transport::Drop => return Ok(()),
-        }
-        match stream.read(ws.space())? {
-            0 => {
-                ws.end_of_stream();
-            }
-            len => ws.advance(len),
         }
     }
+    Ok(())
 }

@@ -1,249 +1,197 @@
-//! A terminal client: `client URL [--header 'Name: value']... [--subprotocol NAME]... [--origin ORIGIN]`.
+//! A terminal client: lines typed are sent, messages are printed, Ctrl-D closes.
 //!
-//! Lines typed are sent as text, messages are printed, Ctrl-D closes. The exit status tells how it ended: 0 for a clean
-//! close (1000, 1001 or no code), 1 for any other end, 2 for bad usage, 3 for a refused handshake, 4 if nobody listens.
-//!
-//! Two threads block, one on the terminal and one on the socket; the main thread owns the send half, and what the receive
-//! half owes the peer comes to it through a channel.
-
-#![allow(clippy::indexing_slicing, clippy::expect_used, reason = "an example may panic")]
+//! One thread reads the terminal, one the socket. The main thread owns the sending half; what the receiving half owes the
+//! server waits for it in a slot, so that no flood of Pings costs memory.
 
 mod common;
 
-use std::error::Error;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver as Inbox, Sender as Post, channel};
+use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
-use common::hang_up;
-use sockless::connection::{Client, CloseRecord, Reply, Sender};
-use sockless::entropy::Entropy;
-use sockless::frame::CloseCode;
-use sockless::handshake::{ClientHandshake, Proposal, Response, WebSocketUri};
-use sockless::limits::Limits;
-use sockless::message::{Event, MessageConnection, MessageReceiver};
+use common::client::entropy;
+use common::{Exit, Outcome, PATIENCE, arguments, describe, exit, wait_for_end, write_all};
+use sockless::connection::{Receiver, ReplySlot};
+use sockless::{
+    BufferedClientHandshake, BufferedConnection, Client, CloseCode, CloseRecord, ConnectOptions, Entropy, Event,
+    Limits, ReadBuffer, WebSocketUri,
+};
 
-/// How long the server may take to answer a Close.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HELP: &str = "\
+A WebSocket client: sends the lines typed, prints the messages received. Ctrl-D closes.
 
-const CLOSED: u8 = 1;
-const USAGE: u8 = 2;
+Usage: client ws://HOST[:PORT]/PATH [OPTION]...
+
+  --header 'NAME: VALUE'  a header field of the request
+  --subprotocol NAME      a subprotocol to offer; the first given is preferred
+  --origin ORIGIN         the origin to send, as a browser does
+  --help                  print this and exit
+
+The exit status is 0 after a clean close (with code 1000, 1001 or none), 1 after any
+other end, 2 for wrong usage, 3 if the server refuses, 4 if it cannot be reached.
+";
+
 const REFUSED: u8 = 3;
 const UNREACHABLE: u8 = 4;
 
-/// Why it ended before its time: the exit status, and what to say.
-type Failure = (u8, String);
-
-fn failure(status: u8) -> impl Fn(&dyn Error) -> Failure {
-    move |error| (status, error.to_string())
+/// What the main thread hears of.
+enum News {
+    Line(String),
+    NoMoreLines,
+    /// There is a reply in the slot.
+    Reply,
+    /// The same, and it is the Close that a failure of the connection calls for.
+    Failed,
+    /// The stream has ended.
+    End,
 }
 
 fn main() -> ExitCode {
-    run().unwrap_or_else(|(status, text)| {
-        eprintln!("{text}");
-        ExitCode::from(status)
-    })
+    exit(run())
 }
 
-#[derive(Default)]
-struct Options {
-    uri: String,
-    headers: Vec<(String, String)>,
-    subprotocols: Vec<String>,
-    origin: Option<String>,
-}
-
-fn options() -> Result<Options, lexopt::Error> {
-    use lexopt::prelude::{Long, Value, ValueExt};
-    let mut options = Options::default();
-    let mut args = lexopt::Parser::from_env();
-    while let Some(arg) = args.next()? {
-        match arg {
-            Long("header") => {
-                let header = args.value()?.string()?;
-                let (name, value) = header.split_once(':').ok_or("a header is 'Name: value'")?;
-                options.headers.push((name.to_owned(), value.trim().to_owned()));
-            }
-            Long("subprotocol") => options.subprotocols.push(args.value()?.string()?),
-            Long("origin") => options.origin = Some(args.value()?.string()?),
-            Value(uri) if options.uri.is_empty() => options.uri = uri.string()?,
-            other => return Err(other.unexpected()),
+fn run() -> Result<(), Exit> {
+    let (mut address, mut headers, mut subprotocols, mut origin) = (None, Vec::new(), Vec::new(), None);
+    arguments(HELP, &["header", "subprotocol", "origin"], |name, value| {
+        match name {
+            "header" => match value.split_once(':') {
+                Some((name, value)) => headers.push((name.to_owned(), value.trim().to_owned())),
+                None => return Err(format!("'{value}' is not a header: it has no colon").into()),
+            },
+            "subprotocol" => subprotocols.push(value),
+            "origin" => origin = Some(value),
+            _ if address.is_none() => address = Some(value),
+            _ => return Err(format!("one address is enough: '{value}'").into()),
         }
+        Ok(())
+    })?;
+    let address = address.ok_or_else(|| Exit::usage("which server? Give its address, as ws://127.0.0.1:9001/"))?;
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+    let subprotocols: Vec<_> = subprotocols.iter().map(String::as_str).collect();
+    let mut options = ConnectOptions::new().headers(&headers).subprotocols(&subprotocols);
+    if let Some(origin) = &origin {
+        options = options.origin(origin);
     }
-    Ok(options)
+    let (stream, ws) = connect(&address, &options)?;
+    converse(stream, ws).map_err(|error| Exit(Exit::FAILED, describe(&*error)))
 }
 
-fn run() -> Result<ExitCode, Failure> {
-    let options = options().map_err(|error| failure(USAGE)(&error))?;
-    let headers: Vec<(&str, &str)> = options
-        .headers
-        .iter()
-        .map(|(name, value)| (&name[..], &value[..]))
-        .collect();
-    let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
-    let mut proposal = Proposal::new().headers(&headers).subprotocols(&subprotocols);
-    if let Some(origin) = &options.origin {
-        proposal = proposal.origin(origin);
-    }
-    let uri = WebSocketUri::parse(&options.uri).map_err(|error| failure(USAGE)(&error))?;
+fn connect(
+    address: &str,
+    options: &ConnectOptions<'_>,
+) -> Result<(TcpStream, BufferedConnection<Client<impl Entropy + Send + use<>>>), Exit> {
+    let uri = WebSocketUri::parse(address).map_err(|error| Exit::usage(format!("'{address}': {error}")))?;
     if uri.secure() {
-        return Err((USAGE, "this example does not speak TLS".to_owned()));
+        return Err(Exit::usage(format!("'{address}': this example does not speak TLS")));
     }
-    let mut entropy = |bytes: &mut [u8]| getrandom::fill(bytes).expect("the system's random numbers");
-    let mut out = Vec::new();
-    let handshake = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out)
-        .map_err(|error| failure(USAGE)(&error))?;
-
-    let host = uri.host().trim_matches(['[', ']']);
-    let mut stream = TcpStream::connect((host, uri.port())).map_err(|error| failure(UNREACHABLE)(&error))?;
-    stream
-        .set_nodelay(true)
-        .and_then(|()| stream.write_all(&out))
-        .map_err(|error| failure(UNREACHABLE)(&error))?;
-    let (ws, leftover) = open(handshake, entropy, &mut stream)?;
-    let (receiver, sender) = ws.split().map_err(|_| (CLOSED, "a frame is under way".to_owned()))?;
-    converse(stream, receiver, sender, leftover).map_err(|error| failure(CLOSED)(&*error))
+    let handshake = BufferedClientHandshake::start(&uri, options, entropy, &Limits::default());
+    let handshake = handshake.map_err(Exit::usage)?;
+    let mut stream = common::client::connect(&uri).map_err(|error| Exit(UNREACHABLE, error))?;
+    let ws = handshake.complete(&mut stream);
+    let ws = ws.map_err(|error| Exit(REFUSED, describe(&error)))?;
+    Ok((stream, ws))
 }
 
-/// Waits for the answer to the handshake.
-fn open<E: Entropy>(
-    mut handshake: ClientHandshake<'_>,
-    entropy: E,
-    stream: &mut TcpStream,
-) -> Result<(MessageConnection<Client<E>>, Vec<u8>), Failure> {
-    let mut received = Vec::new();
-    let mut block = [0; 4096];
-    loop {
-        let len = stream.read(&mut block).map_err(|error| failure(REFUSED)(&error))?;
-        if len == 0 {
-            handshake.end_of_stream().map_err(|error| failure(REFUSED)(&error))?;
-        }
-        received.extend_from_slice(&block[..len]);
-        match handshake.receive(&received).map_err(|error| failure(REFUSED)(&error))? {
-            None => {}
-            Some(Response::Accepted(accepted)) => {
-                let leftover = received[accepted.head_len()..].to_vec();
-                return Ok((accepted.into_connection(entropy).into(), leftover));
-            }
-            Some(Response::Refused(refused)) => {
-                let reason = String::from_utf8_lossy(refused.reason()).into_owned();
-                return Err((REFUSED, format!("refused: {} {reason}", refused.status())));
-            }
-        }
-    }
-}
-
-/// What the main thread hears of.
-enum News<E> {
-    Line(String),
-    NoMoreLines,
-    Reply(Reply),
-    /// The stream has ended or the connection has failed, and the receive half comes back.
-    End(MessageReceiver<Client<E>>),
-}
-
-fn converse<E: Entropy + Send + 'static>(
-    mut stream: TcpStream,
-    receiver: MessageReceiver<Client<E>>,
-    mut tx: Sender<Client<E>>,
-    leftover: Vec<u8>,
-) -> Result<ExitCode, Box<dyn Error>> {
-    let (post, inbox) = channel();
-    let (incoming, typed) = (stream.try_clone()?, post.clone());
-    thread::spawn(move || receive(incoming, receiver, leftover, &post));
+fn converse<E: Entropy + Send + 'static>(mut stream: TcpStream, ws: BufferedConnection<Client<E>>) -> Outcome {
+    let (connection, input, mut out) = ws.into_parts();
+    let (receiver, mut sender) = connection.split().map_err(|_| "a frame is being sent")?;
+    stream.set_read_timeout(None)?;
+    let (post, inbox) = sync_channel(16);
+    let slot = Arc::new(Mutex::new(ReplySlot::new()));
+    let (incoming, replies, typed) = (stream.try_clone()?, Arc::clone(&slot), post.clone());
+    let receiving = thread::spawn(move || receive(incoming, receiver, input, &replies, &post));
     thread::spawn(move || {
-        for line in io::stdin().lines().map_while(Result::ok) {
-            if typed.send(News::Line(line)).is_err() {
-                return;
-            }
-        }
-        let _ = typed.send(News::NoMoreLines);
+        let lines = io::stdin().lock().lines().map_while(Result::ok).map(News::Line);
+        let _ = lines.chain([News::NoMoreLines]).try_for_each(|news| typed.send(news));
     });
 
-    let mut out = Vec::new();
-    while let Some(news) = next(&inbox, tx.is_closed()) {
+    let mut deadline = None;
+    loop {
+        let news = if sender.is_closed() {
+            next(&inbox, *deadline.get_or_insert_with(|| Instant::now() + PATIENCE))?
+        } else {
+            inbox.recv()?
+        };
+        let reply = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reply) = reply {
+            sender.tx(&mut out).reply(&reply)?;
+        }
         match news {
             // After a Close, whoever sent it, lines go nowhere.
-            News::Line(_) | News::NoMoreLines if tx.is_closed() => {}
-            News::Line(line) => tx.text(&line, &mut out)?,
-            News::NoMoreLines => tx.close(CloseCode::NORMAL, "", &mut out)?,
-            News::Reply(reply) => tx.reply(&reply, &mut out)?,
-            News::End(receiver) => {
-                if let Some(failure) = receiver.receiver().failure() {
-                    tx.reply(&failure.into(), &mut out)?;
-                    stream.write_all(&out)?;
-                    hang_up(&mut stream)?;
-                }
-                return Ok(verdict(&CloseRecord::of(receiver.receiver(), &tx)));
+            News::Line(_) | News::NoMoreLines if sender.is_closed() => {}
+            News::Line(ref line) => sender.tx(&mut out).text(line)?,
+            News::NoMoreLines => sender.tx(&mut out).close(CloseCode::NORMAL, "")?,
+            News::Reply | News::Failed => {}
+            News::End => {
+                let _ = write_all(&mut stream, &mut out); // the server may have shut down its sending direction only
+                break;
             }
         }
-        stream.write_all(&out)?;
-        out.clear();
+        write_all(&mut stream, &mut out)?;
+        if matches!(news, News::Failed) {
+            stream.shutdown(Shutdown::Write)?;
+        }
     }
-    Err("the server does not close the connection".into())
-}
-
-/// The next thing to do; after a Close, not for ever.
-fn next<T>(inbox: &Inbox<T>, closing: bool) -> Option<T> {
-    if closing {
-        inbox.recv_timeout(PATIENCE).ok()
-    } else {
-        inbox.recv().ok()
+    let receiver = receiving.join().map_err(|_| "the receiving thread has panicked")?;
+    let record = CloseRecord::of(&receiver, &sender);
+    match record.code() {
+        CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS if record.is_clean() => Ok(()),
+        _ => Err(record.to_string().into()),
     }
 }
 
-/// The receiving thread: prints messages, and posts what is owed to the peer.
+/// The next thing to do before the deadline.
+fn next(inbox: &Inbox<News>, deadline: Instant) -> Outcome<News> {
+    match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Err(RecvTimeoutError::Timeout) => Err("the server does not close the connection".into()),
+        news => Ok(news?),
+    }
+}
+
+/// The receiving thread, until the stream ends. A reset is an end, too: the record tells how clean it was.
 fn receive<E: Entropy>(
     mut stream: TcpStream,
-    mut rx: MessageReceiver<Client<E>>,
-    leftover: Vec<u8>,
-    post: &Post<News<E>>,
-) {
-    let mut buf = leftover;
-    let mut len = buf.len();
+    mut receiver: Receiver<Client<E>>,
+    mut input: ReadBuffer,
+    slot: &Mutex<ReplySlot>,
+    post: &SyncSender<News>,
+) -> Receiver<Client<E>> {
+    let owe = |reply| slot.lock().unwrap_or_else(PoisonError::into_inner).put(reply);
     loop {
-        let mut input = &mut buf[..len];
         loop {
-            let reply = match rx.receive(&mut input) {
+            let event = match receiver.receive(&mut input) {
                 Ok(None) => break,
-                Ok(Some(event)) => {
-                    match event {
-                        Event::Text(text) => println!("{text}"),
-                        Event::Binary(data) => println!("<binary {} bytes>", data.len()),
-                        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => {}
-                    }
-                    event.reply()
-                }
-                Err(error) => {
-                    eprintln!("{error}");
-                    let _ = post.send(News::End(rx));
-                    return;
+                Ok(Some(event)) => event,
+                Err(failure) => {
+                    owe(failure.into());
+                    let _ = post.send(News::Failed);
+                    let _ = wait_for_end(&mut stream);
+                    break;
                 }
             };
-            if let Some(reply) = reply {
-                let _ = post.send(News::Reply(reply));
+            let printed = match event {
+                Event::Text(text) => writeln!(io::stdout(), "{text}"),
+                Event::Binary(data) => writeln!(io::stdout(), "<binary {} bytes>", data.len()),
+                _ => Ok(()),
+            };
+            if printed.is_err() {
+                let _ = post.try_send(News::NoMoreLines); // nobody listens any more
+            }
+            if event.reply().is_some_and(owe) {
+                let _ = post.try_send(News::Reply); // if there is no room, the main thread is about to look anyway
             }
         }
-        buf.resize(64 << 10, 0);
-        len = stream.read(&mut buf).unwrap_or(0);
-        if len == 0 {
-            rx.end_of_stream();
-            let _ = post.send(News::End(rx));
-            return;
+        match stream.read(input.space()) {
+            Ok(len @ 1..) => input.advance(len),
+            Ok(0) | Err(_) => {
+                receiver.end_of_stream();
+                let _ = post.send(News::End);
+                return receiver;
+            }
         }
     }
-}
-
-/// How it ended, as the exit status.
-fn verdict(record: &CloseRecord<'_>) -> ExitCode {
-    let code = record.code();
-    let good = [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS].contains(&code);
-    if record.is_clean() && good {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("closed: {code} {}", record.reason);
-    ExitCode::from(CLOSED)
 }

@@ -1,197 +1,170 @@
-//! A server that pushes a message every few seconds to every client, unasked: `feed [PORT] [--every SECONDS]
-//! [--origin ORIGIN]...`, by default on port 9002 of 127.0.0.1.
+//! A server that pushes a message every few seconds to every client, unasked. A message is encoded once for all of them.
 //!
-//! A message is encoded once, whatever the number of clients. Each client has a thread that blocks on its socket and owns
-//! the receive half; one thread owns all send halves. What a receive half owes its peer goes to it through a channel.
-
-#![allow(clippy::indexing_slicing, clippy::expect_used, reason = "an example may panic")]
+//! Each client has two threads, with one half of its connection each. What the receiving thread owes the client waits in a
+//! slot for the sending one: neither ever waits for the other, and no flood of Pings costs memory.
 
 mod common;
 
 use std::collections::HashMap;
-use std::error::Error;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, Sender as Post, channel};
+use std::io::Read;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver as Inbox, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{hang_up, wait_for_end};
-use sockless::connection::{Connection, PreparedMessage, Receiver, Reply, Sender, Server};
-use sockless::handshake::{Acceptance, HttpResponse, OriginPolicy, Request, ServerHandshake};
-use sockless::limits::Limits;
+use common::server::{Options, listen, open, serve_each};
+use common::{Exit, Outcome, exit, wait_for_end, write_all};
+use sockless::connection::{PreparedMessage, Receiver, Reply, ReplySlot, Sender};
+use sockless::{ReadBuffer, Server, WriteBuffer};
 
-/// How long a handshake or a write may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HELP: &str = "\
+A WebSocket server that pushes a message every few seconds to every client.
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+Usage: feed [PORT] [OPTION]...
 
-/// What the sending thread hears of.
+  PORT             of 127.0.0.1 (default: 9002); 0 for one that is free
+  --every SECONDS  how often (default: 2)
+  --origin ORIGIN  let in pages from this origin only (several may be given)
+  --help           print this and exit
+";
+
+/// How many messages may wait for a client. One that falls further behind is dropped.
+const BEHIND: usize = 16;
+
+/// What a sending thread hears of.
 enum News {
-    Joined(u64, TcpStream, Sender<Server>),
-    Owes(u64, Reply),
-    Left(u64),
+    Message(PreparedMessage),
+    /// There is a reply in the slot.
+    Reply,
 }
 
-fn main() -> Outcome {
-    let (mut port, mut every, mut origins) = (9002, 2, Vec::new());
-    {
-        use lexopt::prelude::{Long, Value, ValueExt};
-        let mut args = lexopt::Parser::from_env();
-        while let Some(arg) = args.next()? {
-            match arg {
-                Long("every") => every = args.value()?.parse()?,
-                Long("origin") => origins.push(args.value()?.string()?),
-                Value(value) => port = value.parse()?,
-                other => return Err(other.unexpected().into()),
+/// What is kept of each client: the way to its sending thread, and the stream in order to drop it.
+type Clients = Mutex<HashMap<SocketAddr, (SyncSender<News>, TcpStream)>>;
+
+fn main() -> ExitCode {
+    exit(run())
+}
+
+fn run() -> Result<(), Exit> {
+    let options = Options::from_args(HELP, &["origin", "every"], 9002)?;
+    let listener = listen("ws", options.port)?;
+    let clients = Arc::new(Clients::default());
+    let (all, every) = (Arc::clone(&clients), options.every);
+    thread::spawn(move || push(&all, every));
+    serve_each(&listener, move |stream| serve(stream, &options, &clients))
+}
+
+/// The thread that has something to say.
+fn push(clients: &Clients, every: Duration) {
+    let started = Instant::now();
+    loop {
+        thread::sleep(every);
+        let mut clients = lock(clients);
+        let (seconds, count) = (started.elapsed().as_secs(), clients.len());
+        let text = format!("{{\"seconds\":{seconds},\"clients\":{count}}}");
+        let Ok(message) = PreparedMessage::new(text.as_str()) else {
+            continue;
+        };
+        clients.retain(|_, (post, stream)| {
+            let sent = post.try_send(News::Message(message.clone())).is_ok();
+            if !sent {
+                let _ = stream.shutdown(Shutdown::Both);
             }
-        }
-    }
-    let listener = TcpListener::bind(("127.0.0.1", port))?;
-    println!("ws://{}/", listener.local_addr()?);
-    let (post, inbox) = channel();
-    thread::spawn(move || push(&inbox, Duration::from_secs(every)));
-    let origins = Arc::new(origins);
-    for (id, stream) in (0..).zip(listener.incoming()) {
-        let (stream, origins, post) = (stream?, Arc::clone(&origins), post.clone());
-        thread::spawn(move || {
-            if let Err(error) = serve(id, stream, &origins, &post) {
-                eprintln!("client {id}: {error}");
-            }
-            let _ = post.send(News::Left(id));
+            sent
         });
+    }
+}
+
+/// One client: the handshake, then its two threads.
+fn serve(mut stream: TcpStream, options: &Options, clients: &Clients) -> Outcome {
+    let Some(ws) = open(&mut stream, |request, out| options.answer(request, None, out))? else {
+        return Ok(());
+    };
+    let (connection, input, out) = ws.into_parts();
+    let (receiver, sender) = connection.split().map_err(|_| "a frame is being sent")?;
+    let (post, inbox) = sync_channel(BEHIND);
+    let slot = Arc::new(Mutex::new(ReplySlot::new()));
+    let (sending, replies) = (stream.try_clone()?, Arc::clone(&slot));
+    post.try_send(News::Reply)?; // the response to the handshake is in the output
+    thread::Builder::new().spawn(move || {
+        if send(&sending, sender, out, &inbox, &replies).is_err() {
+            let _ = sending.shutdown(Shutdown::Both);
+        }
+    })?;
+    let peer = stream.peer_addr()?;
+    lock(clients).insert(peer, (post.clone(), stream.try_clone()?));
+
+    let owe = |reply| {
+        if lock(&slot).put(reply) {
+            let _ = post.try_send(News::Reply); // if there is no room, the thread is about to look anyway
+        }
+    };
+    let received = receive(&mut stream, receiver, input, owe);
+    lock(clients).remove(&peer);
+    received
+}
+
+/// The sending thread. It ends after a Close, or when a write takes too long.
+fn send(
+    mut stream: &TcpStream,
+    mut sender: Sender<Server>,
+    mut out: WriteBuffer,
+    inbox: &Inbox<News>,
+    slot: &Mutex<ReplySlot>,
+) -> Outcome {
+    for news in inbox {
+        let mut tx = sender.tx(&mut out);
+        if let News::Message(message) = news {
+            tx.prepared(&message)?;
+        }
+        let reply = lock(slot).take();
+        if let Some(reply) = reply {
+            tx.reply(&reply)?;
+        }
+        write_all(&mut stream, &mut out)?;
+        if sender.is_closed() {
+            stream.shutdown(Shutdown::Write)?;
+            break;
+        }
     }
     Ok(())
 }
 
-/// The sending thread: owns every send half.
-fn push(inbox: &Inbox<News>, every: Duration) {
-    let mut clients: HashMap<u64, (TcpStream, Sender<Server>)> = HashMap::new();
-    let (started, mut next) = (Instant::now(), Instant::now() + every);
-    let mut out = Vec::new();
-    loop {
-        match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(News::Joined(id, stream, tx)) => {
-                clients.insert(id, (stream, tx));
-            }
-            Ok(News::Owes(id, reply)) => {
-                out.clear();
-                let Some((stream, tx)) = clients.get_mut(&id) else {
-                    continue;
-                };
-                let sent = tx.reply(&reply, &mut out).is_ok() && stream.write_all(&out).is_ok();
-                if reply.is_close() {
-                    // The client's thread reads on until the client has closed too.
-                    let _ = stream.shutdown(Shutdown::Write);
-                }
-                if reply.is_close() || !sent {
-                    clients.remove(&id);
-                }
-            }
-            Ok(News::Left(id)) => {
-                clients.remove(&id);
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                next += every;
-                let text = format!(
-                    "{{\"seconds\":{},\"clients\":{}}}",
-                    started.elapsed().as_secs(),
-                    clients.len()
-                );
-                let message = PreparedMessage::new(text.as_str());
-                out.clear();
-                if message.encode(&mut out).is_ok() {
-                    // Whoever cannot take it is dropped; whoever is closing just does not get it.
-                    clients.retain(|_, (stream, tx)| tx.ready().is_err() || stream.write_all(&out).is_ok());
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
-/// One client's thread: the handshake, then whatever it sends.
-fn serve(id: u64, mut stream: TcpStream, origins: &[String], post: &Post<News>) -> Outcome {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut buf = vec![0; 16 << 10];
-    let Some((connection, leftover)) = open(&mut stream, &mut buf, origins)? else {
-        return Ok(hang_up(&mut stream)?);
-    };
-    let Ok((mut rx, tx)) = connection.split() else {
-        return Ok(());
-    };
+/// The receiving thread, until the client has closed.
+fn receive(
+    stream: &mut TcpStream,
+    mut receiver: Receiver<Server>,
+    mut input: ReadBuffer,
+    owe: impl Fn(Reply),
+) -> Outcome {
     stream.set_read_timeout(None)?;
-    post.send(News::Joined(id, stream.try_clone()?, tx))?;
-
-    let (mut start, mut end) = leftover;
     loop {
-        let closing = take_in(id, &mut rx, &mut buf[start..end], post)?;
-        if closing {
-            return Ok(wait_for_end(&mut stream)?);
-        }
-        start = 0;
-        end = stream.read(&mut buf)?;
-        if end == 0 {
-            rx.end_of_stream();
-            return Ok(());
-        }
-    }
-}
-
-/// Takes in what was received; says whether the connection comes to its end.
-fn take_in(id: u64, rx: &mut Receiver<Server>, mut input: &mut [u8], post: &Post<News>) -> Outcome<bool> {
-    loop {
-        let reply = match rx.receive(&mut input) {
-            Ok(None) => return Ok(false),
-            Ok(Some(event)) => event.reply(),
-            Err(failure) => Some(failure.into()),
-        };
-        if let Some(reply) = reply {
-            post.send(News::Owes(id, reply))?;
-            if reply.is_close() {
-                return Ok(true);
-            }
-        }
-    }
-}
-
-type Opened = (Connection<Server>, (usize, usize));
-
-/// Shakes hands. The second part is where the bytes after the head lie in `buf`.
-fn open(stream: &mut TcpStream, buf: &mut [u8], origins: &[String]) -> Outcome<Option<Opened>> {
-    let mut handshake = ServerHandshake::new(&Limits::default());
-    let (mut filled, mut out) = (0, Vec::new());
-    let connection = loop {
-        let len = stream.read(&mut buf[filled..])?;
-        if len == 0 {
-            handshake.end_of_stream()?;
-            return Ok(None);
-        }
-        filled += len;
-        match handshake.receive(&buf[..filled], &mut out) {
-            Ok(None) => {}
-            Ok(Some(Request::Http(request))) => {
-                let response = HttpResponse::new(426)
-                    .headers(&[("Upgrade", "websocket")])
-                    .body(b"WebSocket only\n");
-                request.respond(&response, &mut out)?;
-                break None;
-            }
-            Ok(Some(Request::Upgrade(upgrade))) => {
-                let allowed: Vec<&str> = origins.iter().map(String::as_str).collect();
-                if !allowed.is_empty() && !OriginPolicy::only(&allowed).or_missing().allows(upgrade.origin()) {
-                    upgrade.reject(&HttpResponse::new(403).body(b"origin not allowed\n"), &mut out)?;
-                    break None;
+        loop {
+            let reply = match receiver.receive(&mut input) {
+                Ok(None) => break,
+                Ok(Some(event)) => event.reply(),
+                Err(failure) => {
+                    owe(failure.into());
+                    wait_for_end(stream)?;
+                    return Err(failure.into());
                 }
-                let connection = upgrade.accept(&Acceptance::new(), &mut out)?;
-                break Some((connection, (upgrade.head_len(), filled)));
+            };
+            if let Some(reply) = reply {
+                owe(reply);
+                if reply.is_close() {
+                    return Ok(wait_for_end(stream)?);
+                }
             }
-            // The answer is in `out`.
-            Err(_) => break None,
         }
-    };
-    stream.write_all(&out)?;
-    Ok(connection)
+        match stream.read(input.space())? {
+            0 => return Ok(()),
+            len => input.advance(len),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

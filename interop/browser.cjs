@@ -147,8 +147,21 @@ test("a message over the server's limit is refused with 1009", async () => {
   await page.click("#send-binary");
   await shows("state", "closed");
   await shows("closed", "1009", "code");
+  await shows("closed", /too big for the server/);
   await page.click("#connect");
   await shows("state", "open");
+});
+
+test("on a phone nothing is cut off, and a row of the log is at most three lines", async () => {
+  await page.setViewportSize({ width: 375, height: 760 });
+  await page.fill("#text", "a longer line of text ".repeat(10));
+  await page.click("#send-text");
+  await shows("log", /a longer line of text.*equal/);
+  same(await page.evaluate(() => document.documentElement.scrollWidth), 375, "width of the page");
+  const rows = await page.locator("#log li").evaluateAll((rows) => rows.map((row) => row.getBoundingClientRect().height));
+  same(rows.every((height) => height < 75), true, `rows are ${rows} pixels high`);
+  await page.screenshot({ path: path.join(OUT, "echo-phone.png"), fullPage: true });
+  await page.setViewportSize({ width: 900, height: 760 });
 });
 
 test("the subprotocol that the server prefers is shown", async () => {

@@ -37,6 +37,15 @@ def binary_of(size):
     return (pattern * (size // len(pattern) + 1))[:size]
 
 
+def resident_kilobytes(process):
+    """The memory that a process holds. Linux only; elsewhere nothing is measured."""
+    try:
+        with open(f"/proc/{process}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    except OSError:
+        return 0
+
+
 def same(got, expected, what="message"):
     """Fails with a short text: the messages can be 16 MiB long."""
     if got != expected:

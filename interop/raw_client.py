@@ -1,48 +1,18 @@
-"""A bare TCP client of the `echo` example: what no library would send, and plain HTTP."""
+"""A bare TCP client of the `echo` and `event_loop` examples: what no library would send, and plain HTTP."""
 
 import asyncio
 import os
+import socket
 import struct
 from urllib.parse import urlsplit
 
-from cases import case, main, same
+from cases import case, main, resident_kilobytes, same
+from raw import KEY, frame, head, response
 
+PROCESS = os.environ["ECHO_PROCESS"]
 PORT = urlsplit(os.environ["ECHO"]).port
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-UPGRADE = {
-    "Host": f"127.0.0.1:{PORT}",
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Key": KEY,
-    "Sec-WebSocket-Version": "13",
-}
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples", "echo.html")
-
-
-def head(first="GET /echo HTTP/1.1", extra="", **changes):
-    """An upgrade request; `changes` replace headers (underscores for hyphens), None removes one."""
-    headers = dict(UPGRADE)
-    for name, value in changes.items():
-        headers[name.replace("_", "-")] = value
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value is not None)
-    return f"{first}\r\n{lines}{extra}\r\n".encode()
-
-
-def frame(first, payload, masked=True, length=None):
-    """A frame whose first byte is given; the mask is a fixed one. `length` is declared instead of the true one."""
-    length = len(payload) if length is None else length
-    bit = 0x80 if masked else 0
-    if length < 126:
-        header = bytes([first, bit | length])
-    elif length < 1 << 16:
-        header = bytes([first, bit | 126]) + struct.pack(">H", length)
-    else:
-        header = bytes([first, bit | 127]) + struct.pack(">Q", length)
-    if not masked:
-        return header + payload
-    mask = b"\x37\xfa\x21\x3d"
-    return header + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
 
 
 class Raw:
@@ -60,21 +30,11 @@ class Raw:
         await self.writer.drain()
 
     async def response(self):
-        """Status, headers (names in lower case) and body of an HTTP response."""
-        lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
-        version, status = lines[0].split(" ")[:2]
-        same(version, "HTTP/1.1", "version")
-        headers = {}
-        for line in lines[1:]:
-            name, value = line.split(":", 1)
-            headers[name.lower()] = value.strip()
-        if status == "101":
-            return 101, headers, b""
-        if "content-length" in headers:
-            body = await self.reader.readexactly(int(headers["content-length"]))
-        else:
-            body = await self.reader.read()
-        return int(status), headers, body
+        return await response(self.reader)
+
+    def reset(self):
+        linger = struct.pack("ii", 1, 0)
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
     async def open(self):
         await self.send(head())
@@ -135,7 +95,7 @@ broken("length with the highest bit", 1002, b"\x82\xff" + struct.pack(">Q", 1 <<
 broken("length of 2^62, judged by the header", 1009, frame(0x82, b"", length=1 << 62))
 broken("bad UTF-8", 1007, frame(0x81, b"caf\xe9!"))
 broken("bad UTF-8 in a fragment, before the end", 1007, frame(0x01, b"h\xc3\xa9llo \xff"))
-broken("bad UTF-8 in a frame that has not ended", 1007, frame(0x81, b"h\xc3\xa9llo \xff", length=1000))
+broken("bad UTF-8 in a long frame that has not ended", 1007, frame(0x81, b"h\xc3\xa9llo \xff" + b"x" * 5000, length=10000))
 broken("UTF-8 that ends inside a character", 1007, frame(0x01, b"ok \xe4\xb8"), frame(0x80, b""))
 broken("surrogate in UTF-8", 1007, frame(0x81, b"\xed\xa0\x80"))
 
@@ -186,6 +146,54 @@ async def _():
             same(await raw.reader.read(), b"", "bytes after the Close frame")
         except ConnectionResetError:
             pass  # bytes that the server never read: the kernel may reset
+
+
+@case("a Ping after the server's Close is not waited for, and nothing follows that Close")
+async def _():
+    async with Raw() as raw:
+        await raw.open()
+        await raw.send(frame(0xC1, b"bad") + frame(0x89, b"late"))
+        await raw.closed_with(1002)
+
+
+@case("reset right after both Close frames: the server goes on serving others")
+async def _():
+    async with Raw() as raw:
+        await raw.open()
+        await raw.send(frame(0x88, struct.pack(">H", 1000)))
+        same((await raw.frame())[0], 0x88, "first byte")
+        raw.reset()
+    async with Raw() as raw:
+        await raw.open()
+
+
+def flood(name, limit, reads):
+    @case(name, limit)
+    async def _():
+        pings = frame(0x89, b"x" * 125) * 1000
+        async with Raw() as raw:
+            await raw.open()
+            before = resident_kilobytes(PROCESS)
+            reading = asyncio.create_task(raw.reader.read(-1)) if reads else None
+            end = asyncio.get_running_loop().time() + 3
+            try:
+                while asyncio.get_running_loop().time() < end:
+                    await asyncio.wait_for(raw.send(pings), 3)
+            except (TimeoutError, ConnectionError):
+                pass  # held up, as it should be
+            grown = resident_kilobytes(PROCESS) - before
+            if grown > 16 << 10:
+                raise AssertionError(f"{grown} kB more than before")
+            if reading:
+                reading.cancel()
+        async with Raw() as raw:
+            await raw.open()
+            await raw.send(frame(0x81, b"still there"))
+            same(await raw.frame(), (0x81, b"still there"), "echo")
+
+
+flood("a flood of Pings costs no memory", 20, reads=True)
+flood("a flood of Pings whose Pongs are not read costs no memory", 20, reads=False)
 
 
 @case("half-closed without a Close: the server goes on serving others")

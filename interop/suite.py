@@ -20,11 +20,16 @@ OUT = Path(os.environ["OUT"])
 SECONDS_PER_PART = 240
 
 PYTHON, NODE = str(OUT / "venv" / "bin" / "python"), "node"
+# The last word is the example that is the server, if there are several.
 PARTS = [
-    ("raw client", [PYTHON, "raw_client.py"]),
-    ("websockets client", [PYTHON, "websockets_client.py"]),
+    ("stranger", [PYTHON, "stranger.py"]),
+    ("raw client of echo", [PYTHON, "raw_client.py"]),
+    ("raw client of event_loop", [PYTHON, "raw_client.py"]),
+    ("websockets client of echo", [PYTHON, "websockets_client.py"]),
+    ("websockets client of event_loop", [PYTHON, "websockets_client.py"]),
     ("websockets server", [PYTHON, "websockets_server.py"]),
-    ("ws client", [NODE, "ws_client.cjs"]),
+    ("ws client of echo", [NODE, "ws_client.cjs"]),
+    ("ws client of event_loop", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
 ]
@@ -145,21 +150,28 @@ def main():
     parts = [part for part in PARTS if not chosen or part[0] in chosen]
     if len(parts) < len(chosen):
         raise SystemExit(f"no such part in {chosen}; there are: {', '.join(name for name, _ in PARTS)}")
-    servers = [
-        Server("echo", "http"),
-        Server("echo", "http", "--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),
-        Server("echo", "http", "--origin", "https://good.example", "--origin", "https://also.example"),
-        Server("feed", "ws", "--every", "1", "--origin", "https://good.example"),
-    ]
-    addresses = [server.url.replace("http:", "ws:", 1) for server in servers]
+    feed = Server("feed", "ws", "--every", "1", "--origin", "https://good.example")
+    servers = [feed]
     environment = {
         **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
-        **dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN", "FEED"], addresses)),
+        "FEED": feed.url,
+        "FEED_PROCESS": str(feed.child.pid),
         "NODE_PATH": str(OUT / "node" / "node_modules"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    echoes = {}
+    for program in ("echo", "event_loop"):
+        three = [
+            Server(program, "http"),
+            Server(program, "http", "--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),
+            Server(program, "http", "--origin", "https://good.example", "--origin", "https://also.example"),
+        ]
+        servers += three
+        addresses = [server.url.replace("http:", "ws:", 1) for server in three]
+        echoes[program] = dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN"], addresses))
+        echoes[program]["ECHO_PROCESS"] = str(three[0].child.pid)
     for name, command in parts:
-        run_part(name, command, environment)
+        run_part(name, command, {**environment, **echoes.get(name.split()[-1], echoes["echo"])})
     for server in servers:
         server.check()
 

@@ -5,12 +5,15 @@ import base64
 import contextlib
 import hashlib
 import os
+import signal
+import socket
+import struct
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import serve as _serve
 from websockets.exceptions import ConnectionClosed
 
-from cases import FRAGMENTS, SIZES, binary_of, case, main, same, text_of
+from cases import FRAGMENTS, SIZES, binary_of, case, main, resident_kilobytes, same, text_of
 
 EXAMPLES = os.environ["EXAMPLES"]
 CLEAN, CLOSED, USAGE, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4  # exit statuses of the `client` example
@@ -368,6 +371,92 @@ async def _():
         await client.exits(CLOSED)
 
 
+def reset(writer):
+    """Drops the connection with a reset instead of an end."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.close()
+
+
+@case("a Ping after the client's Close is answered (section 5.5.2)")
+async def _():
+    async def after(reader, writer, answer):
+        writer.write(answer)
+        same(await client_frame(reader), (0x88, b"\x03\xe8"), "Close frame")
+        writer.write(b"\x89\x04late")
+        same(await client_frame(reader), (0x8A, b"late"), "pong")
+        writer.write(b"\x88\x02\x03\xe8")
+
+    async with raw_server(after) as url, Client(url) as client:
+        client.end_of_input()
+        await client.exits(CLEAN)
+
+
+@case("a reset after both Close frames is an end: exit status 0")
+async def _():
+    async def after(reader, writer, answer):
+        writer.write(answer)
+        same(await client_frame(reader), (0x88, b"\x03\xe8"), "Close frame")
+        writer.write(b"\x88\x02\x03\xe8")
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        reset(writer)
+
+    async with raw_server(after) as url, Client(url) as client:
+        client.end_of_input()
+        await client.exits(CLEAN)
+
+
+@case("a reset after the server's Close alone is none: exit status 1")
+async def _():
+    async def after(reader, writer, answer):
+        writer.write(answer)
+        same(await client_frame(reader), (0x88, b"\x03\xe8"), "Close frame")
+        reset(writer)
+
+    async with raw_server(after) as url, Client(url) as client:
+        client.end_of_input()
+        await client.exits(CLOSED)
+
+
+@case("a flood of Pings from the server costs the client no memory")
+async def _():
+    flood = (b"\x89\x7d" + b"x" * 125) * 1000
+
+    async def after(reader, writer, answer):
+        writer.write(answer + b"\x81\x02hi")
+        await writer.drain()
+        end = asyncio.get_running_loop().time() + 3
+        reading = asyncio.create_task(reader.read(-1))
+        while asyncio.get_running_loop().time() < end:
+            writer.write(flood)
+            await writer.drain()
+        writer.write(b"\x88\x02\x03\xe8")
+        await writer.drain()
+        writer.write_eof()
+        same((await reading)[-8:-6], b"\x88\x82", "the Close frame comes last")
+
+    async with raw_server(after) as url, Client(url) as client:
+        await client.prints("hi")
+        await asyncio.sleep(2)
+        resident = resident_kilobytes(client.process.pid)
+        if resident > 32 << 10:
+            raise AssertionError(f"{resident} kB resident")
+        await client.exits(CLEAN)
+
+
+@case("Ctrl-C ends the client at once")
+async def _():
+    async def handler(ws):
+        await ws.wait_closed()
+
+    async with serve(handler) as url, Client(url) as client:
+        await client.type("hello")
+        await asyncio.sleep(0.2)
+        client.process.send_signal(signal.SIGINT)
+        await client.exits(-signal.SIGINT)
+
+
 @case("answer and first messages in one write, and one byte at a time")
 async def _():
     async def whole(reader, writer, answer):
@@ -533,11 +622,35 @@ async def _():
     async with serve(handler) as url:
         base = url.removesuffix("/chat?room=1")
         async with Client(base, program="autobahn_client") as driver:
-            await driver.process.communicate()
-            same(driver.process.returncode, 0, "exit status")
+            _, errors = await driver.process.communicate()
+            same((driver.process.returncode, errors), (0, b""), "exit status, and what it complains of")
     expected = ["/getCaseCount"]
     expected += [f"/runCase?case={n}&agent=sockless" for n in range(1, len(RUNS) + 1)]
     same(asked, expected + ["/updateReports?agent=sockless"], "what was asked for")
+
+
+@case("autobahn_client: a server that resets after both Close frames, and one that it has to fail, are no errors")
+async def _():
+    kinds = iter([b"\x81\x012\x88\x02\x03\xe8", b"\x83\x00", b"\x88\x00", b"\x88\x02\x03\xe8"])
+
+    async def after(reader, writer, answer):
+        writer.write(answer + next(kinds))
+        while (await client_frame(reader))[0] != 0x88:
+            pass
+        reset(writer)
+
+    async with raw_server(after) as url, Client(url, program="autobahn_client") as driver:
+        _, errors = await driver.process.communicate()
+        same((driver.process.returncode, errors), (0, b""), "exit status, and what it complains of")
+
+
+@case("autobahn_client: bad usage, and nobody listens")
+async def _():
+    for arguments, status in (([], 2), (["nonsense"], 2), (["ws://127.0.0.1:1", "more"], 2), (["ws://127.0.0.1:1"], 1)):
+        async with Client(*arguments, program="autobahn_client") as driver:
+            _, errors = await driver.process.communicate()
+            same(driver.process.returncode, status, f"exit status with {arguments}")
+            same(errors.startswith(b"autobahn_client: "), True, f"{errors} begins with the name of the program")
 
 
 def run_case(name):

@@ -1,4 +1,4 @@
-//! Where unpredictable bytes come from: the caller says.
+//! The source of unpredictable bytes, which the caller provides.
 //!
 //! A client needs a fresh mask key for each frame (RFC 6455 section 5.3: "derived from a strong source of
 //! entropy") and a fresh 16-byte key for the opening handshake (section 4.1). A server needs none.
@@ -28,7 +28,7 @@ impl<F: FnMut(&mut [u8])> Entropy for F {
 
 /// The operating system's generator.
 ///
-/// It reads ahead, so that a client does not make a system call for each frame. A clone reads for itself.
+/// It reads 64 bytes ahead, so that a client does not make a system call for each frame. A clone reads its own.
 #[cfg(feature = "getrandom")]
 pub struct OsEntropy {
     ahead: [u8; 64],

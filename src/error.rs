@@ -243,3 +243,42 @@ impl fmt::Display for SendError {
 }
 
 impl core::error::Error for SendError {}
+
+/// Makes an I/O error of one of ours, for functions that return `io::Result`: `InvalidData` where the peer is to blame,
+/// `OutOfMemory` where memory is.
+#[cfg(feature = "std")]
+mod io {
+    use std::io::{Error, ErrorKind};
+
+    use super::{Failure, OutOfMemory, ReceiveError, SendError};
+
+    impl From<ReceiveError> for Error {
+        fn from(error: ReceiveError) -> Self {
+            match error {
+                ReceiveError::Failed(failure) => failure.into(),
+                ReceiveError::Blocked(_) => Self::other(error),
+            }
+        }
+    }
+
+    impl From<Failure> for Error {
+        fn from(failure: Failure) -> Self {
+            match failure {
+                Failure::Violation(_) | Failure::Limit(_) => Self::new(ErrorKind::InvalidData, failure),
+                Failure::OutOfMemory(error) => error.into(),
+            }
+        }
+    }
+
+    impl From<SendError> for Error {
+        fn from(error: SendError) -> Self {
+            Self::other(error)
+        }
+    }
+
+    impl From<OutOfMemory> for Error {
+        fn from(error: OutOfMemory) -> Self {
+            Self::new(ErrorKind::OutOfMemory, error)
+        }
+    }
+}

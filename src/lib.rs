@@ -12,6 +12,8 @@ extern crate std;
 pub mod frame;
 mod utf8;
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 pub mod limits;
 mod state;
 
@@ -44,7 +46,7 @@ pub use entropy::Entropy;
 pub use entropy::OsEntropy;
 pub use error::{ReceiveError, SendError};
 pub use frame::{CloseCode, MessageKind};
-pub use handshake::{Acceptance as AcceptOptions, Proposal as ConnectOptions, WebSocketUri};
+pub use handshake::{AcceptOptions, ConnectOptions, WebSocketUri};
 pub use limits::Limits;
 pub use message::Event;
 pub use timers::{Moment, Timeouts};

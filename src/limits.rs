@@ -1,8 +1,8 @@
-//! How much of a good thing a peer may send.
+//! Resource limits on input from the peer.
 
-/// Bounds on what is accepted from the peer, all inclusive: exactly the limit is still accepted.
+/// Limits on what is accepted from the peer. All are inclusive: exactly the limit is still accepted.
 ///
-/// Nothing is ever allocated from a declared length; these bound what really arrives.
+/// Nothing is allocated from a declared length. These limits bound what arrives.
 ///
 /// ```
 /// use sockless::limits::Limits;
@@ -19,14 +19,13 @@ pub struct Limits {
     /// The longest message, in bytes, over all its fragments. A longer one is refused from the header of the frame
     /// that makes it so, with close code 1009. Default: 16 MiB.
     pub max_message_len: u64,
-    /// How many fragments of a message may run ahead of its payload: the first frame and each continuation takes one
-    /// from this budget, and every [`FRAGMENT_PAYLOAD`](Self::FRAGMENT_PAYLOAD) bytes of payload give one back. A
-    /// message that overdraws it is refused with close code 1008. A message in one frame takes none. Default: 4096. A
-    /// message in fragments of 32 bytes or more on average may have any number of them.
+    /// How many fragments a message may have, in addition to one for every
+    /// [`FRAGMENT_PAYLOAD`](Self::FRAGMENT_PAYLOAD) bytes of its payload. A message in fragments of 32 bytes or more on
+    /// average may have any number of them. One with more small fragments is refused with close code 1008. Default: 4096.
     pub fragment_budget: u32,
-    /// How many bytes of Pongs may wait in the output of a [`Connection`](crate::connection::Connection); what the
-    /// application sends does not count. Then `receive` returns [`Blocked`](crate::error::Blocked) until the caller has
-    /// drained the output. Nothing is lost. Default: 256 KiB.
+    /// How many bytes of Pongs the output may hold. What the application sends does not count. Beyond that, receiving
+    /// returns [`Blocked::UndrainedPongs`](crate::error::Blocked::UndrainedPongs) until the output is drained. Nothing is
+    /// lost. Default: 256 KiB.
     pub max_reply_backlog: u32,
     /// The longest head of an opening handshake, in bytes, from the first byte to the end of the empty line. A longer
     /// request is answered with status 431. Default: 16 KiB.
@@ -37,7 +36,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Bytes of payload that give back one fragment of the [budget](Self::fragment_budget).
+    /// The payload bytes that replenish the [fragment budget](Self::fragment_budget) by one.
     pub const FRAGMENT_PAYLOAD: u32 = 32;
 
     /// The defaults, as documented on each field.

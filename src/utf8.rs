@@ -1,8 +1,7 @@
 //! Incremental UTF-8 validation (RFC 6455 section 8.1), with at most four bytes of state.
 //!
-//! The whole characters of a piece are validated at once, by `core` or, with the `simdutf8` feature, with wide
-//! registers. Only a character that was cut goes through [`Carry`], byte by byte. Both say that text is bad at the
-//! first byte that makes it so, whatever is still to come.
+//! Whole characters are validated at once, by `core` or, with the `simdutf8` feature, with wide registers. Only a character
+//! that was cut goes through [`Carry`], byte by byte. Both find invalid text at the first byte that makes it so.
 
 /// What follows the whole characters at the start of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -96,9 +96,9 @@ fn happen<R: Role>(ws: &mut BufferedConnection<R>, what: &Happens, drain: bool) 
                 bytes.extend([0; 4]);
             }
             bytes.extend(payload);
-            ws.read_buffer().extend(&bytes).unwrap();
+            ws.buffers().0.extend(&bytes).unwrap();
         }
-        Happens::Bytes(bytes) => ws.read_buffer().extend(bytes).unwrap(),
+        Happens::Bytes(bytes) => ws.buffers().0.extend(bytes).unwrap(),
         Happens::Send(payload, false) => note(format!("{:?}", ws.tx().binary(payload))),
         Happens::Send(payload, true) => {
             let (a, b) = payload.split_at(payload.len() / 2);
@@ -130,7 +130,7 @@ fn happen<R: Role>(ws: &mut BufferedConnection<R>, what: &Happens, drain: bool) 
     note(format!("{:?} {:?}", ws.transport(), ws.close_record()));
     note(format!(
         "{:?} {} {}",
-        ws.message_progress(),
+        ws.connection().message_progress(),
         ws.is_at_rest(),
         ws.wants_input()
     ));
@@ -196,7 +196,7 @@ fn nothing_is_held_at_rest() {
     happen(&mut ws, &Happens::Frame(0x82, vec![7; 100_000 % 65_536]), true);
     assert!(ws.is_at_rest());
     ws.release();
-    assert_eq!((ws.read_buffer().capacity(), ws.write_buffer().capacity()), (0, 0));
+    assert_eq!((ws.buffers().0.capacity(), ws.buffers().1.capacity()), (0, 0));
 }
 
 #[test]

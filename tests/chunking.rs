@@ -12,7 +12,7 @@
 mod common;
 
 use common::*;
-use sockless::connection::{Initiator, Role};
+use sockless::connection::{Connection, Role};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
 
@@ -24,16 +24,18 @@ struct Session {
     seen: Vec<Seen>,
     /// Pongs, echoes of whole messages, and the answer to the Close.
     output: Vec<u8>,
+    record: Record,
     message: Vec<u8>,
 }
 
 impl Session {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
             bytes: Vec::new(),
             places: Vec::new(),
             seen: Vec::new(),
             output: Vec::new(),
+            record: Record::open(),
             message: Vec::new(),
         }
     }
@@ -82,17 +84,14 @@ impl Session {
     fn close<R: Role>(&mut self, key: [u8; 4], body: Option<(u16, &str)>) {
         let payload = body.map_or(Vec::new(), |(code, reason)| close_body(code, reason));
         self.frame::<R>(key, CLOSE, &payload);
-        let code = body.map_or(1005, |(code, _)| code);
-        self.seen.push(Seen::Close(Record {
-            sent: Some(code),
-            received: Some(code),
-            reason: body.map_or(String::new(), |(_, reason)| reason.to_owned()),
-            initiator: Initiator::Peer,
-            failure: None,
-            stream_end: None,
-            code,
-            clean: true,
-        }));
+        self.seen
+            .push(body.map_or(Seen::Close(None, String::new()), |(code, reason)| {
+                Seen::close(code, reason)
+            }));
+        self.record = Record::closed_by_peer(
+            body.map_or(1005, |(code, _)| code),
+            body.map_or("", |(_, reason)| reason),
+        );
         self.output.extend(from_us::<R>(CLOSE, &payload));
     }
 }
@@ -157,20 +156,20 @@ fn generate<R: Role>(seed: u64, messages: usize, lengths: &[usize], ending: Endi
     session
 }
 
-/// Every two-way split of a short session; of a long one, those in its first and last 300 bytes (100 of the longest),
-/// within 4 bytes of each header and payload start, and others at a stride.
+/// Every two-way split of a short session; of a long one, those in its first and last 100 bytes (30 of the longest),
+/// within 2 bytes of each header and payload start, and others at a stride.
 fn splits(session: &Session) -> Vec<usize> {
     let len = session.bytes.len();
-    if len <= 1500 {
+    if len <= 1000 {
         return (0..=len).collect();
     }
-    let edge = if len <= 60_000 { 300 } else { 100 };
+    let edge = if len <= 60_000 { 100 } else { 30 };
     let mut cuts: Vec<usize> = (0..=edge)
         .chain(len - edge..=len)
         .chain((0..len).step_by(len / 37 + 1))
         .collect();
     for &place in &session.places {
-        cuts.extend(place.saturating_sub(4)..=(place + 4).min(len));
+        cuts.extend(place.saturating_sub(2)..=(place + 2).min(len));
     }
     cuts.sort_unstable();
     cuts.dedup();
@@ -181,21 +180,58 @@ fn check<R: Role>(role: fn() -> R, session: &Session) {
     let limits = Limits::default();
     let messages = whole_messages(&session.seen);
     let bytes = &session.bytes;
-    let compare = |cuts: &[usize]| {
+    let longest = messages.iter().map(|seen| match seen {
+        Seen::Data { data, .. } => data.len(),
+        Seen::Ping(_) | Seen::Pong(_) | Seen::Close(..) => 0,
+    });
+    // Just enough for the longest message, and no more: no cut may make it too little.
+    let fixed = longest.max().unwrap_or(0).max("never finished".len()) + 131;
+    let apart = [false, true, false].into_iter().cycle();
+    let mut ways = Way::messages(fixed).into_iter().cycle().zip(apart);
+    let mut compare = |cuts: &[usize]| {
         let shown = &cuts[..cuts.len().min(10)];
-        let run = run(role(), &limits, true, bytes, cuts);
-        assert_eq!(run.error, None, "cut at {shown:?}");
+        let chunks = run(role(), &limits, true, bytes, cuts);
+        assert_eq!(
+            (chunks.error, &chunks.record),
+            (None, &session.record),
+            "cut at {shown:?}"
+        );
         assert!(
-            run.seen == session.seen,
+            chunks.seen == session.seen,
             "cut at {shown:?}: {:#?}\n{:#?}",
-            run.seen,
+            chunks.seen,
             session.seen
         );
-        assert!(run.output == session.output, "cut at {shown:?}");
-        let run = run_messages(role(), &limits, true, bytes, cuts);
-        assert_eq!(run.error, None, "cut at {shown:?}");
-        assert!(run.seen == messages, "cut at {shown:?}: {:#?}\n{messages:#?}", run.seen);
-        assert!(run.output == session.output, "cut at {shown:?}");
+        assert!(chunks.output == session.output, "cut at {shown:?}");
+        let compare = |way, apart| {
+            let run = if apart {
+                drive(Apart::new(role(), &limits), way, true, bytes, cuts)
+            } else {
+                drive(Connection::new(role(), &limits), way, true, bytes, cuts)
+            };
+            let seen = if way == Way::Chunks { &session.seen } else { &messages };
+            assert_eq!((run.error, &run.end), (None, &chunks.end), "{way:?} cut at {shown:?}");
+            assert_eq!(
+                (run.transport, &run.record),
+                (chunks.transport, &session.record),
+                "{way:?}"
+            );
+            assert!(
+                run.seen == *seen,
+                "{way:?} cut at {shown:?}: {:#?}\n{seen:#?}",
+                run.seen
+            );
+            assert!(run.output == session.output, "{way:?} cut at {shown:?}");
+        };
+        // Each way gets its turn at the cuts; the connection's own buffer gets all of them.
+        compare(Way::Own, false);
+        for turn in 0..if cuts.len() == 1 { 1 } else { 5 } {
+            let (way, apart) = ways.next().unwrap();
+            compare(way, apart != (turn % 2 == 0));
+        }
+        if cuts.len() != 1 {
+            compare(Way::Chunks, true);
+        }
     };
     compare(&[]);
     compare(&byte_by_byte(bytes));
@@ -251,7 +287,7 @@ fn many_mixed_messages<R: Role>(role: fn() -> R) {
     let lengths = [SMALL, MEDIUM, &[1000]].concat();
     check(
         role,
-        &generate::<R>(7, 40, &lengths, Ending::Close(Some((3000, "end")))),
+        &generate::<R>(7, 24, &lengths, Ending::Close(Some((3000, "end")))),
     );
 }
 

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use sockless::connection::{Client, Connection, Server, TransportAction};
+use sockless::connection::{Connection, Server, TransportAction};
 use sockless::frame::{CloseCode, MessageKind};
 use sockless::handshake::HandshakeError;
 use sockless::timers::{Deadline, Moment, Rate, Timeouts};
@@ -201,7 +201,7 @@ fn handshake_in_each_state() {
     assert_eq!(handshake.tick(just_before(at(5))), Some(Duration::from_micros(1)));
     assert!(handshake.accept(&AcceptOptions::new()).unwrap().is_none());
     assert_eq!(handshake.tick(at(5)), None);
-    assert_eq!(handshake.output(), b"");
+    assert_eq!(handshake.buffers().1.unwritten(), b"");
     assert!(timed_out(&mut handshake));
 
     // Within the head, and bytes do not put it off.
@@ -209,21 +209,27 @@ fn handshake_in_each_state() {
     handshake.set_timeouts(&only(Deadline::Handshake).with_close(Some(SECOND)));
     handshake.tick(START);
     for second in 1..5 {
-        handshake.space()[..9]
+        handshake.buffers().0.space()[..9]
             .copy_from_slice(&b"GET / HTTP/1.1\r\nA: b\r\nB: c\r\nC: d\r\nD: e\r\n"[second * 9 - 9..second * 9]);
-        handshake.advance(9);
+        handshake.buffers().0.advance(9);
         handshake.tick(at(second as u32));
         assert!(handshake.accept(&AcceptOptions::new()).unwrap().is_none());
     }
     handshake.tick(just_before(at(5)));
-    assert_eq!(handshake.output(), b"");
+    assert_eq!(handshake.buffers().1.unwritten(), b"");
     assert_eq!(handshake.tick(at(5)), Some(SECOND));
-    assert!(handshake.output().starts_with(b"HTTP/1.1 408 Request Timeout\r\n"));
+    assert!(
+        handshake
+            .buffers()
+            .1
+            .unwritten()
+            .starts_with(b"HTTP/1.1 408 Request Timeout\r\n")
+    );
     assert!(!timed_out(&mut handshake), "told once the answer is written");
     // It has to be taken, too.
     assert_eq!(handshake.tick(just_before(at(6))), Some(Duration::from_micros(1)));
     assert_eq!(handshake.tick(at(6)), None);
-    assert_eq!(handshake.output(), b"");
+    assert_eq!(handshake.buffers().1.unwritten(), b"");
     assert!(timed_out(&mut handshake));
 
     // In every later state.
@@ -248,8 +254,8 @@ fn the_handshake_becomes_a_connection_with_the_same_clocks() {
     handshake.tick(START);
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-    handshake.space()[..head.len()].copy_from_slice(head);
-    handshake.advance(head.len());
+    handshake.buffers().0.space()[..head.len()].copy_from_slice(head);
+    handshake.buffers().0.advance(head.len());
     // Just as the deadline passes: what has come may be all of the head.
     assert_eq!(handshake.tick(at(10)), Some(SECOND / 1000));
     let mut ws = handshake.accept(&AcceptOptions::new()).unwrap().unwrap();
@@ -265,10 +271,10 @@ fn a_client_waits_as_long_for_its_handshake() {
         let mut handshake =
             BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &Limits::default()).unwrap();
         assert_eq!(handshake.tick(START), Some(10 * SECOND));
-        let len = handshake.output().len();
-        handshake.written(len);
-        handshake.space()[..bytes.len()].copy_from_slice(bytes);
-        handshake.advance(bytes.len());
+        let len = handshake.buffers().1.unwritten().len();
+        handshake.buffers().1.written(len);
+        handshake.buffers().0.space()[..bytes.len()].copy_from_slice(bytes);
+        handshake.buffers().0.advance(bytes.len());
         handshake.tick(at(9));
         assert!(handshake.connect().unwrap().is_none());
         handshake.tick(just_before(at(10)));
@@ -276,7 +282,6 @@ fn a_client_waits_as_long_for_its_handshake() {
         assert_eq!(handshake.tick(at(10)), None);
         assert!(matches!(handshake.receive(), Err(HandshakeError::TimedOut)));
     }
-    let _: Option<BufferedConnection<Client<fn(&mut [u8])>>> = None;
 }
 
 #[test]
@@ -367,14 +372,14 @@ fn message_in_each_state() {
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
     handshake.set_timeouts(&only(Deadline::Message));
     assert_eq!(handshake.tick(START), None);
-    handshake.space()[..3].copy_from_slice(b"GET");
-    handshake.advance(3);
+    handshake.buffers().0.space()[..3].copy_from_slice(b"GET");
+    handshake.buffers().0.advance(3);
     assert_eq!(handshake.tick(at(1)), Some(5 * SECOND + 3 * SECOND / 100));
     assert!(handshake.accept(&AcceptOptions::new()).unwrap().is_none());
     handshake.tick(just_before(at(6) + 3 * SECOND / 100));
-    assert_eq!(handshake.output(), b"");
+    assert_eq!(handshake.buffers().1.unwritten(), b"");
     handshake.tick(at(6) + 3 * SECOND / 100);
-    assert!(handshake.output().starts_with(b"HTTP/1.1 408 "));
+    assert!(handshake.buffers().1.unwritten().starts_with(b"HTTP/1.1 408 "));
 }
 
 fn ws_message_deadline(ws: &BufferedConnection<Server>) -> Moment {
@@ -553,7 +558,7 @@ fn the_clock_stands_while_the_caller_does_not_read() {
     // The output is over its watermark, also where that is over when the tick comes.
     for late in [false, true] {
         let mut ws = open(&idle);
-        ws.write_buffer().set_watermark(100);
+        ws.buffers().1.set_watermark(100);
         ws.tx().binary(&[7; 200]).unwrap();
         assert!(!ws.wants_input());
         if !late {

@@ -14,25 +14,27 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::*;
-use sockless::connection::{CloseRecord, Connection, Initiator, Receiver, Reply, Role, Sender, Server, StreamEnd};
+use sockless::buffer::{ReadBuffer, WriteBuffer};
+use sockless::connection::{
+    ChunkEvent, CloseRecord, Connection, Initiator, Receiver, Reply, ReplySlot, Role, Sender, Server, StreamEnd,
+};
 use sockless::error::{Failure, SendError, Violation};
 use sockless::frame::{CloseCode, MessageKind};
 use sockless::limits::Limits;
-use sockless::message::{MessageConnection, MessageReceiver};
 
 fn is_send<T: Send>() {}
 
-/// Halves, connections and replies may go to another thread.
+/// Halves, connections, buffers and replies may go to another thread.
 #[test]
 fn halves_are_send() {
     is_send::<Receiver<Server>>();
     is_send::<Sender<Server>>();
     is_send::<Receiver<FixedClient>>();
     is_send::<Sender<FixedClient>>();
-    is_send::<MessageReceiver<Server>>();
     is_send::<Connection<FixedClient>>();
-    is_send::<MessageConnection<Server>>();
     is_send::<Reply>();
+    is_send::<ReadBuffer>();
+    is_send::<WriteBuffer>();
 }
 
 /// A session with fragments, pings, a character over fragments, and this ending.
@@ -65,86 +67,20 @@ fn endings<R: Role>() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A Close as the receive half has it.
-fn as_frames(seen: &[Seen]) -> Vec<Seen> {
-    let frame = |seen: &Seen| match seen {
-        Seen::Close(record) => Seen::CloseFrame(record.received.filter(|code| *code != 1005), record.reason.clone()),
-        other => other.clone(),
-    };
-    seen.iter().map(frame).collect()
-}
-
-/// Drives a pair of halves over bytes in pieces of a length.
-macro_rules! drive {
-    ($receiver:expr, $sender:expr, $bytes:expr, $piece:expr) => {{
-        let (mut seen, mut out, mut error) = (Vec::new(), Vec::new(), None);
-        let mut copy = $bytes.to_vec();
-        for mut input in copy.chunks_mut($piece) {
-            loop {
-                match $receiver.receive(&mut input) {
-                    Ok(None) => break assert!(input.is_empty()),
-                    Ok(Some(event)) => {
-                        assert_eq!(error, None);
-                        if let Some(reply) = event.reply() {
-                            $sender.reply(&reply, &mut out).unwrap();
-                        }
-                        push(&mut seen, event.seen());
-                    }
-                    Err(failure) => {
-                        assert!(error.is_none_or(|error| error == failure));
-                        error = Some(failure);
-                        let reply = Reply::from(failure);
-                        assert!(reply.is_close());
-                        $sender.reply(&reply, &mut out).unwrap();
-                        break;
-                    }
-                }
-            }
-        }
-        (seen, out, error)
-    }};
-}
-
+/// By every way to receive, in pieces of several lengths, at every ending.
 fn halves_equal_the_connection<R: Role>(role: fn() -> R) {
+    let limits = Limits::default();
     for ending in endings::<R>() {
         let bytes = session::<R>(&ending);
-        let whole = run(role(), &Limits::default(), false, &bytes, &[]);
-        for piece in [1, 2, 7, bytes.len()] {
-            for from_split in [false, true] {
-                let (mut receiver, mut sender) = if from_split {
-                    Connection::new(role(), &Limits::default()).split().unwrap()
-                } else {
-                    (Receiver::<R>::new(&Limits::default()), Sender::new(role()))
-                };
-                let (seen, out, error) = drive!(receiver, sender, bytes, piece);
-                assert_eq!((seen, error), (as_frames(&whole.seen), whole.error));
-                assert_eq!((out, receiver.failure()), (whole.output.clone(), whole.error));
-                assert_eq!(Record::from(CloseRecord::of(&receiver, &sender)), whole.record);
-            }
-        }
-    }
-}
-
-fn message_halves_equal_the_connection<R: Role>(role: fn() -> R) {
-    for ending in endings::<R>() {
-        let bytes = session::<R>(&ending);
-        let whole = run_messages(role(), &Limits::default(), false, &bytes, &[]);
-        for piece in [1, 2, 7, bytes.len()] {
-            for from_split in [false, true] {
-                let (mut receiver, mut sender) = if from_split {
-                    MessageConnection::new(Connection::new(role(), &Limits::default()))
-                        .split()
-                        .unwrap()
-                } else {
-                    (MessageReceiver::<R>::new(&Limits::default()), Sender::new(role()))
-                };
-                let (seen, out, error) = drive!(receiver, sender, bytes, piece);
-                assert_eq!((seen, error), (as_frames(&whole.seen), whole.error));
-                assert_eq!(out, whole.output);
-                assert_eq!(
-                    Record::from(CloseRecord::of(receiver.receiver(), &sender)),
-                    whole.record
-                );
+        let chunks = run(role(), &limits, false, &bytes, &[]);
+        let ways = Way::messages(1 << 10).map(|way| (way, chunks.as_messages()));
+        for (way, expected) in ways.into_iter().chain([(Way::Chunks, chunks.clone())]) {
+            for piece in [1, 2, 7, bytes.len()] {
+                let cuts: Vec<usize> = (piece..bytes.len()).step_by(piece).collect();
+                let run = drive(Connection::new(role(), &limits), way, false, &bytes, &cuts);
+                assert_eq!(run, expected, "{way:?}, pieces of {piece}");
+                let run = drive(Apart::new(role(), &limits), way, false, &bytes, &cuts);
+                assert_eq!(run, expected, "{way:?}, pieces of {piece}, apart");
             }
         }
     }
@@ -153,36 +89,25 @@ fn message_halves_equal_the_connection<R: Role>(role: fn() -> R) {
 /// Taken apart at every byte of a session, the halves go on where the connection was.
 fn split_at_every_byte<R: Role>(role: fn() -> R) {
     let bytes = session::<R>(&from_peer::<R>(CLOSE, &close_body(1001, "bye")));
-    let whole = run(role(), &Limits::default(), false, &bytes, &[]);
-    let whole_messages = run_messages(role(), &Limits::default(), false, &bytes, &[]);
+    let chunks = run(role(), &Limits::default(), false, &bytes, &[]);
     for cut in 0..=bytes.len() {
+        let (head, tail) = bytes.split_at(cut);
         let mut end = End::new(role());
-        end.feed(&bytes[..cut]);
-        let End { ws, out, mut seen, .. } = end;
-        let (mut receiver, mut sender) = ws.split().unwrap();
-        let (more, more_out, error) = drive!(receiver, sender, bytes[cut..], 3);
-        for event in more {
-            push(&mut seen, event);
+        end.feed(head);
+        let mut apart = end.split();
+        for piece in tail.chunks(3) {
+            apart.take_chunks(&mut piece.to_vec());
         }
-        assert_eq!(
-            (as_frames(&seen), error),
-            (as_frames(&whole.seen), None),
-            "cut at {cut}"
-        );
-        assert_eq!([out, more_out].concat(), whole.output, "cut at {cut}");
+        assert_eq!(apart.finish(), chunks, "cut at {cut}");
 
-        let mut ws = MessageConnection::new(Connection::new(role(), &Limits::default()));
-        let (mut out, mut seen) = (Vec::new(), Vec::new());
-        let mut head = bytes[..cut].to_vec();
-        let mut input = &mut head[..];
-        while let Some((event, _)) = ws.receive(&mut input, &mut out).unwrap() {
-            seen.push(event.seen());
+        let mut input = ReadBuffer::new();
+        let mut end = End::new(role());
+        end.read_into(&mut input, head);
+        let mut apart = end.split();
+        for piece in tail.chunks(3) {
+            apart.read_into(&mut input, piece);
         }
-        let (mut receiver, mut sender) = ws.split().unwrap();
-        let (more, more_out, _) = drive!(receiver, sender, bytes[cut..], 3);
-        seen.extend(more);
-        assert_eq!(as_frames(&seen), as_frames(&whole_messages.seen), "cut at {cut}");
-        assert_eq!([out, more_out].concat(), whole_messages.output, "cut at {cut}");
+        assert_eq!(apart.finish(), chunks.as_messages(), "cut at {cut}");
     }
 }
 
@@ -190,16 +115,21 @@ fn split_at_every_byte<R: Role>(role: fn() -> R) {
 fn reply_waits_for_the_frame<R: Role>(role: fn() -> R) {
     let (mut receiver, mut sender) = (Receiver::<R>::new(&Limits::default()), Sender::new(role()));
     let mut out = Vec::new();
-    sender.begin_frame(MessageKind::Text, 2, true, &mut out).unwrap();
+    sender.tx(&mut out).begin_frame(MessageKind::Text, 2, true).unwrap();
     let mut ping = from_peer::<R>(PING, b"p");
-    let reply = receiver.receive(&mut &mut ping[..]).unwrap().unwrap().reply().unwrap();
+    let reply = receiver
+        .receive_chunk(&mut &mut ping[..])
+        .unwrap()
+        .unwrap()
+        .reply()
+        .unwrap();
     assert!(!reply.is_close());
     let failed = Reply::from(Failure::from(Violation::ReservedBits));
-    assert_eq!(sender.reply(&reply, &mut out), Err(SendError::FrameInProgress));
-    assert_eq!(sender.reply(&failed, &mut out), Err(SendError::FrameInProgress));
-    sender.chunk("ab", &mut out).unwrap();
-    sender.reply(&reply, &mut out).unwrap();
-    sender.reply(&failed, &mut out).unwrap();
+    assert_eq!(sender.tx(&mut out).reply(&reply), Err(SendError::FrameInProgress));
+    assert_eq!(sender.tx(&mut out).reply(&failed), Err(SendError::FrameInProgress));
+    sender.tx(&mut out).chunk("ab").unwrap();
+    sender.tx(&mut out).reply(&reply).unwrap();
+    sender.tx(&mut out).reply(&failed).unwrap();
     let expected = [
         from_us::<R>(FIN | TEXT, b"ab"),
         from_us::<R>(PONG, b"p"),
@@ -207,16 +137,40 @@ fn reply_waits_for_the_frame<R: Role>(role: fn() -> R) {
     ]
     .concat();
     assert_eq!(out, expected);
-    // After a Close, a Pong and a second Close are dropped.
-    sender.reply(&reply, &mut out).unwrap();
-    sender.reply(&failed, &mut out).unwrap();
+    // After a Close a second one is dropped. A Pong is still owed (section 5.5.2) ...
+    sender.tx(&mut out).reply(&failed).unwrap();
     assert_eq!(out, expected);
+    sender.tx(&mut out).reply(&reply).unwrap();
+    assert_eq!(out, [expected, from_us::<R>(PONG, b"p")].concat());
+
+    // ... but not after the answer to the peer's Close, and not when the transport takes nothing more.
+    let mut close = from_peer::<R>(CLOSE, b"");
+    let answer = receiver
+        .receive_chunk(&mut &mut close[..])
+        .unwrap()
+        .unwrap()
+        .reply()
+        .unwrap();
+    for shut_down in [false, true] {
+        let (mut sender, mut out) = (Sender::new(role()), Vec::new());
+        let expected = if shut_down {
+            sender.sending_shut_down();
+            Vec::new()
+        } else {
+            from_us::<R>(CLOSE, b"")
+        };
+        for reply in [&answer, &reply, &answer, &failed] {
+            sender.tx(&mut out).reply(reply).unwrap();
+        }
+        assert_eq!(out, expected);
+    }
 }
 
 /// Events with nothing owed give no reply.
 fn only_pings_and_closes_are_answered<R: Role>(_role: fn() -> R) {
     let mut receiver = Receiver::<R>::new(&Limits::default());
-    let mut messages = MessageReceiver::<R>::new(&Limits::default());
+    let mut messages = Receiver::<R>::new(&Limits::default());
+    let mut input = ReadBuffer::new();
     for (first, payload, answered) in [
         (FIN | TEXT, &b"t"[..], false),
         (FIN | BIN, b"b", false),
@@ -225,25 +179,11 @@ fn only_pings_and_closes_are_answered<R: Role>(_role: fn() -> R) {
         (CLOSE, b"", true),
     ] {
         let mut bytes = from_peer::<R>(first, payload);
-        assert_eq!(
-            receiver
-                .receive(&mut &mut bytes[..])
-                .unwrap()
-                .unwrap()
-                .reply()
-                .is_some(),
-            answered
-        );
-        let mut bytes = from_peer::<R>(first, payload);
-        assert_eq!(
-            messages
-                .receive(&mut &mut bytes[..])
-                .unwrap()
-                .unwrap()
-                .reply()
-                .is_some(),
-            answered
-        );
+        input.extend(&bytes).unwrap();
+        let event = receiver.receive_chunk(&mut &mut bytes[..]).unwrap().unwrap();
+        assert_eq!(event.reply().is_some(), answered);
+        let event = messages.receive(&mut input).unwrap().unwrap();
+        assert_eq!(event.reply().is_some(), answered);
     }
 }
 
@@ -251,24 +191,32 @@ fn only_pings_and_closes_are_answered<R: Role>(_role: fn() -> R) {
 fn end_of_stream_of_the_halves<R: Role>(role: fn() -> R) {
     let mut receiver = Receiver::<R>::new(&Limits::default());
     let mut bytes = from_peer::<R>(TEXT, b"begin");
-    receiver.receive(&mut &mut bytes[..]).unwrap();
-    assert_eq!(receiver.stream_end(), None);
+    receiver.receive_chunk(&mut &mut bytes[..]).unwrap();
+    let sender = Sender::new(role());
+    assert_eq!(CloseRecord::of(&receiver, &sender).stream_end, None);
     for _ in 0..2 {
         assert_eq!(receiver.end_of_stream(), StreamEnd::InMessage);
-        assert_eq!(receiver.stream_end(), Some(StreamEnd::InMessage));
+        assert_eq!(
+            CloseRecord::of(&receiver, &sender).stream_end,
+            Some(StreamEnd::InMessage)
+        );
     }
     let mut late = from_peer::<R>(FIN | CONT, b"end");
     let mut input = &mut late[..];
-    assert_eq!((receiver.receive(&mut input), input.is_empty()), (Ok(None), true));
-    let mut messages = MessageReceiver::<R>::new(&Limits::default());
-    let mut half = from_peer::<R>(FIN | BIN, b"xx");
-    half.pop();
-    assert_eq!(messages.receive(&mut &mut half[..]), Ok(None));
+    assert_eq!(receiver.receive_chunk(&mut input), Ok(None));
+    assert!(input.is_empty());
+    let mut messages = Receiver::<R>::new(&Limits::default());
+    let half = from_peer::<R>(FIN | BIN, b"xx");
+    let mut input = ReadBuffer::new();
+    input.extend(&half[..half.len() - 1]).unwrap();
+    assert_eq!(messages.receive(&mut input), Ok(None));
     assert_eq!(messages.end_of_stream(), StreamEnd::InPayload);
+    assert_eq!(messages.receive(&mut input), Ok(None));
+    assert!(input.is_at_rest(), "input that nobody will read");
 
     let mut sender = Sender::new(role());
-    sender.end_of_stream();
-    assert_eq!(sender.text("x", &mut Vec::new()), Err(SendError::Closed));
+    sender.sending_shut_down();
+    assert_eq!(sender.tx(&mut Vec::new()).text("x"), Err(SendError::Closed));
     let record = Record::from(CloseRecord::of(&receiver, &sender));
     assert_eq!(
         (record.code, record.initiator, record.clean),
@@ -279,12 +227,18 @@ fn end_of_stream_of_the_halves<R: Role>(role: fn() -> R) {
 /// What is shown where things are logged: no payloads, and nothing of the source of mask keys.
 fn what_is_shown<R: Role>(role: fn() -> R) {
     let mut connection = Connection::new(role(), &Limits::default());
-    connection.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
-    let sender = "Sender { sent_close: Some(CloseCode(1000)), .. }";
+    let mut out = b"secret".to_vec();
+    let sender = "Sender { closing: Open, .. }";
+    assert_eq!(
+        format!("{:?}", connection.tx(&mut out)),
+        format!("Tx {{ sender: {sender}, .. }}")
+    );
     assert_eq!(
         format!("{connection:?}"),
-        format!("Connection {{ sender: {sender}, .. }}")
+        format!("Connection {{ receiver: Receiver {{ .. }}, sender: {sender}, .. }}")
     );
+    connection.tx(&mut out).close(CloseCode::NORMAL, "").unwrap();
+    let sender = "Sender { closing: Sent(SentClose { code: CloseCode(1000), answers: false }), .. }";
     let (receiver, tx) = connection.split().unwrap();
     assert_eq!(
         (format!("{receiver:?}"), format!("{tx:?}").as_str()),
@@ -292,12 +246,53 @@ fn what_is_shown<R: Role>(role: fn() -> R) {
     );
     assert_eq!(format!("{:?}", common::client()), "Client { .. }");
     let mut ping = from_peer::<R>(PING, b"secret");
+    let mut input = ReadBuffer::new();
+    input.extend(&ping).unwrap();
+    assert!(!format!("{input:?}").contains("secret"));
     let mut receiver = Receiver::<R>::new(&Limits::default());
-    let pong = receiver.receive(&mut &mut ping[..]).unwrap().unwrap().reply().unwrap();
+    let pong = receiver
+        .receive_chunk(&mut &mut ping[..])
+        .unwrap()
+        .unwrap()
+        .reply()
+        .unwrap();
     assert_eq!(format!("{pong:?}"), "Reply(Pong)");
     let close = Reply::from(Failure::Violation(Violation::ReservedBits));
-    assert_eq!(format!("{close:?}"), "Reply(Close { answers: false })");
+    assert!(format!("{close:?}").starts_with("Reply(Close("), "{close:?}");
     assert_eq!((pong.is_close(), close.is_close()), (false, true));
+}
+
+/// The slot keeps the last Pong, or the first Close.
+fn slot<R: Role>(role: fn() -> R) {
+    let mut slot = ReplySlot::new();
+    assert!(slot.take().is_none());
+    let mut receiver = Receiver::<R>::new(&Limits::default());
+    let mut bytes = [
+        from_peer::<R>(PING, b"1"),
+        from_peer::<R>(PING, b"2"),
+        from_peer::<R>(CLOSE, b"\x03\xe8bye"),
+    ]
+    .concat();
+    let mut input = &mut bytes[..];
+    let mut replies = Vec::new();
+    while let Some(event) = receiver.receive_chunk(&mut input).unwrap() {
+        replies.push(event.reply().unwrap());
+    }
+    let mut sent = |replies: &[Reply]| {
+        replies.iter().for_each(|reply| _ = slot.put(*reply));
+        let (mut sender, mut out) = (Sender::new(role()), Vec::new());
+        sender.tx(&mut out).reply(&slot.take().unwrap()).unwrap();
+        assert!(slot.take().is_none());
+        out
+    };
+    let failed = Reply::from(Failure::Violation(Violation::ReservedBits));
+    assert_eq!(sent(&replies[..1]), from_us::<R>(PONG, b"1"));
+    assert_eq!(sent(&replies[..2]), from_us::<R>(PONG, b"2"));
+    assert_eq!(sent(&replies), from_us::<R>(CLOSE, b"\x03\xe8bye"));
+    assert_eq!(
+        sent(&[replies[2], replies[0], failed]),
+        from_us::<R>(CLOSE, b"\x03\xe8bye")
+    );
 }
 
 /// Two threads, a half each, against a peer of the other role: replies go over a channel.
@@ -306,21 +301,21 @@ fn two_threads() {
     let mut client = Sender::new(common::client());
     let mut to_server = Vec::new();
     for round in 0..100_u32 {
-        client.text(&format!("message {round}"), &mut to_server).unwrap();
-        client.ping(&round.to_be_bytes(), &mut to_server).unwrap();
+        client.tx(&mut to_server).text(&format!("message {round}")).unwrap();
+        client.tx(&mut to_server).ping(&round.to_be_bytes()).unwrap();
     }
-    client.close(CloseCode::NORMAL, "done", &mut to_server).unwrap();
+    client.tx(&mut to_server).close(CloseCode::NORMAL, "done").unwrap();
 
     let (mut receiver, mut sender) = Connection::new(Server, &Limits::default()).split().unwrap();
     let (replies, replied) = mpsc::channel::<Reply>();
     let reading = thread::spawn(move || {
         let mut texts = 0;
         for mut input in to_server.chunks_mut(13) {
-            while let Some(event) = receiver.receive(&mut input).unwrap() {
+            while let Some(event) = receiver.receive_chunk(&mut input).unwrap() {
                 if let Some(reply) = event.reply() {
                     replies.send(reply).unwrap();
                 }
-                texts += u32::from(matches!(event, sockless::connection::Event::Text(text) if text.message_end));
+                texts += u32::from(matches!(event, ChunkEvent::Text(text) if text.message_end));
             }
         }
         texts
@@ -328,7 +323,7 @@ fn two_threads() {
     let writing = thread::spawn(move || {
         let mut out = Vec::new();
         for reply in replied {
-            sender.reply(&reply, &mut out).unwrap();
+            sender.tx(&mut out).reply(&reply).unwrap();
         }
         out
     });
@@ -342,10 +337,10 @@ fn two_threads() {
 
 both_roles!(
     halves_equal_the_connection,
-    message_halves_equal_the_connection,
     split_at_every_byte,
     reply_waits_for_the_frame,
     only_pings_and_closes_are_answered,
     end_of_stream_of_the_halves,
     what_is_shown,
+    slot,
 );

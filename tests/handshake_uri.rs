@@ -109,19 +109,18 @@ fn section_3_addresses() {
 #[test]
 fn section_3_resource_names() {
     let name = |text| WebSocketUri::parse(text).unwrap().resource_name();
-    // Each with a name that is the same, and its text where that can be borrowed.
+    // Each with a name that is the same.
     let table = [
-        ("ws://h", "ws://a/", Some("/")),
-        ("ws://h?q", "ws://a/?q", None),
-        ("ws://h/?q", "ws://a?q", Some("/?q")),
-        ("ws://h/a", "wss://b/a", Some("/a")),
+        ("ws://h", "ws://a/"),
+        ("ws://h?q", "ws://a/?q"),
+        ("ws://h/?q", "ws://a?q"),
+        ("ws://h/a", "wss://b/a"),
     ];
-    for (at, (text, same, borrowed)) in table.into_iter().enumerate() {
-        assert_eq!(name(text).as_str(), borrowed, "{text}");
+    for (at, (text, same)) in table.into_iter().enumerate() {
         assert_eq!(format!("{:?}", name(text)), format!("ResourceName({})", name(text)));
         assert_eq!(name(text), name(same));
         assert_eq!(name(same), name(text));
-        for (other_at, (other, ..)) in table.into_iter().enumerate() {
+        for (other_at, (other, _)) in table.into_iter().enumerate() {
             let equal = at == other_at || at + other_at == 3 && at.min(other_at) == 1;
             assert_eq!(name(text) == name(other), equal, "{text} {other}");
             assert_eq!(name(text) == &*name(other).to_string(), equal, "{text} {other}");
@@ -189,6 +188,6 @@ fn section_3_malformed_addresses() {
         assert_eq!(WebSocketUri::parse(text), Err(error), "{text:?}");
     }
     for rule in E::ALL {
-        assert!(table.iter().any(|(_, error)| error == rule), "{}", rule.name());
+        assert!(table.iter().any(|(_, error)| error == rule), "{rule:?}");
     }
 }

@@ -12,11 +12,11 @@
 mod common;
 
 use common::*;
-use sockless::connection::{Client, Connection, Payload, PreparedMessage, Role, Sender, Server};
+use sockless::buffer::{Output, OutputFull, SharedBytes, SliceOutput, WriteBuffer};
+use sockless::connection::{Client, Connection, Payload, PreparedMessage, Role, Sender, Tx};
 use sockless::error::{Blocked, Failure, ReceiveError, SendError, Violation};
 use sockless::frame::{CloseCode, Mask, MessageKind};
 use sockless::limits::Limits;
-use sockless::output::{Output, OutputFull, SliceOutput};
 
 /// A source that never gives the same key twice: a key spent in vain shows in all later frames.
 struct Counting(u32);
@@ -34,36 +34,33 @@ fn counting() -> Client<Counting> {
     Client::new(Counting(0))
 }
 
-type Command<R> = (
-    &'static str,
-    fn(&mut Sender<R>, &mut dyn Output) -> Result<(), SendError>,
-);
+type Command<R> = (&'static str, fn(Tx<'_, R, dyn Output + '_>) -> Result<(), SendError>);
 
 /// Everything that a sender can write, in an order in which all of it is allowed.
 fn commands<R: Role>() -> Vec<Command<R>> {
     vec![
-        ("text", |tx, out| tx.text("Hello €", out)),
-        ("empty text", |tx, out| tx.text("", out)),
-        ("binary of 130", |tx, out| tx.binary(&[5; 130], out)),
-        ("send", |tx, out| tx.send(&b"sent"[..], out)),
-        ("ping", |tx, out| tx.ping(b"ping", out)),
-        ("first part", |tx, out| tx.part("one", false, out)),
-        ("pong inside a message", |tx, out| tx.pong(&[1; 125], out)),
-        ("begin inside a message", |tx, out| {
-            tx.begin_frame(MessageKind::Text, 6, false, out)
+        ("text", |mut tx| tx.text("Hello €")),
+        ("empty text", |mut tx| tx.text("")),
+        ("binary of 130", |mut tx| tx.binary(&[5; 130])),
+        ("send", |mut tx| tx.send(&b"sent"[..])),
+        ("ping", |mut tx| tx.ping(b"ping")),
+        ("first part", |mut tx| tx.part("one", false)),
+        ("pong inside a message", |mut tx| tx.pong(&[1; 125])),
+        ("begin inside a message", |mut tx| {
+            tx.begin_frame(MessageKind::Text, 6, false)
         }),
-        ("chunk", |tx, out| tx.chunk("ab", out)),
-        ("chunk", |tx, out| tx.chunk("c", out)),
-        ("last chunk", |tx, out| tx.chunk("def", out)),
-        ("last part", |tx, out| tx.part("two", true, out)),
-        ("begin with a 16-bit length", |tx, out| {
-            tx.begin_frame(MessageKind::Binary, 200, true, out)
+        ("chunk", |mut tx| tx.chunk("ab")),
+        ("chunk", |mut tx| tx.chunk("c")),
+        ("last chunk", |mut tx| tx.chunk("def")),
+        ("last part", |mut tx| tx.part("two", true)),
+        ("begin with a 16-bit length", |mut tx| {
+            tx.begin_frame(MessageKind::Binary, 200, true)
         }),
-        ("all of it", |tx, out| tx.chunk(&[9; 200], out)),
-        ("begin of nothing", |tx, out| {
-            tx.begin_frame(MessageKind::Binary, 0, true, out)
+        ("all of it", |mut tx| tx.chunk(&[9; 200])),
+        ("begin of nothing", |mut tx| {
+            tx.begin_frame(MessageKind::Binary, 0, true)
         }),
-        ("close", |tx, out| tx.close(CloseCode(4000), "enough", out)),
+        ("close", |mut tx| tx.close(CloseCode(4000), "enough")),
     ]
 }
 
@@ -71,32 +68,36 @@ fn commands<R: Role>() -> Vec<Command<R>> {
 fn commands_into_slices<R: Role>(role: fn() -> R) {
     let mut unlimited = Vec::new();
     let mut sizes = Vec::new();
-    let mut tx = Sender::new(role());
+    let mut sender = Sender::new(role());
     for (name, command) in commands::<R>() {
         let before = unlimited.len();
-        command(&mut tx, &mut unlimited).unwrap_or_else(|error| panic!("{name}: {error}"));
+        command(sender.tx(&mut unlimited as &mut dyn Output)).unwrap_or_else(|error| panic!("{name}: {error}"));
         sizes.push(unlimited.len() - before);
     }
     let longest = *sizes.iter().max().unwrap();
     for memory_len in 0..=longest + 10 {
         let mut memory = vec![0xee; memory_len];
         let mut sent = Vec::new();
-        let mut tx = Sender::new(role());
+        let mut sender = Sender::new(role());
         for ((name, command), &size) in commands::<R>().into_iter().zip(&sizes) {
             let mut out = SliceOutput::new(&mut memory);
             if memory_len < size {
                 for _ in 0..2 {
                     let full = OutputFull { needed: size };
-                    assert_eq!(command(&mut tx, &mut out), Err(SendError::OutputFull(full)), "{name}");
+                    assert_eq!(
+                        command(sender.tx(&mut out as &mut dyn Output)),
+                        Err(SendError::OutputFull(full)),
+                        "{name}"
+                    );
                     assert_eq!(
                         (out.as_bytes(), Output::len(&out)),
                         (&b""[..], 0),
                         "{name}: half-written"
                     );
                 }
-                command(&mut tx, &mut sent).unwrap();
+                command(sender.tx(&mut sent as &mut dyn Output)).unwrap();
             } else {
-                command(&mut tx, &mut out).unwrap();
+                command(sender.tx(&mut out as &mut dyn Output)).unwrap();
                 sent.extend_from_slice(out.as_bytes());
             }
         }
@@ -107,26 +108,26 @@ fn commands_into_slices<R: Role>(role: fn() -> R) {
 /// Many commands into one slice that is drained when it is full: the same bytes as into a vector.
 fn commands_into_a_drained_slice<R: Role>(role: fn() -> R) {
     let mut unlimited = Vec::new();
-    let mut tx = Sender::new(role());
+    let mut sender = Sender::new(role());
     for (_, command) in commands::<R>() {
-        command(&mut tx, &mut unlimited).unwrap();
+        command(sender.tx(&mut unlimited as &mut dyn Output)).unwrap();
     }
     let mut drains = Vec::new();
     for memory_len in 208..=unlimited.len() {
         let mut memory = vec![0xee; memory_len];
         let mut out = SliceOutput::new(&mut memory);
         let mut sent = Vec::new();
-        let mut tx = Sender::new(role());
+        let mut sender = Sender::new(role());
         for (name, command) in commands::<R>() {
             let before = out.as_bytes().to_vec();
-            match command(&mut tx, &mut out) {
+            match command(sender.tx(&mut out as &mut dyn Output)) {
                 Ok(()) => {}
                 Err(SendError::OutputFull(OutputFull { needed })) => {
                     assert_eq!(out.as_bytes(), before);
                     assert!(before.len() + needed > memory_len, "{name} did fit");
                     sent.extend_from_slice(out.as_bytes());
-                    out.clear();
-                    command(&mut tx, &mut out).unwrap();
+                    out.consume(out.len());
+                    command(sender.tx(&mut out as &mut dyn Output)).unwrap();
                     drains.push(memory_len);
                 }
                 Err(error) => panic!("{name}: {error}"),
@@ -173,20 +174,20 @@ fn replies_into_slices<R: Role>(role: fn() -> R) {
                 let mut copy = bytes.clone();
                 for mut input in copy.chunks_mut(if bytewise { 1 } else { bytes.len() }) {
                     loop {
-                        match ws.receive(&mut input, &mut out) {
+                        match ws.receive_chunk(&mut input, &mut out) {
                             Ok(None) => break,
-                            Ok(Some((event, _))) => push(&mut seen, event.seen()),
+                            Ok(Some((event, _))) => push(&mut seen, event.into()),
                             Err(ReceiveError::Blocked(Blocked::OutputFull(OutputFull { needed }))) => {
                                 assert!(out.as_bytes().len() + needed > memory_len, "did fit");
                                 assert!(!out.as_bytes().is_empty(), "it fits alone");
                                 sent.extend_from_slice(out.as_bytes());
-                                out.clear();
+                                out.consume(out.len());
                             }
-                            Err(ReceiveError::Blocked(blocked)) => panic!("{blocked}"),
                             Err(ReceiveError::Failed(failure)) => {
                                 error = Some(failure);
                                 break;
                             }
+                            Err(error) => panic!("{error}"),
                         }
                     }
                 }
@@ -226,7 +227,7 @@ fn replies_into_slices_that_are_too_small<R: Role>(role: fn() -> R) {
                 let mut blocked = 0;
                 for mut input in copy.chunks_mut(if bytewise { 1 } else { bytes.len() }) {
                     for _ in 0..2 {
-                        match end.ws.receive(&mut input, &mut out) {
+                        match end.ws.receive_chunk(&mut input, &mut out) {
                             Ok(event) => assert!(event.is_none(), "handed out before its reply was written"),
                             Err(error) => {
                                 let full = OutputFull { needed: reply.len() };
@@ -249,56 +250,33 @@ fn replies_into_slices_that_are_too_small<R: Role>(role: fn() -> R) {
     }
 }
 
-/// An output of one's own that checks what the trait promises: reserved before, and exactly as much.
-#[derive(Default)]
-struct Strict {
-    bytes: Vec<u8>,
-    reserved: usize,
-    frames: usize,
-}
-
-impl Output for Strict {
-    fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn reserve(&mut self, additional: usize) -> Result<(), OutputFull> {
-        assert_eq!(self.reserved, 0, "the last frame was not put whole");
-        self.reserved = additional;
-        self.frames += 1;
-        Ok(())
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.reserved = self.reserved.checked_sub(bytes.len()).expect("more than was reserved");
-        self.bytes.extend_from_slice(bytes);
-    }
-}
-
 /// The same bytes through the trait, with its default masking, as a trait object too; long enough for several blocks.
 fn own_output<R: Role>(role: fn() -> R) {
     let long: Vec<u8> = (0..5000).map(|i| (i * 11) as u8).collect();
     let mut vector = Vec::new();
     let mut strict = Strict::default();
-    let (mut tx, mut tx_strict) = (Sender::new(role()), Sender::new(role()));
+    let (mut sender, mut sender_strict) = (Sender::new(role()), Sender::new(role()));
     for (_, command) in &commands::<R>()[..15] {
-        command(&mut tx, &mut vector).unwrap();
-        command(&mut tx_strict, &mut strict).unwrap();
+        command(sender.tx(&mut vector as &mut dyn Output)).unwrap();
+        command(sender_strict.tx(&mut strict as &mut dyn Output)).unwrap();
     }
     for len in [1000, 1023, 1024, 1025, 2047, 2048, 2049, 5000] {
-        tx.binary(&long[..len], &mut vector).unwrap();
-        tx_strict.binary(&long[..len], &mut strict).unwrap();
+        sender.tx(&mut vector).binary(&long[..len]).unwrap();
+        sender_strict.tx(&mut strict).binary(&long[..len]).unwrap();
     }
     assert_eq!((strict.reserved, strict.frames), (0, 23));
     assert!(strict.bytes == vector);
 
     // Chunks of a masked frame, cut at places that are no multiple of four.
-    let (mut tx, mut vector, mut strict) = (Sender::new(role()), Vec::new(), Strict::default());
-    tx.begin_frame(MessageKind::Binary, 5000, true, &mut strict).unwrap();
+    let (mut sender, mut vector, mut strict) = (Sender::new(role()), Vec::new(), Strict::default());
+    sender
+        .tx(&mut strict)
+        .begin_frame(MessageKind::Binary, 5000, true)
+        .unwrap();
     for part in [&long[..1], &long[1..1030], &long[1030..1037], &long[1037..]] {
-        tx.chunk(part, &mut strict).unwrap();
+        sender.tx(&mut strict).chunk(part).unwrap();
     }
-    Sender::new(role()).binary(&long, &mut vector).unwrap();
+    Sender::new(role()).tx(&mut vector).binary(&long).unwrap();
     assert!(strict.bytes == vector && strict.reserved == 0);
 
     // Replies.
@@ -307,7 +285,7 @@ fn own_output<R: Role>(role: fn() -> R) {
     let (mut ws, mut strict) = (Connection::new(role(), &Limits::default()), Strict::default());
     let mut copy = bytes.clone();
     let mut input = &mut copy[..];
-    while ws.receive(&mut input, &mut strict).unwrap().is_some() {}
+    while ws.receive_chunk(&mut input, &mut strict).unwrap().is_some() {}
     assert!(strict.bytes == unlimited.output && strict.reserved == 0);
 }
 
@@ -317,7 +295,7 @@ fn vectors_with_and_without_room<R: Role>(role: fn() -> R) {
     let payload: Vec<u8> = (0..70_000).map(|i| (i * 7 + 1) as u8).collect();
     for len in (0..300).chain([65_535, 65_536, 70_000]) {
         let mut strict = Strict::default();
-        Sender::new(role()).binary(&payload[..len], &mut strict).unwrap();
+        Sender::new(role()).tx(&mut strict).binary(&payload[..len]).unwrap();
         let expected = [b"before", &strict.bytes[..]].concat();
         for room in [
             0,
@@ -328,7 +306,7 @@ fn vectors_with_and_without_room<R: Role>(role: fn() -> R) {
         ] {
             let mut out = Vec::with_capacity(6 + room);
             out.extend_from_slice(b"before");
-            Sender::new(role()).binary(&payload[..len], &mut out).unwrap();
+            Sender::new(role()).tx(&mut out).binary(&payload[..len]).unwrap();
             assert!(out == expected, "{len} bytes, room for {room}");
         }
     }
@@ -365,87 +343,123 @@ fn put_masked() {
 /// A frame that fails for any reason takes no mask key: the next frame has the key it would have had.
 #[test]
 fn no_key_for_a_failed_send() {
-    let mut tx = Sender::new(counting());
+    let mut sender = Sender::new(counting());
     let mut out = Vec::new();
     let mut none = SliceOutput::new(&mut []);
-    assert!(tx.text("x", &mut none).is_err());
-    assert!(tx.ping(b"", &mut none).is_err());
-    assert!(tx.ping(&[0; 126], &mut out).is_err());
-    assert!(tx.part("x", false, &mut none).is_err());
-    assert!(tx.begin_frame(MessageKind::Text, 9, true, &mut none).is_err());
-    assert!(tx.begin_frame(MessageKind::Text, 1 << 63, true, &mut out).is_err());
-    assert!(tx.frame_in_place(MessageKind::Text, &mut [0xff], true).is_err());
-    assert!(tx.close(CloseCode(1005), "reason", &mut out).is_err());
-    assert!(tx.close(CloseCode(1006), "", &mut out).is_err());
-    assert!(tx.close(None, "", &mut none).is_err());
+    assert!(sender.tx(&mut none).text("x").is_err());
+    assert!(sender.tx(&mut none).ping(b"").is_err());
+    assert!(sender.tx(&mut out).ping(&[0; 126]).is_err());
+    assert!(sender.tx(&mut none).part("x", false).is_err());
+    assert!(sender.tx(&mut none).begin_frame(MessageKind::Text, 9, true).is_err());
+    assert!(
+        sender
+            .tx(&mut out)
+            .begin_frame(MessageKind::Text, 1 << 63, true)
+            .is_err()
+    );
+    assert!(in_place(&mut sender, MessageKind::Text, &mut [0xff], true).is_err());
+    assert!(sender.tx(&mut out).close(CloseCode(1005), "reason").is_err());
+    assert!(sender.tx(&mut out).close(CloseCode(1006), "").is_err());
+    assert!(sender.tx(&mut none).close(None, "").is_err());
     assert_eq!(out, b"");
-    tx.text("first", &mut out).unwrap();
+    sender.tx(&mut out).text("first").unwrap();
     assert_eq!(out, frame(FIN | TEXT, Some([1, 7, 11, 13]), b"first"));
 
     // Nor does a reply that does not fit.
     let mut ws = Connection::new(counting(), &Limits::default());
     let mut ping = frame(PING, None, b"p");
-    assert!(ws.receive(&mut &mut ping[..], &mut none).is_err());
+    assert!(ws.receive_chunk(&mut &mut ping[..], &mut none).is_err());
     let mut out = Vec::new();
-    assert!(ws.receive(&mut &mut [][..], &mut out).unwrap().is_some());
+    assert!(ws.receive_chunk(&mut &mut [][..], &mut out).unwrap().is_some());
     assert_eq!(out, frame(PONG, Some([1, 7, 11, 13]), b"p"));
 }
 
-/// A message that is encoded once is what each sender would have written.
-#[test]
-fn broadcast() {
-    for len in [0, 5, 125, 126, 65535, 65536] {
+/// A message that is encoded once is what each sender would have written, to any output.
+fn prepared_for_many<R: Role>(role: fn() -> R) {
+    for len in [0, 5, 125, 126, 1023, 1024, 65535, 65536] {
         let data = vec![b'x'; len];
         let text = String::from_utf8(data.clone()).unwrap();
         for payload in [Payload::Text(&text), Payload::Binary(&data)] {
-            let news = PreparedMessage::new(payload);
-            let mut sender = Sender::new(Server);
-            let (mut sent, mut encoded) = (Vec::new(), Vec::new());
-            sender.ready().unwrap();
-            sender.send(payload, &mut sent).unwrap();
-            news.encode(&mut encoded).unwrap();
-            assert!(sent == encoded && sent == [news.header(), news.payload()].concat());
+            let news = PreparedMessage::new(payload).unwrap();
+            let mut sender = Sender::new(role());
+            let mut sent = Vec::new();
+            sender.tx(&mut sent).ready().unwrap();
+            sender.tx(&mut sent).send(payload).unwrap();
+            for _ in 0..2 {
+                let (mut vector, mut strict, mut buffer) = (Vec::new(), Strict::default(), WriteBuffer::new());
+                Sender::new(role()).tx(&mut vector).prepared(&news).unwrap();
+                Sender::new(role()).tx(&mut strict).prepared(&news).unwrap();
+                Sender::new(role()).tx(&mut buffer).prepared(&news).unwrap();
+                assert!(vector == sent && strict.bytes == sent && strict.reserved == 0);
+                assert!(buffer.slices().collect::<Vec<_>>().concat() == sent);
+            }
+            if !R::IS_CLIENT {
+                assert!(news.frame().as_ref() == sent);
+            }
             let mut memory = vec![0; sent.len() - 1];
             let mut short = SliceOutput::new(&mut memory);
-            assert_eq!(news.encode(&mut short), Err(OutputFull { needed: sent.len() }));
+            let full = SendError::OutputFull(OutputFull { needed: sent.len() });
+            assert_eq!(sender.tx(&mut short).prepared(&news), Err(full));
             assert_eq!(short.as_bytes(), b"");
         }
     }
+}
+
+/// When a whole message can be sent, and that nothing else is then written in its place.
+fn ready<R: Role>(role: fn() -> R) {
     let mut out = Vec::new();
-    let mut sender = Sender::new(Server);
-    sender.part("a", false, &mut out).unwrap();
-    assert_eq!(sender.ready(), Err(SendError::MessageInProgress));
-    sender.begin_frame(MessageKind::Text, 1, true, &mut out).unwrap();
-    assert_eq!(sender.ready(), Err(SendError::FrameInProgress));
-    sender.chunk("b", &mut out).unwrap();
-    assert_eq!(sender.ready(), Ok(()));
-    sender.close(None, "", &mut out).unwrap();
-    assert_eq!(sender.ready(), Err(SendError::Closed));
+    let mut sender = Sender::new(role());
+    let (news, shared) = (PreparedMessage::new("x").unwrap(), SharedBytes::new("x"));
+    let check = |tx: Tx<'_, R, Vec<u8>>, expected: Result<(), SendError>| {
+        let mut tx = tx;
+        assert_eq!(tx.ready(), expected);
+        if expected.is_err() {
+            let refused = [tx.prepared(&news), tx.shared(MessageKind::Text, &shared), tx.text("x")];
+            assert_eq!(refused, [expected; 3]);
+        }
+    };
+    check(sender.tx(&mut out), Ok(()));
+    sender.tx(&mut out).part("a", false).unwrap();
+    check(sender.tx(&mut out), Err(SendError::MessageInProgress));
+    sender.tx(&mut out).begin_frame(MessageKind::Text, 1, true).unwrap();
+    check(sender.tx(&mut out), Err(SendError::FrameInProgress));
+    sender.tx(&mut out).chunk("b").unwrap();
+    check(sender.tx(&mut out), Ok(()));
+    sender.tx(&mut out).close(None, "").unwrap();
+    check(sender.tx(&mut out), Err(SendError::Closed));
+    let expected = [
+        from_us::<R>(TEXT, b"a"),
+        from_us::<R>(FIN | CONT, b"b"),
+        from_us::<R>(CLOSE, b""),
+    ];
+    assert_eq!(out, expected.concat());
 }
 
 /// Header and payload apart are the frame that `text` and `binary` write.
-fn frame_in_place<R: Role>(role: fn() -> R) {
+fn header_and_payload_apart<R: Role>(role: fn() -> R) {
     for len in (0..20).chain([125, 126, 65535, 65536]) {
         let payload: Vec<u8> = (0..len).map(|i| (i % 128) as u8).collect();
         for kind in [MessageKind::Text, MessageKind::Binary] {
             let mut whole = Vec::new();
             match kind {
-                MessageKind::Text => Sender::new(role()).text(std::str::from_utf8(&payload).unwrap(), &mut whole),
-                MessageKind::Binary => Sender::new(role()).binary(&payload, &mut whole),
+                MessageKind::Text => Sender::new(role())
+                    .tx(&mut whole)
+                    .text(std::str::from_utf8(&payload).unwrap()),
+                MessageKind::Binary => Sender::new(role()).tx(&mut whole).binary(&payload),
             }
             .unwrap();
-            let mut in_place = payload.clone();
-            let header = Sender::new(role()).frame_in_place(kind, &mut in_place, true).unwrap();
-            assert!([header.as_bytes(), &in_place].concat() == whole, "{kind:?} {len}");
+            let mut masked = payload.clone();
+            let header = in_place(&mut Sender::new(role()), kind, &mut masked, true).unwrap();
+            assert!([header, masked].concat() == whole, "{kind:?} {len}");
         }
     }
     // Fragments in place: opcode first, continuations after.
-    let mut tx = Sender::new(role());
+    let mut sender = Sender::new(role());
     let mut sent = Vec::new();
     for (part, fin) in [(&b"one"[..], false), (b"two", false), (b"three", true), (b"next", true)] {
         let mut part = part.to_vec();
-        let header = tx.frame_in_place(MessageKind::Text, &mut part, fin).unwrap();
-        sent.extend_from_slice(header.as_bytes());
+        let header = in_place(&mut sender, MessageKind::Text, &mut part, fin).unwrap();
+        sent.extend(header);
         sent.extend(part);
     }
     let expected = [
@@ -463,9 +477,11 @@ fn chunks_equal_whole<R: Role>(role: fn() -> R) {
     let expected = from_us::<R>(FIN | BIN, payload);
     for first in 0..=payload.len() {
         for second in first..=payload.len() {
-            let mut tx = Sender::new(role());
+            let mut sender = Sender::new(role());
             let mut out = Vec::new();
-            tx.begin_frame(MessageKind::Binary, payload.len() as u64, true, &mut out)
+            sender
+                .tx(&mut out)
+                .begin_frame(MessageKind::Binary, payload.len() as u64, true)
                 .unwrap();
             let parts = [&payload[..first], &payload[first..second], &payload[second..]];
             // Once the frame is whole there is no frame for an empty chunk to belong to.
@@ -476,75 +492,76 @@ fn chunks_equal_whole<R: Role>(role: fn() -> R) {
                 } else {
                     Ok(())
                 };
-                assert_eq!(tx.chunk(part, &mut out), expected);
+                assert_eq!(sender.tx(&mut out).chunk(part), expected);
                 sent += part.len();
             }
             assert_eq!(out, expected);
-            tx.text("next", &mut out).unwrap();
+            sender.tx(&mut out).text("next").unwrap();
         }
     }
 }
 
 /// Every reason to refuse a send, and that a refused one changes nothing.
 fn every_send_error<R: Role>(role: fn() -> R) {
-    let mut tx = Sender::new(role());
+    let mut sender = Sender::new(role());
     let mut out = Vec::new();
     let o = &mut out;
-    assert_eq!(tx.chunk("x", o), Err(SendError::NoFrame));
+    assert_eq!(sender.tx(o).chunk("x"), Err(SendError::NoFrame));
     let full = OutputFull {
         needed: from_us::<R>(FIN | TEXT, b"x").len(),
     };
     assert_eq!(
-        tx.text("x", &mut SliceOutput::new(&mut [])),
+        sender.tx(&mut SliceOutput::new(&mut [])).text("x"),
         Err(SendError::OutputFull(full))
     );
-    assert_eq!(tx.ping(&[0; 126], o), Err(SendError::ControlTooLong));
-    assert_eq!(tx.pong(&[0; 126], o), Err(SendError::ControlTooLong));
+    assert_eq!(sender.tx(o).ping(&[0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(sender.tx(o).pong(&[0; 126]), Err(SendError::ControlTooLong));
     assert_eq!(
-        tx.begin_frame(MessageKind::Binary, u64::MAX, true, o),
+        sender.tx(o).begin_frame(MessageKind::Binary, u64::MAX, true),
         Err(SendError::FrameTooLong)
     );
-    assert_eq!(tx.close(CloseCode(999), "", o), Err(SendError::InvalidCloseCode));
-    assert_eq!(tx.close(None, "x", o), Err(SendError::ReasonWithoutCode));
+    assert_eq!(sender.tx(o).close(CloseCode(999), ""), Err(SendError::InvalidCloseCode));
+    assert_eq!(sender.tx(o).close(None, "x"), Err(SendError::ReasonWithoutCode));
     assert_eq!(
-        tx.close(CloseCode(3000), &"x".repeat(124), o),
+        sender.tx(o).close(CloseCode(3000), &"x".repeat(124)),
         Err(SendError::ControlTooLong)
     );
-    let not_utf8 = tx.frame_in_place(MessageKind::Text, &mut [0x80], true);
+    let not_utf8 = in_place(&mut sender, MessageKind::Text, &mut [0x80], true);
     assert_eq!(not_utf8, Err(SendError::TextNotUtf8));
     assert_eq!(o, b"");
 
-    tx.part("a", false, o).unwrap();
-    assert_eq!(tx.chunk("x", o), Err(SendError::NoFrame));
-    assert_eq!(tx.text("x", o), Err(SendError::MessageInProgress));
-    assert_eq!(tx.send("x", o), Err(SendError::MessageInProgress));
-    assert_eq!(tx.binary(b"x", o), Err(SendError::MessageInProgress));
-    assert_eq!(tx.part(b"x", true, o), Err(SendError::WrongKind));
+    sender.tx(o).part("a", false).unwrap();
+    assert_eq!(sender.tx(o).chunk("x"), Err(SendError::NoFrame));
+    assert_eq!(sender.tx(o).text("x"), Err(SendError::MessageInProgress));
+    assert_eq!(sender.tx(o).send("x"), Err(SendError::MessageInProgress));
+    assert_eq!(sender.tx(o).binary(b"x"), Err(SendError::MessageInProgress));
+    assert_eq!(sender.tx(o).part(b"x", true), Err(SendError::WrongKind));
     assert_eq!(
-        tx.begin_frame(MessageKind::Binary, 1, true, o),
+        sender.tx(o).begin_frame(MessageKind::Binary, 1, true),
         Err(SendError::WrongKind)
     );
 
-    tx.begin_frame(MessageKind::Text, 2, true, o).unwrap();
+    sender.tx(o).begin_frame(MessageKind::Text, 2, true).unwrap();
     let before = o.clone();
-    assert_eq!(tx.chunk(b"x", o), Err(SendError::WrongKind));
-    assert_eq!(tx.chunk("xyz", o), Err(SendError::ChunkTooLong));
-    let mut in_place = *b"x";
+    assert_eq!(sender.tx(o).chunk(b"x"), Err(SendError::WrongKind));
+    assert_eq!(sender.tx(o).chunk("xyz"), Err(SendError::ChunkTooLong));
+    let mut untouched = *b"x";
+    let mut tx = sender.tx(o);
     let refused = [
-        tx.text("x", o),
-        tx.binary(b"x", o),
-        tx.part("x", true, o),
-        tx.begin_frame(MessageKind::Text, 1, true, o),
-        tx.frame_in_place(MessageKind::Text, &mut in_place, true).map(|_| ()),
-        tx.ping(b"", o),
-        tx.pong(b"", o),
-        tx.close(None, "", o),
+        tx.text("x"),
+        tx.binary(b"x"),
+        tx.part("x", true),
+        tx.begin_frame(MessageKind::Text, 1, true),
+        tx.in_place(MessageKind::Text, &mut untouched, true),
+        tx.ping(b""),
+        tx.pong(b""),
+        tx.close(None, ""),
     ];
     assert_eq!(refused, [Err(SendError::FrameInProgress); 8]);
-    assert_eq!((&*o, &in_place), (&before, b"x"));
-    tx.chunk("bc", o).unwrap();
-    tx.close(None, "", o).unwrap();
-    assert_eq!(tx.text("x", o), Err(SendError::Closed));
+    assert_eq!((&*o, &untouched), (&before, b"x"));
+    sender.tx(o).chunk("bc").unwrap();
+    sender.tx(o).close(None, "").unwrap();
+    assert_eq!(sender.tx(o).text("x"), Err(SendError::Closed));
     let expected = [
         from_us::<R>(TEXT, b"a"),
         from_us::<R>(FIN | CONT, b"bc"),
@@ -564,193 +581,28 @@ fn every_send_error<R: Role>(role: fn() -> R) {
         SendError::InvalidCloseCode,
         SendError::ReasonWithoutCode,
         SendError::TextNotUtf8,
+        SendError::NotNegotiated,
     ]
     .map(|error| error.to_string())
     .into();
-    assert_eq!(texts.len(), 12, "each says something of its own");
+    assert_eq!(texts.len(), 13, "each says something of its own");
 }
 
-/// Pings that come while a frame is sent in chunks: the latest is answered after the last chunk, and events come at
-/// once.
-fn pong_after_the_last_chunk<R: Role>(role: fn() -> R) {
-    for through_receive in [false, true] {
-        for bytewise in [false, true] {
-            let mut end = End::new(role());
-            end.ws
-                .sender()
-                .begin_frame(MessageKind::Text, 4, false, &mut end.out)
-                .unwrap();
-            for payload in [&b"first"[..], b"", b"the second", b"last"] {
-                let bytes = from_peer::<R>(PING, payload);
-                for piece in bytes.chunks(if bytewise { 1 } else { bytes.len() }) {
-                    end.feed(piece);
-                }
-            }
-            end.frame(PONG, b"whole").frame(FIN | TEXT, b"text");
-            assert_eq!((end.error, end.seen.len()), (None, 6));
-            end.ws.sender().chunk("te", &mut end.out).unwrap();
-            end.ws.flush_replies(&mut end.out).unwrap();
-            end.feed(b"");
-            assert_eq!(
-                end.out,
-                from_us::<R>(TEXT, b"text")[..end.out.len()],
-                "nothing inside the frame"
-            );
-            end.ws.sender().chunk("xt", &mut end.out).unwrap();
-            for _ in 0..2 {
-                if through_receive {
-                    end.feed(b"");
-                } else {
-                    end.ws.flush_replies(&mut end.out).unwrap();
-                }
-            }
-            end.ws.sender().part("end", true, &mut end.out).unwrap();
-            let expected = [
-                from_us::<R>(TEXT, b"text"),
-                from_us::<R>(PONG, b"last"),
-                from_us::<R>(FIN | CONT, b"end"),
-            ];
-            assert_eq!(end.out, expected.concat());
-        }
-    }
-}
-
-/// A Ping that is cut while another one waits replaces it when it is whole.
-fn cut_ping_while_a_pong_is_owed<R: Role>(role: fn() -> R) {
-    let second = from_peer::<R>(PING, b"second");
-    for cut in 0..=second.len() {
-        let mut end = End::new(role());
-        end.ws
-            .sender()
-            .begin_frame(MessageKind::Binary, 1, true, &mut end.out)
-            .unwrap();
-        end.frame(PING, b"first");
-        end.feed(&second[..cut]);
-        end.ws.sender().chunk(b"x", &mut end.out).unwrap();
-        end.feed(&second[cut..]);
-        assert_eq!(end.error, None);
-        assert_eq!(
-            end.seen,
-            [Seen::Ping(b"first".to_vec()), Seen::Ping(b"second".to_vec())]
-        );
-        // The first one is answered too where the frame was finished before a byte of the second one's payload came.
-        let mut pongs = from_us::<R>(PONG, b"second");
-        if cut <= second.len() - 6 {
-            pongs.splice(0..0, from_us::<R>(PONG, b"first"));
-        }
-        assert_eq!(end.out, [from_us::<R>(FIN | BIN, b"x"), pongs].concat(), "cut at {cut}");
-    }
-}
-
-/// A Pong that is cut while one of ours is owed: blocked until the frame is finished, and nothing is lost.
-fn cut_pong_while_a_pong_is_owed<R: Role>(role: fn() -> R) {
-    let pong = from_peer::<R>(PONG, b"cut!");
-    for cut in 0..=pong.len() {
-        let mut end = End::new(role());
-        end.ws
-            .sender()
-            .begin_frame(MessageKind::Binary, 1, true, &mut end.out)
-            .unwrap();
-        end.frame(PING, b"owed");
-        let left = end.feed(&pong[..cut]);
-        // Bytes of a cut payload have nowhere to go.
-        let payload_at = pong.len() - 4;
-        let blocked = cut > payload_at && cut < pong.len();
-        let expected = blocked.then_some(ReceiveError::Blocked(Blocked::FrameInProgress));
-        assert_eq!(
-            (end.error.take(), left),
-            (expected, if blocked { cut - payload_at } else { 0 }),
-            "cut at {cut}"
-        );
-        if blocked {
-            assert_eq!(end.feed(&pong[cut - left..cut]), left, "blocked as before");
-            assert_eq!(end.error.take(), expected);
-        }
-        end.ws.sender().chunk(b"x", &mut end.out).unwrap();
-        end.feed(&pong[cut - left..]);
-        assert_eq!(
-            (end.error, &end.seen[..]),
-            (None, &[Seen::Ping(b"owed".to_vec()), Seen::Pong(b"cut!".to_vec())][..])
-        );
-        assert_eq!(
-            end.out,
-            [from_us::<R>(FIN | BIN, b"x"), from_us::<R>(PONG, b"owed")].concat(),
-            "cut at {cut}"
-        );
-    }
-}
-
-/// A Close that is owed goes out with the last chunk, and the pong that was owed does not. The last chunk and the Close
-/// fit together or not at all, and no more room is asked for than they take.
-fn close_with_the_last_chunk<R: Role>(role: fn() -> R) {
-    let rows = [
-        (from_peer::<R>(CLOSE, b"\x0b\xb8reason"), close_from_us::<R>(3000)),
-        (from_peer::<R>(CLOSE, b""), from_us::<R>(CLOSE, b"")),
-        (vec![0xff], close_from_us::<R>(1002)),
-        (from_peer::<R>(FIN | TEXT, b"\xff"), close_from_us::<R>(1007)),
-    ];
-    for (bytes, close) in rows {
-        let mut end = End::new(role());
-        end.ws
-            .sender()
-            .begin_frame(MessageKind::Text, 4, true, &mut end.out)
-            .unwrap();
-        end.frame(PING, b"owed");
-        end.feed(&bytes);
-        end.ws.sender().chunk("te", &mut end.out).unwrap();
-        let needed = 2 + close.len();
-        for memory_len in 0..needed {
-            let mut memory = vec![0; memory_len];
-            let mut out = SliceOutput::new(&mut memory);
-            let full = SendError::OutputFull(OutputFull { needed });
-            assert_eq!(end.ws.sender().chunk("xt", &mut out), Err(full), "{close:x?}");
-            assert_eq!(out.as_bytes(), b"");
-        }
-        let mut memory = vec![0; needed];
-        let mut out = SliceOutput::new(&mut memory);
-        end.ws.sender().chunk("xt", &mut out).unwrap();
-        let sent = [&end.take_out()[..], out.as_bytes()].concat();
-        assert_eq!(sent, [from_us::<R>(FIN | TEXT, b"text"), close].concat());
-        end.ws.flush_replies(&mut end.out).unwrap();
-        end.feed(b"");
-        assert_eq!(end.take_out(), b"");
-    }
-}
-
-/// An owed Close waits through a chunk that is not the last.
-fn close_waits_for_the_last_chunk<R: Role>(role: fn() -> R) {
-    let mut end = End::new(role());
-    end.ws
-        .sender()
-        .begin_frame(MessageKind::Text, 3, false, &mut end.out)
-        .unwrap();
-    end.frame(CLOSE, b"\x03\xe8");
-    let mut memory = [0; 1];
-    for text in ["a", "b"] {
-        let mut out = SliceOutput::new(&mut memory);
-        end.ws.sender().chunk(text, &mut out).unwrap();
-        end.out.extend_from_slice(out.as_bytes());
-    }
-    end.ws.sender().chunk("c", &mut end.out).unwrap();
-    // The message is abandoned: its last fragment will not come.
-    assert_eq!(end.out, [from_us::<R>(TEXT, b"abc"), close_from_us::<R>(1000)].concat());
-    assert_eq!(end.ws.sender().part("d", true, &mut end.out), Err(SendError::Closed));
-}
-
-/// The connection cannot be taken apart in the middle of a frame or with a Pong owed, and comes back whole.
-fn split_waits_for_the_frame<R: Role>(role: fn() -> R) {
-    let mut ws = Connection::new(role(), &Limits::default());
-    let mut out = Vec::new();
-    ws.sender().begin_frame(MessageKind::Text, 1, true, &mut out).unwrap();
-    let mut ping = from_peer::<R>(PING, b"p");
-    assert!(ws.receive(&mut &mut ping[..], &mut out).unwrap().is_some());
-    let mut ws = ws.split().err().unwrap();
-    ws.sender().chunk("x", &mut out).unwrap();
-    let mut ws = ws.split().err().unwrap();
-    ws.flush_replies(&mut out).unwrap();
-    assert_eq!(out, [from_us::<R>(FIN | TEXT, b"x"), from_us::<R>(PONG, b"p")].concat());
-    let (_, mut sender) = ws.split().unwrap();
-    sender.text("y", &mut out).unwrap();
+/// A fixed output that a transport drains in parts.
+#[test]
+fn a_slice_is_drained_in_parts() {
+    let mut memory = [0; 8];
+    let mut out = SliceOutput::new(&mut memory);
+    let mut sender = Sender::new(server());
+    sender.tx(&mut out).text("abcd").unwrap();
+    assert_eq!(out.len(), 6);
+    assert!(sender.tx(&mut out).text("efg").is_err());
+    out.consume(4);
+    assert_eq!(out.as_bytes(), b"cd");
+    sender.tx(&mut out).text("efg").unwrap();
+    assert_eq!(out.as_bytes(), b"cd\x81\x03efg");
+    out.consume(100);
+    assert_eq!((out.as_bytes(), out.len()), (&b""[..], 0));
 }
 
 both_roles!(
@@ -760,13 +612,9 @@ both_roles!(
     replies_into_slices_that_are_too_small,
     own_output,
     vectors_with_and_without_room,
-    frame_in_place,
+    prepared_for_many,
+    ready,
+    header_and_payload_apart,
     chunks_equal_whole,
     every_send_error,
-    pong_after_the_last_chunk,
-    cut_ping_while_a_pong_is_owed,
-    cut_pong_while_a_pong_is_owed,
-    close_with_the_last_chunk,
-    close_waits_for_the_last_chunk,
-    split_waits_for_the_frame,
 );

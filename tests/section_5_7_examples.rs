@@ -11,7 +11,7 @@
 mod common;
 
 use common::*;
-use sockless::connection::{Connection, Sender, Server};
+use sockless::connection::{ChunkEvent, Connection, Sender, Server};
 use sockless::frame::{Header, Mask, MessageKind, Opcode};
 use sockless::limits::Limits;
 
@@ -71,7 +71,7 @@ fn server_gets(bytes: &[u8], seen: &[Seen], output: &[u8]) {
 fn single_frame_unmasked_text() {
     client_gets(HELLO, &[Seen::text("Hello")], b"");
     let mut out = Vec::new();
-    Sender::new(Server).text("Hello", &mut out).unwrap();
+    Sender::new(Server).tx(&mut out).text("Hello").unwrap();
     assert_eq!(out, HELLO);
 }
 
@@ -79,7 +79,7 @@ fn single_frame_unmasked_text() {
 fn single_frame_masked_text() {
     server_gets(HELLO_MASKED, &[Seen::text("Hello")], b"");
     let mut out = Vec::new();
-    Sender::new(client()).text("Hello", &mut out).unwrap();
+    Sender::new(client()).tx(&mut out).text("Hello").unwrap();
     assert_eq!(out, HELLO_MASKED);
 }
 
@@ -92,10 +92,10 @@ fn fragmented_unmasked_text() {
     ];
     client_gets(&bytes, &seen, b"");
     let mut out = Vec::new();
-    let mut tx = Sender::new(Server);
-    tx.part("Hel", false, &mut out).unwrap();
+    let mut sender = Sender::new(Server);
+    sender.tx(&mut out).part("Hel", false).unwrap();
     assert_eq!(out, HEL);
-    tx.part("lo", true, &mut out).unwrap();
+    sender.tx(&mut out).part("lo", true).unwrap();
     assert_eq!(out, bytes);
 }
 
@@ -105,10 +105,10 @@ fn unmasked_ping_and_masked_pong() {
     client_gets(PING_HELLO, &[Seen::Ping(b"Hello".to_vec())], PONG_HELLO_MASKED);
     server_gets(PONG_HELLO_MASKED, &[Seen::Pong(b"Hello".to_vec())], b"");
     let mut out = Vec::new();
-    Sender::new(Server).ping(b"Hello", &mut out).unwrap();
+    Sender::new(Server).tx(&mut out).ping(b"Hello").unwrap();
     assert_eq!(out, PING_HELLO);
     let mut out = Vec::new();
-    Sender::new(client()).pong(b"Hello", &mut out).unwrap();
+    Sender::new(client()).tx(&mut out).pong(b"Hello").unwrap();
     assert_eq!(out, PONG_HELLO_MASKED);
 }
 
@@ -117,7 +117,7 @@ fn binary_of_256_bytes() {
     let (bytes, payload) = with_payload(HEAD_256, 256);
     client_gets(&bytes, &[Seen::binary(&payload)], b"");
     let mut out = Vec::new();
-    Sender::new(Server).binary(&payload, &mut out).unwrap();
+    Sender::new(Server).tx(&mut out).binary(&payload).unwrap();
     assert_eq!(out, bytes);
 }
 
@@ -126,7 +126,7 @@ fn binary_of_64_kib() {
     let (bytes, payload) = with_payload(HEAD_64K, 65536);
     client_gets(&bytes, &[Seen::binary(&payload)], b"");
     let mut out = Vec::new();
-    Sender::new(Server).binary(&payload, &mut out).unwrap();
+    Sender::new(Server).tx(&mut out).binary(&payload).unwrap();
     assert!(out == bytes);
 }
 
@@ -193,10 +193,10 @@ fn echo_goes_the_other_way() {
     let mut out = Vec::new();
     let mut bytes = HELLO_MASKED.to_vec();
     let mut input = &mut bytes[..];
-    let (event, tx) = server.receive(&mut input, &mut out).unwrap().unwrap();
-    let sockless::connection::Event::Text(text) = event else {
+    let (event, mut tx) = server.receive_chunk(&mut input, &mut out).unwrap().unwrap();
+    let ChunkEvent::Text(text) = event else {
         panic!("{event:?}")
     };
-    tx.text(text.data, &mut out).unwrap();
+    tx.text(text.data).unwrap();
     assert_eq!(out, HELLO);
 }

@@ -12,7 +12,7 @@
 mod common;
 
 use common::*;
-use sockless::connection::{Connection, Event, Role, Sender};
+use sockless::connection::{ChunkEvent, Connection, Role, Sender};
 use sockless::error::{SendError, Violation};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
@@ -277,11 +277,11 @@ fn no_chunk_without_a_character<R: Role>(role: fn() -> R) {
         let header_len = bytes.len() - 3 * character.len();
         for (at, mut byte) in bytes.into_iter().enumerate() {
             let mut input = std::slice::from_mut(&mut byte);
-            let event = ws.receive(&mut input, &mut out).unwrap();
+            let event = ws.receive_chunk(&mut input, &mut out).unwrap();
             let in_payload = (at + 1).saturating_sub(header_len);
             let expected = in_payload > 0 && in_payload % character.len() == 0;
             match event {
-                Some((Event::Text(chunk), _)) => assert!(expected && chunk.data == character, "{at}"),
+                Some((ChunkEvent::Text(chunk), _)) => assert!(expected && chunk.data == character, "{at}"),
                 None => assert!(!expected, "{at}"),
                 Some(other) => panic!("{other:?}"),
             }
@@ -315,18 +315,18 @@ fn bad_reasons<R: Role>(role: fn() -> R) {
     }
 }
 
-/// What is sent: only `frame_in_place` takes bytes for text, and refuses them before anything is changed.
+/// What is sent: only `in_place` takes bytes for text, and refuses them before anything is changed.
 fn sent_text_is_utf8<R: Role>(role: fn() -> R) {
     for bad in BAD {
-        let mut tx = Sender::new(role());
+        let mut sender = Sender::new(role());
         let mut payload = bad.to_vec();
         assert_eq!(
-            tx.frame_in_place(MessageKind::Text, &mut payload, true),
+            in_place(&mut sender, MessageKind::Text, &mut payload, true),
             Err(SendError::TextNotUtf8)
         );
         assert_eq!(payload, *bad, "not masked");
         let mut out = Vec::new();
-        tx.text("fine", &mut out).unwrap();
+        sender.tx(&mut out).text("fine").unwrap();
         assert_eq!(out, from_us::<R>(FIN | TEXT, b"fine"));
     }
 }

@@ -202,7 +202,7 @@ impl App {
                 self.close_reason = Some((code, reason));
                 return;
             }
-            if !ws.write_buffer().is_over_watermark() {
+            if !ws.buffers().1.is_over_watermark() {
                 let mut message = vec![0; self.random.len(3000)];
                 let fill = self.random.next() as u8;
                 message.fill(fill);
@@ -298,7 +298,7 @@ impl<R: Role> Application<R> for App {
             self.closing_since = self.closing_since.or(Some(now));
         }
         // A message that is not whole.
-        if ws.message_progress().is_none() {
+        if ws.connection().message_progress().is_none() {
             self.incomplete = None;
         } else if self.incomplete.is_none() {
             self.incomplete = Some((now, 4096));

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use base64::Engine;
 use sha1::Digest;
 
-use crate::peers::Peer;
-use crate::pipe::{OWN_READ, Pipe, ReadBuffer};
-use crate::watch::{Run, Subject, Watch};
+use crate::pipe::{OWN_READ, PageBuffer, Pipe};
+use crate::subject::{Peer, Run, Subject};
+use crate::watch::Watch;
 use crate::workloads::{Job, Role, Workload, XorShift};
 
 pub const WHOLE: Peer = Peer {
@@ -55,7 +55,7 @@ fn whole(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
         Job::Handshake => Box::new(Handshake {
             pipe,
             workload: workload.clone(),
-            buffer: ReadBuffer::new(OWN_READ),
+            buffer: PageBuffer::new(OWN_READ),
             out: Vec::new(),
         }),
     })
@@ -259,7 +259,7 @@ const LONG: usize = 64 << 10;
 /// Receives whole messages.
 struct Receive<const MASKED: bool, const WIDE: bool> {
     pipe: Pipe,
-    buffer: ReadBuffer,
+    buffer: PageBuffer,
     /// For messages that do not lie whole in the buffer.
     assembly: Assembly,
 }
@@ -269,7 +269,7 @@ impl<const MASKED: bool, const WIDE: bool> Receive<MASKED, WIDE> {
         // Room for several reads, so that a message which a read cuts need not be moved each time.
         Self {
             pipe,
-            buffer: ReadBuffer::new(LONG + OWN_READ + 16),
+            buffer: PageBuffer::new(LONG + OWN_READ + 16),
             assembly: Assembly::default(),
         }
     }
@@ -402,14 +402,14 @@ impl<const MASKED: bool, const WIDE: bool> Run for Receive<MASKED, WIDE> {
 /// Receives pieces of messages.
 struct Pieces<const MASKED: bool> {
     pipe: Pipe,
-    buffer: ReadBuffer,
+    buffer: PageBuffer,
 }
 
 impl<const MASKED: bool> Pieces<MASKED> {
     fn new(pipe: Pipe) -> Self {
         Self {
             pipe,
-            buffer: ReadBuffer::new(OWN_READ + 16),
+            buffer: PageBuffer::new(OWN_READ + 16),
         }
     }
 }
@@ -578,7 +578,7 @@ impl Run for Echo {
 struct Handshake {
     pipe: Pipe,
     workload: Arc<Workload>,
-    buffer: ReadBuffer,
+    buffer: PageBuffer,
     out: Vec<u8>,
 }
 

@@ -19,6 +19,7 @@ mod peers;
 mod pipe;
 mod report;
 mod scaling;
+mod subject;
 mod watch;
 mod workloads;
 
@@ -51,6 +52,7 @@ fn usage() -> ExitCode {
 
 /// Runs a workload `passes` times and prints how many messages that were.
 fn count(workload: &str, subject: &str, passes: u32) -> ExitCode {
+    pipe::read_alike();
     let workloads = workloads::all(|id| id == workload);
     let Some(workload) = workloads.first() else {
         return usage();

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::sockless::buffer::ReadBuffer;
+
 use crate::alloc;
-use crate::peers::{Held, Peer, Scratch};
 use crate::pipe::{OWN_READ, Pipe};
-use crate::watch::{Fold, Keep, Subject};
+use crate::subject::{Held, Peer, Scratch, Subject};
+use crate::watch::{Fold, Keep};
 use crate::workloads::{Job, Role, Workload, decode, single_echo};
 
 /// One subject in one workload.
@@ -248,6 +250,7 @@ impl Scratch {
         Self {
             pipe: Pipe::new(workload.wire.clone()),
             input: vec![0; OWN_READ].into(),
+            shared: ReadBuffer::with_capacity(256 << 10),
             output: Vec::with_capacity(OWN_READ),
         }
     }

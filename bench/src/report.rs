@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use crate::measure::{Idle, Line, Row};
 use crate::peers;
-use crate::workloads::{Kind, Workload};
+use crate::workloads::Workload;
 
 /// The crate as it is measured against the bars.
 const MESSAGES: &str = "sockless";
+const ONE_BUFFER: &str = "sockless, one buffer";
+const BUFFERED: &str = "sockless, buffered";
 const STREAMING: &str = "sockless, streaming";
 
 /// In the unit of the workload: nanoseconds, or gigabytes of payload per second.
@@ -126,25 +128,30 @@ pub fn bars(rows: &[Row], idle: &[Idle]) -> String {
         let floor = row.ratio(MESSAGES, "floor");
         // How many times as fast as another.
         let speed = |name| row.ratio(name, MESSAGES);
-        let throughput = floor.map(|ratio| 1.0 / ratio);
         let mut most = |bar| bars.push(Bar::at_most(title, bar, "the floor", floor));
         match id {
             "server-receive-16" | "server-receive-128-text" | "echo-128-text" => most(1.3),
             "client-receive-16" => most(1.4),
             "server-send-16" => most(1.1),
             "client-send-16" => most(1.2),
-            "server-receive-4k" | "server-receive-64k" | "client-receive-64k" | "client-send-64k" => {
-                bars.push(Bar::at_least(title, 0.95, "the floor's throughput", throughput));
-            }
-            "server-receive-64k-ascii" | "server-receive-64k-mixed" => {
-                bars.push(Bar::at_least(
-                    title,
-                    0.95,
-                    "the throughput of unmasking and validating by blocks",
-                    throughput,
-                ));
-            }
             _ => {}
+        }
+        for name in [MESSAGES, BUFFERED] {
+            let what = format!("{title}, {name}");
+            let times = |other| row.ratio(other, name);
+            if row.workload.throughput {
+                let bar = if id == "client-send-64k" { 0.95 } else { 0.9 };
+                bars.push(Bar::at_least(&what, bar, "the floor's throughput", times("floor")));
+            } else if name == BUFFERED && row.line(name).is_some() {
+                let ratio = times(MESSAGES).map(|ratio| 1.0 / ratio);
+                bars.push(Bar::at_most(&what, 1.2, "the plain loop", ratio));
+            }
+            // Who sends by reference does not copy, and who validates nothing is not compared.
+            if row.workload.throughput && id != "server-send-64k" {
+                for peer in WHOLE {
+                    bars.push(Bar::at_least(&what, 1.0, &format!("as fast as {peer}"), times(peer)));
+                }
+            }
         }
         if matches!(
             id,
@@ -152,15 +159,6 @@ pub fn bars(rows: &[Row], idle: &[Idle]) -> String {
         ) {
             for name in ["tungstenite", "fastwebsockets"] {
                 bars.push(Bar::at_least(title, 3.5, &format!("as fast as {name}"), speed(name)));
-            }
-        }
-        if row.workload.len == 64 << 10
-            && row.workload.kind == Kind::Text
-            && row.workload.job == crate::workloads::Job::Receive
-            || id.starts_with("server-receive-1m")
-        {
-            for name in WHOLE {
-                bars.push(Bar::at_least(title, 1.0, &format!("as fast as {name}"), speed(name)));
             }
         }
         if id == "server-receive-1m" || id == "server-receive-1m-fragments" {
@@ -213,13 +211,15 @@ pub fn bars(rows: &[Row], idle: &[Idle]) -> String {
             met: own == Some(0.0),
         });
     }
-    let own = idle.iter().find(|line| line.name == MESSAGES).map(|line| line.used);
-    bars.push(Bar {
-        what: "idle connection".into(),
-        bar: "at most 256 bytes, all included".into(),
-        measured: own.map(|bytes| bytes.to_string()),
-        met: own.is_some_and(|bytes| bytes <= 256),
-    });
+    for (name, most) in [(STREAMING, 256), (ONE_BUFFER, 512)] {
+        let own = idle.iter().find(|line| line.name == name).map(|line| line.used);
+        bars.push(Bar {
+            what: format!("idle connection, {name}"),
+            bar: format!("at most {most} bytes, all included"),
+            measured: own.map(|bytes| bytes.to_string()),
+            met: own.is_some_and(|bytes| bytes <= most),
+        });
+    }
 
     let mut text = "| workload | bar | measured | |\n|---|---|---|---|\n".to_string();
     for Bar {
@@ -244,8 +244,8 @@ pub fn bars(rows: &[Row], idle: &[Idle]) -> String {
     text
 }
 
-const COLORS: [&str; 8] = [
-    "#9e9e9e", "#616161", "#d84315", "#ff8a65", "#1565c0", "#2e7d32", "#6a1b9a", "#b08900",
+const COLORS: [&str; 10] = [
+    "#9e9e9e", "#616161", "#d84315", "#ff8a65", "#ffab91", "#bf360c", "#1565c0", "#2e7d32", "#6a1b9a", "#b08900",
 ];
 
 /// Speed as a share of the floor's, as bars.

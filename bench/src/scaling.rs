@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::alloc;
 use crate::measure::{Effort, exchange, row};
-use crate::peers::{Held, Peer, Scratch};
+use crate::subject::{Held, Peer, Scratch};
 use crate::workloads::{single_echo, sized};
 
 pub fn print(peers: &[Peer], effort: Effort) -> String {

@@ -80,24 +80,3 @@ impl Watch for Keep {
         self.messages.push(std::mem::take(&mut self.open));
     }
 }
-
-/// Something that carries out a workload: once through all its messages.
-pub trait Run {
-    fn run<W: Watch>(&mut self, watch: &mut W);
-}
-
-/// [`Run`] as an object.
-pub trait Subject {
-    fn fold(&mut self, watch: &mut Fold);
-    fn keep(&mut self, watch: &mut Keep);
-}
-
-impl<R: Run> Subject for R {
-    fn fold(&mut self, watch: &mut Fold) {
-        self.run(watch);
-    }
-
-    fn keep(&mut self, watch: &mut Keep) {
-        self.run(watch);
-    }
-}

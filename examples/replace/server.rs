@@ -16,7 +16,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     recvmsg, sendmsg,
 };
-use sockless::buffer::{Output, ReadBuffer, WriteBuffer};
+use sockless::buffer::Output;
 use sockless::connection::{Connection, Server};
 use sockless::frame::CloseCode;
 use sockless::handshake::{HttpResponse, Request};
@@ -109,7 +109,7 @@ fn greet(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     prepare(&stream)?;
     let mut handshake = BufferedServerHandshake::new(&Limits::default());
     handshake.tick(Moment::now());
-    while handshake.exchange(&mut stream)? {
+    while handshake.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
         handshake.tick(Moment::now());
         match handshake.receive().map_err(io::Error::other)? {
             Some((Request::Upgrade(upgrade), out)) => {
@@ -117,7 +117,7 @@ fn greet(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 return converse(stream, handshake.into_connection(ws), 0, shared);
             }
             Some((Request::Http(request), out)) => {
-                let task = match request.target() {
+                let task = match request.target {
                     "/replace" => Some(REPLACE),
                     "/stop" => Some(STOP),
                     _ => None,
@@ -189,12 +189,12 @@ fn converse(
 /// A connection at rest behaves as a fresh one.
 fn wake(parked: Parked) -> io::Result<(TcpStream, BufferedConnection<Server>, u64)> {
     let connection = Connection::new(Server, &Limits::default());
-    let (mut input, mut output) = (ReadBuffer::new(), WriteBuffer::new());
+    let mut ws = BufferedConnection::new(connection);
+    let (input, output) = ws.buffers();
     input.extend(&parked.unread).map_err(io::Error::other)?;
     output.reserve(parked.unwritten.len()).map_err(io::Error::other)?;
     output.put(&parked.unwritten);
     prepare(&parked.stream)?;
-    let ws = BufferedConnection::from_parts(connection, input, output);
     Ok((parked.stream, ws, parked.count))
 }
 

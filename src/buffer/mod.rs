@@ -16,10 +16,12 @@ mod vec;
 mod write;
 
 pub use output::{OutOfMemory, Output, OutputFull};
+pub(crate) use read::Cursor;
 pub use read::ReadBuffer;
 #[cfg(feature = "alloc")]
 pub use shared::SharedBytes;
 pub use slice::SliceOutput;
 pub use storage::Storage;
+pub(crate) use storage::move_to_front;
 #[cfg(feature = "alloc")]
 pub use write::WriteBuffer;

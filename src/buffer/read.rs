@@ -13,13 +13,12 @@
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 
-use super::storage::Storage;
-#[cfg(feature = "alloc")]
-use super::storage::grow;
-use crate::frame::MAX_CONTROL_FRAME_LEN;
-
 #[cfg(feature = "alloc")]
 use super::output::OutOfMemory;
+#[cfg(feature = "alloc")]
+use super::storage::grow;
+use super::storage::{Storage, move_to_front};
+use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
 /// the buffer and this one is not moved. That costs a read now and then, which below this length costs more than moving.
@@ -151,6 +150,8 @@ pub(crate) struct Cursor {
     pub(crate) end: usize,
     /// How many bytes the frame under way lacks; 0 if none is, or if its header is incomplete.
     pub(crate) wanted: usize,
+    /// How many bytes at the start of what is unread are payload that has been unmasked.
+    pub(crate) unmasked: usize,
     /// Whether what is unread is known to be incomplete.
     pub(crate) incomplete: bool,
     /// Where the message lies that was handed out last. It ends before it starts once anything else has happened.
@@ -167,7 +168,7 @@ struct Sizing {
     most: usize,
     /// The length of the space that was handed out last.
     offered: usize,
-    /// The end of what was read since the buffer was last empty.
+    /// How much memory was needed lately.
     peak: usize,
     /// Whether there was no memory for more space.
     exhausted: bool,
@@ -185,9 +186,12 @@ impl Sizing {
         }
     }
 
-    /// A read brought `len` bytes into a space of `read_len`.
+    /// A read brought `len` bytes. It tells how much comes at once unless the space was ended early by a frame.
     fn adapt(&mut self, len: usize) {
-        if len >= self.read_len {
+        if self.offered < self.read_len / 2 {
+            return;
+        }
+        if len >= self.offered {
             self.read_len = self.read_len.saturating_mul(2).min(self.most);
         } else if len < self.read_len / 4 {
             self.read_len = (self.read_len / 2).max(self.least);
@@ -209,6 +213,7 @@ impl Cursor {
         start: 0,
         end: 0,
         wanted: 0,
+        unmasked: 0,
         incomplete: false,
         delivered_start: 1,
         delivered_end: 0,
@@ -226,6 +231,7 @@ impl Cursor {
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
         self.start = self.start.saturating_add(len).min(self.end);
+        self.unmasked = 0;
         self.incomplete = false;
         self.forget_delivered();
     }
@@ -279,7 +285,11 @@ impl ReadBuffer {
 
     /// The buffer to read into for a connection that holds `held`: that one if it holds the start of a message, else this
     /// one.
+    ///
+    /// What another connection may have left here, because its turn ended without [`keep_rest`](Self::keep_rest), is
+    /// discarded: no connection ever sees the bytes of another.
     pub const fn input_for<'b>(&'b mut self, held: &'b mut Self) -> &'b mut Self {
+        self.at.discard();
         if held.is_at_rest() { self } else { held }
     }
 
@@ -295,9 +305,24 @@ impl ReadBuffer {
         if self.is_at_rest() {
             return Ok(());
         }
-        held.join(self.joined())?;
-        held.extend(self.unread())?;
-        held.at.wanted = self.at.wanted;
+        let arrived = self.joined().len().saturating_add(self.unread().len());
+        // With room for what the frame lacks where that is less, so that it need not grow again.
+        let lacks = if self.at.wanted <= arrived { self.at.wanted } else { 0 };
+        let len = arrived.saturating_add(lacks);
+        held.memory.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+        held.memory.clear();
+        held.memory.extend_from_slice(self.joined());
+        held.memory.extend_from_slice(self.unread());
+        held.memory.resize(len, 0);
+        held.at = Cursor {
+            joined_end: self.joined().len(),
+            start: self.joined().len(),
+            end: arrived,
+            wanted: self.at.wanted,
+            unmasked: self.at.unmasked,
+            incomplete: self.at.incomplete,
+            ..Cursor::START
+        };
         self.at.discard();
         Ok(())
     }
@@ -323,16 +348,6 @@ impl ReadBuffer {
         self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
-        self.sizing.peak = self.sizing.peak.max(end);
-        Ok(())
-    }
-
-    /// The fragments of a message under way, in an empty buffer.
-    fn join(&mut self, fragments: &[u8]) -> Result<(), OutOfMemory> {
-        self.extend(fragments)?;
-        self.at.joined_start = 0;
-        self.at.joined_end = self.at.end;
-        self.at.start = self.at.end;
         Ok(())
     }
 
@@ -348,7 +363,7 @@ impl ReadBuffer {
 
     /// The memory that is held, in bytes.
     #[must_use]
-    pub const fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.memory.capacity()
     }
 
@@ -356,7 +371,8 @@ impl ReadBuffer {
     /// [`receive`](crate::connection::Connection::receive) has returned the message, before anything else is done with
     /// the buffer; it returns `None` at any other time, after a message was taken, and without memory.
     ///
-    /// A long message is not copied where the buffer holds nothing else: it leaves with the buffer's memory.
+    /// A long message that took several reads is not copied where the buffer holds nothing else: it leaves with the
+    /// buffer's memory.
     pub fn take_binary(&mut self) -> Option<Vec<u8>> {
         let (start, end) = (self.at.delivered_start, self.at.delivered_end);
         self.at.forget_delivered();
@@ -431,26 +447,18 @@ impl<S: Storage> ReadBuffer<S> {
     /// `len` bytes were read into [`space`](Self::space). At most its length counts.
     pub fn advance(&mut self, len: usize) {
         let len = len.min(self.sizing.offered);
-        if self.sizing.offered == self.sizing.read_len {
-            self.sizing.adapt(len);
-        }
+        self.sizing.adapt(len);
         self.sizing.offered = 0;
         self.at.incomplete &= len == 0;
         self.account.arrive(len);
         self.at.end += len;
         self.at.wanted = self.at.wanted.saturating_sub(len);
-        self.sizing.peak = self.sizing.peak.max(self.at.end);
     }
 
     /// What was read and has not been consumed: after an opening handshake that was not one, the start of the body.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()
-    }
-
-    /// Discards the first `len` unread bytes, or all that there are.
-    pub fn consume(&mut self, len: usize) {
-        self.at.consume(len);
     }
 
     /// Whether nothing is unread and no message is under way. Then the buffer can serve another connection.
@@ -460,8 +468,8 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Whether more has to be read before anything can be received: nothing is unread, or it is known to be incomplete.
-    #[must_use]
-    pub const fn needs_input(&self) -> bool {
+    #[cfg(feature = "std")]
+    pub(crate) const fn needs_input(&self) -> bool {
         self.at.start == self.at.end || self.at.incomplete
     }
 
@@ -476,9 +484,10 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    /// Whether the last [`space`](Self::space) was empty.
-    pub(crate) const fn is_exhausted(&self) -> bool {
-        self.sizing.exhausted
+    /// Whether the last [`space`](Self::space) was empty, and nothing has been consumed since that makes room.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let has_room_in_front = !S::GROWS && self.at.joined_len() > 0 && self.at.joined_start > 0;
+        self.sizing.exhausted && self.room() == 0 && self.at.start == self.unread_target() && !has_room_in_front
     }
 
     #[cfg(feature = "alloc")]
@@ -489,41 +498,69 @@ impl<S: Storage> ReadBuffer<S> {
             .unwrap_or_default()
     }
 
-    /// Starts from the front if nothing is held, and takes the memory that the last reads suggest.
+    /// Starts from the front, and takes the memory that the last reads suggest. Memory that is much too long goes only
+    /// when several rests in a row had no use for it, so that long messages that come now and then find it again.
     fn rest(&mut self) {
-        if !self.at.is_at_rest() {
-            return;
+        let Sizing { peak, .. } = &mut self.sizing;
+        if self.at.end > 0 {
+            *peak = self.at.end.max(*peak / 2);
         }
         self.at = Cursor::START;
-        let (target, len) = (self.sizing.target(), self.memory.bytes().len());
-        let wasted = len / 4 >= target && len / 4 >= self.sizing.peak;
-        if S::GROWS && (len < target || wasted) {
+        let (peak, target, len) = (*peak, self.sizing.target(), self.memory.bytes().len());
+        if S::GROWS && (len < target || len / 4 >= target.max(peak)) {
             self.memory.renew(target);
         }
-        self.sizing.peak = 0;
     }
 
     /// Makes room behind what is there. Returns how many bytes to read.
     fn make_room(&mut self) -> usize {
-        self.rest();
-        let Cursor { start, end, wanted, .. } = self.at;
-        if start == end && self.at.joined_len() == 0 {
+        if self.at.is_at_rest() {
+            self.rest();
             return self.room().min(self.sizing.read_len);
         }
+        let Cursor { start, end, wanted, .. } = self.at;
         let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;
-        let needed = wanted.max(1);
-        let too_short = self.room() < needed || (!large && self.room() < self.sizing.read_len / 4);
-        if too_short {
+        let (read, needed) = if large {
+            (wanted, wanted)
+        } else {
+            (self.sizing.read_len, wanted.max(self.sizing.read_len / 2).max(1))
+        };
+        if self.room() < read && end - start <= start - self.unread_target() {
             self.move_unread();
         }
         if self.room() < needed {
-            self.grow_or_move(needed);
+            // Each frame and each message moves so at most once.
+            self.move_joined();
+            self.move_unread();
         }
-        let most = if large { wanted } else { self.sizing.read_len };
-        self.room().min(most)
+        if S::GROWS && self.room() < needed {
+            self.grow(large);
+        }
+        self.room().min(read)
     }
 
-    const fn len_before_unread(&self) -> usize {
+    /// Grows by as much as has arrived, and not before the room that is left is a small part of that, so that the work
+    /// stays linear however the bytes come. For a message in one frame it grows no further than to its end.
+    fn grow(&mut self, large: bool) {
+        let Cursor { start, end, wanted, .. } = self.at;
+        let arrived = self.at.joined_len().saturating_add(end - start);
+        if self.room() > (arrived / 4).max(if large { 0 } else { self.sizing.read_len / 2 }) {
+            return;
+        }
+        let doubled = end.saturating_add(arrived.max(self.sizing.target()));
+        // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
+        let frame = end.saturating_add(wanted).saturating_add(MAX_HEADER_LEN);
+        let is_one_frame = large && self.at.joined_len() == 0;
+        let len = if is_one_frame { doubled.min(frame) } else { doubled };
+        self.memory.grow(len);
+    }
+
+    fn room(&self) -> usize {
+        self.memory.bytes().len().saturating_sub(self.at.end)
+    }
+
+    /// Where what is unread can move to: the end of the fragments that are joined, or the front.
+    const fn unread_target(&self) -> usize {
         if self.at.joined_len() > 0 {
             self.at.joined_end
         } else {
@@ -531,46 +568,27 @@ impl<S: Storage> ReadBuffer<S> {
         }
     }
 
-    fn room(&self) -> usize {
-        self.memory.bytes().len().saturating_sub(self.at.end)
-    }
-
-    /// Moves what is unread to the front, or up to the fragments that are joined. A frame moves so at most once.
     fn move_unread(&mut self) {
-        let to = self.len_before_unread();
-        let Cursor { start, end, .. } = self.at;
-        if start > to && end <= self.memory.bytes().len() {
-            self.memory.bytes_mut().copy_within(start..end, to);
-            self.at.start = to;
-            self.at.end = to + (end - start);
+        let (Cursor { start, end, .. }, to) = (self.at, self.unread_target());
+        if let (Some(bytes), Some(by)) = (self.memory.bytes_mut().get_mut(to..end), start.checked_sub(to)) {
+            move_to_front(bytes, by);
+            self.at.start -= by;
+            self.at.end -= by;
         }
         if self.at.joined_len() == 0 {
             self.at.clear_joined();
         }
     }
 
-    /// Grows in proportion to what has arrived, so that the work stays linear; fixed memory is made use of from its front.
-    fn grow_or_move(&mut self, needed: usize) {
-        let joined_start = self.at.joined_start;
-        if self.at.joined_len() > 0 && joined_start > 0 && (!S::GROWS || self.at.joined_len() <= joined_start) {
-            self.memory.bytes_mut().copy_within(joined_start..self.at.end, 0);
+    /// Moves the fragments of a message under way to the front, with what is unread behind them.
+    fn move_joined(&mut self) {
+        let Cursor { joined_start, end, .. } = self.at;
+        if self.at.joined_len() > 0 {
+            move_to_front(self.memory.bytes_mut().get_mut(..end).unwrap_or_default(), joined_start);
             self.at.joined_start = 0;
             self.at.joined_end -= joined_start;
             self.at.start -= joined_start;
             self.at.end -= joined_start;
-        }
-        if S::GROWS && self.room() < needed {
-            let end = self.at.end;
-            // The head of an opening handshake does not say how long it is: its memory doubles.
-            let needed = match self.at.wanted {
-                0 => needed.max(end.saturating_sub(self.at.start)),
-                _ => needed,
-            };
-            let most = end.saturating_add(end.max(self.sizing.read_len));
-            let enough = end
-                .saturating_add(needed)
-                .saturating_add(self.sizing.target() - self.sizing.read_len);
-            self.memory.grow(most.min(enough));
         }
     }
 }
@@ -580,5 +598,27 @@ impl<S> core::fmt::Debug for ReadBuffer<S> {
         f.debug_struct("ReadBuffer")
             .field("at", &self.at)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_connection_left_in_a_shared_buffer_is_never_seen_by_the_next() {
+        let (mut shared, mut one, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        let input = shared.input_for(&mut one);
+        assert!(input.extend(b"left by an early return").is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
+    }
+
+    #[test]
+    fn what_a_connection_kept_is_where_it_goes_on() {
+        let (mut shared, mut held, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
+        assert!(shared.input_for(&mut held).extend(b"\x81\xfe").is_ok());
+        assert!(shared.keep_rest(&mut held).is_ok());
+        assert!(shared.input_for(&mut other).unread().is_empty());
+        assert_eq!(shared.input_for(&mut held).unread(), b"\x81\xfe");
     }
 }

@@ -1,5 +1,9 @@
 //! Bytes that are sent without a copy.
 
+// Processors without atomic operations have one thread, and count references without them.
+#[cfg(not(target_has_atomic = "ptr"))]
+use alloc::rc::Rc as Arc;
+#[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc;
 
 /// Bytes that several owners share: a payload that is sent without a copy, to one peer or to many.

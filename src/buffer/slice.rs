@@ -1,6 +1,7 @@
 //! A fixed slice as output.
 
 use super::output::{Output, OutputFull};
+use super::storage::move_to_front;
 use crate::frame::Mask;
 
 /// A fixed slice as output.
@@ -28,28 +29,17 @@ impl<'a> SliceOutput<'a> {
         Self { memory, len: 0 }
     }
 
-    /// What has been written since the start or the last [`clear`](Self::clear).
+    /// The bytes that were put and not consumed.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.memory.get(..self.len).unwrap_or_default()
     }
 
-    /// Forgets what was written, once the transport has taken it.
-    pub const fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    /// Takes the first `len` bytes away: the transport has written a part.
+    /// Discards the first `len` bytes, once the transport has taken them.
     pub fn consume(&mut self, len: usize) {
         let len = len.min(self.len);
-        self.memory.copy_within(len..self.len, 0);
+        move_to_front(self.memory.get_mut(..self.len).unwrap_or_default(), len);
         self.len -= len;
-    }
-
-    /// How many more bytes fit.
-    #[must_use]
-    pub const fn remaining(&self) -> usize {
-        self.memory.len().saturating_sub(self.len)
     }
 
     /// The next `len` free bytes, which then count as written.

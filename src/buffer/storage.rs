@@ -21,6 +21,14 @@ pub(super) fn grow(memory: &mut Vec<u8>, len: usize) -> Result<(), OutOfMemory> 
     Ok(())
 }
 
+/// Moves all bytes but the first `by` to the front.
+#[inline]
+pub(crate) fn move_to_front(bytes: &mut [u8], by: usize) {
+    if by > 0 && by <= bytes.len() {
+        bytes.copy_within(by.., 0);
+    }
+}
+
 mod sealed {
     #[allow(unreachable_pub, reason = "a public bound that nobody outside can name")]
     pub trait Storage {

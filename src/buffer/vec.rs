@@ -81,9 +81,14 @@ fn put_head(out: &mut Vec<u8>, header: &Header, block: [u8; Mask::BLOCK]) {
 #[inline(never)]
 fn put_long_masked(out: &mut Vec<u8>, bytes: &[u8], mask: &mut Mask) {
     let pattern = mask.pattern();
-    for block in bytes.chunks(pattern.len()) {
-        out.extend(block.iter().zip(&pattern).map(|(byte, key)| byte ^ key));
-    }
+    crate::frame::wide(
+        #[inline(always)]
+        || {
+            for block in bytes.chunks(pattern.len()) {
+                out.extend(block.iter().zip(&pattern).map(|(byte, key)| byte ^ key));
+            }
+        },
+    );
     mask.advance(bytes.len());
 }
 

@@ -45,7 +45,7 @@ pub struct WriteBuffer {
     shared: VecDeque<Kept>,
     /// The bytes of `shared` that are still to be written.
     shared_len: usize,
-    /// The most that `memory` held since it was last empty.
+    /// How much memory was needed lately.
     peak: usize,
     watermark: usize,
     /// Whether it was over the watermark when bytes were written, since that was last asked.
@@ -148,8 +148,36 @@ impl WriteBuffer {
         }
     }
 
+    /// Writes all that is unwritten to `stream`.
+    ///
+    /// # Errors
+    /// Those of `stream`, `WouldBlock` and `TimedOut` among them. What was not written stays here.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, stream: &mut (impl std::io::Write + ?Sized)) -> std::io::Result<()> {
+        use std::io::{ErrorKind, IoSlice};
+
+        if self.len() == 0 {
+            return Ok(());
+        }
+        while self.len() > 0 {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let mut count = 0;
+            for (to, from) in slices.iter_mut().zip(self.slices()) {
+                *to = IoSlice::new(from);
+                count += 1;
+            }
+            match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => self.written(len),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        stream.flush()
+    }
+
     /// Discards all bytes that are unwritten: the transport takes no more.
-    pub fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
         self.clear();
@@ -157,14 +185,15 @@ impl WriteBuffer {
 
     /// Everything is written. Memory that was not needed lately is given back.
     fn clear(&mut self) {
-        self.peak = self.peak.max(self.memory.len());
+        self.peak = self.memory.len().max(self.peak - self.peak / 4);
         self.memory.clear();
         self.written = 0;
         if self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {
             self.memory.shrink_to(self.peak);
+        }
+        if self.shared.capacity() * size_of::<Kept>() > KEPT {
             self.shared.shrink_to(0);
         }
-        self.peak = 0;
     }
 
     /// Gives back all memory, if nothing is unwritten.

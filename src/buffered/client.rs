@@ -8,7 +8,7 @@ use super::timing::Timing;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
-use crate::handshake::{ClientHandshake, HandshakeError, Proposal, Response, WebSocketUri, WriteError};
+use crate::handshake::{ClientHandshake, ConnectError, ConnectOptions, HandshakeError, Response, WebSocketUri};
 use crate::limits::Limits;
 use crate::timers::{Moment, Timeouts};
 
@@ -18,7 +18,7 @@ use crate::timers::{Moment, Timeouts};
 /// use sockless::buffered::{BufferedClientHandshake, BufferedConnection};
 /// use sockless::connection::Client;
 /// use sockless::entropy::Entropy;
-/// use sockless::handshake::{Proposal, WebSocketUri};
+/// use sockless::handshake::{ConnectOptions, WebSocketUri};
 /// use sockless::limits::Limits;
 /// # use std::io::{Read, Write};
 ///
@@ -28,7 +28,7 @@ use crate::timers::{Moment, Timeouts};
 ///     entropy: E,
 /// ) -> Result<Option<BufferedConnection<Client<E>>>, Box<dyn std::error::Error>> {
 ///     let uri = WebSocketUri::parse("ws://127.0.0.1:9001/")?;
-///     let mut handshake = BufferedClientHandshake::start(&uri, &Proposal::new(), entropy, &Limits::default())?;
+///     let mut handshake = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &Limits::default())?;
 ///     while handshake.exchange(&mut stream)? {
 ///         if let Some(ws) = handshake.connect()? {
 ///             return Ok(Some(ws));
@@ -41,41 +41,12 @@ pub struct BufferedClientHandshake<'r, E> {
     handshake: ClientHandshake<'r>,
     /// Taken by the connection.
     entropy: Option<E>,
+    limits: Limits,
     connection: Option<Connection<Client<E>>>,
     input: ReadBuffer,
     output: WriteBuffer,
     ended: bool,
     timing: Timing,
-}
-
-/// Why [`BufferedClientHandshake::connect`] has not opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The server violated a rule.
-    Failed(HandshakeError),
-    /// The server answered with this status instead of 101.
-    Rejected {
-        /// The status, 200 to 999.
-        status: u16,
-    },
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => error.fmt(f),
-            Self::Rejected { status } => write!(f, "the server answered with status {status}"),
-        }
-    }
-}
-
-impl core::error::Error for ConnectError {}
-
-impl From<HandshakeError> for ConnectError {
-    fn from(error: HandshakeError) -> Self {
-        Self::Failed(error)
-    }
 }
 
 impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
@@ -85,31 +56,22 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// As [`ClientHandshake::start`].
     pub fn start(
         uri: &WebSocketUri<'_>,
-        options: &Proposal<'r>,
+        options: &ConnectOptions<'r>,
         mut entropy: E,
         limits: &Limits,
-    ) -> Result<Self, WriteError> {
+    ) -> Result<Self, ConnectError> {
         let mut output = WriteBuffer::new();
         let handshake = ClientHandshake::start(uri, options, &mut entropy, limits, &mut output)?;
         Ok(Self {
             handshake,
             entropy: Some(entropy),
+            limits: *limits,
             connection: None,
             input: ReadBuffer::new(),
             output,
             ended: false,
             timing: Timing::new(),
         })
-    }
-
-    /// Room to read into. Then say how much was read with [`advance`](Self::advance).
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
-    }
-
-    /// `len` bytes were read into [`space`](Self::space). At most its length counts.
-    pub fn advance(&mut self, len: usize) {
-        self.input.advance(len);
     }
 
     /// The response, once its head is complete, to look at. It comes once. If it is
@@ -120,8 +82,8 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     pub fn receive(&mut self) -> Result<Option<Response<'_>>, HandshakeError> {
         let response = self.handshake.receive(&mut self.input)?;
         if let Some(Response::Accepted(accepted)) = &response {
-            let connection = |entropy| accepted.clone().into_connection(entropy);
-            self.connection = self.entropy.take().map(connection);
+            let open = |entropy| accepted.clone().into_connection(entropy, &self.limits);
+            self.connection = self.entropy.take().map(open);
         }
         Ok(response)
     }
@@ -130,11 +92,10 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// output is to be written, and that more has to be read.
     ///
     /// # Errors
-    /// [`ConnectError`]
+    /// [`ConnectError::Failed`] and [`ConnectError::Rejected`].
     pub fn connect(&mut self) -> Result<Option<BufferedConnection<Client<E>>>, ConnectError> {
         if self.connection.is_none() {
-            if let Some(Response::Refused(rejected)) = self.receive()? {
-                let status = rejected.status();
+            if let Some(Response::Rejected { status, .. }) = self.receive()? {
                 return Err(ConnectError::Rejected { status });
             }
         }
@@ -168,12 +129,6 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         self.timing.set_timeouts(timeouts);
     }
 
-    /// What was read behind the head: the start of the body of a response that is no upgrade.
-    #[must_use]
-    pub fn unread(&self) -> &[u8] {
-        self.input.unread()
-    }
-
     /// The server will send nothing more.
     ///
     /// # Errors
@@ -183,25 +138,15 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         self.handshake.end_of_stream()
     }
 
-    /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written).
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.output.unwritten()
-    }
-
-    /// The transport has taken `len` bytes of [`output`](Self::output).
-    pub fn written(&mut self, len: usize) {
-        self.output.written(len);
+    /// Both buffers, to read the transport into and to write it from where [`exchange`](Self::exchange) does not. After a
+    /// response that does not accept, the start of its body is what the first has [unread](ReadBuffer::unread).
+    pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
+        (&mut self.input, &mut self.output)
     }
 
     #[cfg(feature = "std")]
     pub(super) const fn timing(&self) -> &Timing {
         &self.timing
-    }
-
-    #[cfg(feature = "std")]
-    pub(super) const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
-        (&mut self.input, &mut self.output)
     }
 
     #[cfg(feature = "std")]

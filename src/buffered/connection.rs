@@ -1,13 +1,11 @@
 //! The open connection with its buffers.
 
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::timing::Timing;
 use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
 use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
-use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
+use crate::error::{Blocked, OutOfMemory, ReceiveError};
 use crate::message::Event;
 use crate::timers::{Due, Moment, Timeouts, Timers};
 
@@ -49,9 +47,7 @@ impl<R: Role> BufferedConnection<R> {
         Self::from_parts(connection, ReadBuffer::new(), WriteBuffer::new())
     }
 
-    /// Puts together a connection and its buffers, the inverse of [`into_parts`](Self::into_parts).
-    #[must_use]
-    pub const fn from_parts(connection: Connection<R>, input: ReadBuffer, output: WriteBuffer) -> Self {
+    pub(super) const fn from_parts(connection: Connection<R>, input: ReadBuffer, output: WriteBuffer) -> Self {
         Self {
             connection,
             input,
@@ -73,7 +69,8 @@ impl<R: Role> BufferedConnection<R> {
         (self.connection, self.input, self.output)
     }
 
-    /// The connection, to look at: for example whether it [is at rest](Connection::is_at_rest), whatever the buffers hold.
+    /// The connection, to look at: whether it [is at rest](Connection::is_at_rest), whatever the buffers hold, and how much
+    /// of a message is under way.
     #[must_use]
     pub const fn connection(&self) -> &Connection<R> {
         &self.connection
@@ -95,7 +92,7 @@ impl<R: Role> BufferedConnection<R> {
     /// # Errors
     /// [`ReceiveError::Failed`] if the connection has failed, but only when nothing is left to do: after the Close has
     /// been written and the stream has ended, when [`transport`](Self::transport) is [`TransportAction::Close`] or
-    /// [`Abort`](TransportAction::Abort). Until then the result is `None`, and [`failure`](Self::failure) tells.
+    /// [`Abort`](TransportAction::Abort). Until then the result is `None`, and the [record](Self::close_record) tells.
     ///
     /// [`ReceiveError::Blocked`] if there is no memory for a reply. Nothing is lost.
     #[inline(always)] // what is not common is not inlined
@@ -116,17 +113,7 @@ impl<R: Role> BufferedConnection<R> {
     /// Whether nothing is left to do with the transport.
     #[inline(always)]
     fn is_over(&self) -> bool {
-        self.connection.failure().is_some() && !self.connection.transport().wants_input()
-    }
-
-    /// The last binary message, by value: [`ReadBuffer::take_binary`].
-    pub fn take_binary(&mut self) -> Option<Vec<u8>> {
-        self.input.take_binary()
-    }
-
-    /// The last text message, by value: [`ReadBuffer::take_text`].
-    pub fn take_text(&mut self) -> Option<String> {
-        self.input.take_text()
+        self.connection.receiver.failure().is_some() && !self.connection.transport().wants_input()
     }
 
     /// The stream of input has ended: a read has returned no bytes. Receive all events first. Returns the record of how
@@ -153,19 +140,10 @@ impl<R: Role> BufferedConnection<R> {
         self.output.written(len);
     }
 
-    /// Both at once, for a transport that may be ready for either: room to read into, and the output.
-    pub fn io(&mut self) -> (&mut [u8], &mut WriteBuffer) {
-        (self.input.space(), &mut self.output)
-    }
-
-    /// The read buffer: for bytes that came in another way ([`ReadBuffer::extend`]), and to ask what it holds.
-    pub const fn read_buffer(&mut self) -> &mut ReadBuffer {
-        &mut self.input
-    }
-
-    /// The write buffer: for vectored writes ([`WriteBuffer::slices`]) and the watermark.
-    pub const fn write_buffer(&mut self) -> &mut WriteBuffer {
-        &mut self.output
+    /// Both buffers: for vectored writes ([`WriteBuffer::slices`]) and the watermark, for messages by value
+    /// ([`ReadBuffer::take_text`]), and for a transport that may be ready for reading and for writing.
+    pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
+        (&mut self.input, &mut self.output)
     }
 
     /// The output handle.
@@ -285,18 +263,6 @@ impl<R: Role> BufferedConnection<R> {
     #[must_use]
     pub fn close_record(&self) -> CloseRecord<'_> {
         self.connection.close_record()
-    }
-
-    /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
-        self.connection.failure()
-    }
-
-    /// How many payload bytes of the message under way have arrived. `None` between two messages.
-    #[must_use]
-    pub const fn message_progress(&self) -> Option<u64> {
-        self.connection.message_progress()
     }
 
     /// Whether nothing is under way in either direction and both buffers are empty. Then [`release`](Self::release) costs

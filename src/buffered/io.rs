@@ -1,13 +1,14 @@
 //! The machines over whatever implements `std::io`: a blocking loop in one call.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
+use super::server::State;
 use super::timing::Timing;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use crate::buffer::{Output, WriteBuffer};
+use crate::buffer::Output;
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
-use crate::handshake::Acceptance;
+use crate::handshake::AcceptOptions;
 
 impl<R: Role> BufferedConnection<R> {
     /// Does what is due with `stream`: writes all of the output, shuts down the sending direction when it is time, and
@@ -38,37 +39,30 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// # Errors
     /// Those of `stream`; what was not written stays in the output. `WouldBlock` and `TimedOut` are errors only as long as
-    /// [`tick`](Self::tick) was not called: it knows better what takes too long. A reset after both Close frames is no error
-    /// but the end.
+    /// [`tick`](Self::tick) was not called: it knows better what takes too long. A reset after both Close frames, or after a
+    /// failure, is no error but the end.
     pub fn exchange<S: Read + Write + ?Sized>(
         &mut self,
         stream: &mut S,
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
         let over = |ws: &Self, error: &io::Error| {
-            let gone = matches!(
-                error.kind(),
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
-            );
-            gone && ws.close_record().is_clean()
+            is_gone(error) && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
         };
-        match write(stream, self.write_buffer()) {
-            Err(error) if over(self, &error) => self.write_buffer().discard(),
+        match self.buffers().1.write_to(stream) {
+            Err(error) if over(self, &error) => self.buffers().1.discard(),
             Err(error) if is_patient(self.timing(), &error) => return Ok(true),
             written => written?,
         }
         match self.transport() {
             TransportAction::Close | TransportAction::Abort => return Ok(false),
             TransportAction::ShutDownSend => {
-                match shut_down_send(stream) {
-                    Err(error) if error.kind() == ErrorKind::NotConnected => {}
-                    done => done?,
-                }
+                shut_down(stream, shut_down_send)?;
                 self.sending_shut_down();
             }
             TransportAction::Continue | TransportAction::AwaitPeer | TransportAction::Drain => {}
         }
-        if self.read_buffer().needs_input() {
+        if self.buffers().0.needs_input() {
             match read(stream, self.space()) {
                 Err(error) if over(self, &error) => drop(self.end_of_stream()),
                 Err(error) if is_patient(self.timing(), &error) => {}
@@ -82,32 +76,59 @@ impl<R: Role> BufferedConnection<R> {
     }
 }
 
+/// How much is read and discarded behind an answer that is no upgrade, in bytes, so that a client which is still sending
+/// gets to see it.
+const DRAINED: usize = 64 << 10;
+
 impl BufferedServerHandshake {
-    /// Does what is due with `stream`: writes the output if there is any, else reads once. Returns whether to go on; `false`
-    /// says that the request was answered and the stream is to be closed.
+    /// Does what is due with `stream`: writes the output if there is any, else reads once. Behind an answer that is no
+    /// upgrade it shuts down the sending direction and reads on until the stream ends, so that the answer is not lost to a
+    /// reset. Returns whether to go on; `false` says that the stream is to be closed.
+    ///
+    /// `shut_down_send` is that of [`BufferedConnection::exchange`].
     ///
     /// # Errors
     /// Those of `stream`, and `UnexpectedEof` if it ended within the head.
-    pub fn exchange<S: Read + Write + ?Sized>(&mut self, stream: &mut S) -> io::Result<bool> {
-        let over = self.is_over();
-        let (input, output) = self.buffers();
-        if output.len() > 0 {
-            return match write(stream, output) {
-                Err(error) if is_patient(self.timing(), &error) => Ok(true),
-                written => written.map(|()| true),
-            };
+    pub fn exchange<S: Read + Write + ?Sized>(
+        &mut self,
+        stream: &mut S,
+        shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
+    ) -> io::Result<bool> {
+        if self.buffers().1.len() > 0 {
+            match self.buffers().1.write_to(stream) {
+                Err(error) if is_patient(self.timing(), &error) => return Ok(true),
+                written => written?,
+            }
+            if self.state == State::Answered {
+                shut_down(stream, shut_down_send)?;
+                self.state = State::Draining(0);
+            }
+            return Ok(true);
         }
-        if over {
-            return Ok(false);
-        }
-        match read(stream, input.space()) {
-            Err(error) if is_patient(self.timing(), &error) => {}
-            len => match len? {
-                0 => self
-                    .end_of_stream()
-                    .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-                len => self.advance(len),
+        match self.state {
+            State::Receiving => match read(stream, self.buffers().0.space()) {
+                Err(error) if is_patient(self.timing(), &error) => {}
+                len => match len? {
+                    0 => self
+                        .end_of_stream()
+                        .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
+                    len => self.buffers().0.advance(len),
+                },
             },
+            State::Draining(before) => {
+                let drained = match read(stream, &mut [0; 4096]) {
+                    Err(error) if is_gone(&error) => 0,
+                    Err(error) if is_patient(self.timing(), &error) => return Ok(true),
+                    len => len?,
+                };
+                let total = before.saturating_add(drained);
+                self.state = if drained == 0 || total > DRAINED {
+                    State::Ended
+                } else {
+                    State::Draining(total)
+                };
+            }
+            State::Answered | State::Ended => return Ok(false),
         }
         Ok(true)
     }
@@ -115,14 +136,15 @@ impl BufferedServerHandshake {
     /// Blocks until a connection is open: [`exchange`](Self::exchange) and [`accept`](Self::accept) in a loop.
     ///
     /// # Errors
-    /// Those of `stream`, and `InvalidData` with an [`AcceptError`](super::AcceptError) if no connection was opened. The
-    /// answer to the client has been written then.
+    /// Those of `stream`, and `InvalidData` with a [`RequestError`](crate::handshake::RequestError) if no connection was
+    /// opened. The client has been answered then.
     pub fn complete<S: Read + Write + ?Sized>(
         mut self,
         stream: &mut S,
-        options: &Acceptance<'_>,
+        mut shut_down_send: impl FnMut(&mut S) -> io::Result<()>,
+        options: &AcceptOptions<'_>,
     ) -> io::Result<BufferedConnection<Server>> {
-        while self.exchange(stream)? {
+        while self.exchange(stream, &mut shut_down_send)? {
             if let Some(ws) = self.accept(options).map_err(invalid)? {
                 return Ok(ws);
             }
@@ -141,7 +163,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         let over = self.is_over();
         let (input, output) = self.buffers();
         if output.len() > 0 {
-            return match write(stream, output) {
+            return match output.write_to(stream) {
                 Err(error) if is_patient(self.timing(), &error) => Ok(true),
                 written => written.map(|()| true),
             };
@@ -155,7 +177,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
                 0 => self
                     .end_of_stream()
                     .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-                len => self.advance(len),
+                len => self.buffers().0.advance(len),
             },
         }
         Ok(true)
@@ -164,7 +186,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
     /// Blocks until the connection is open: [`exchange`](Self::exchange) and [`connect`](Self::connect) in a loop.
     ///
     /// # Errors
-    /// Those of `stream`, and `InvalidData` with a [`ConnectError`](super::ConnectError) if the server has not accepted.
+    /// Those of `stream`, and `InvalidData` with a [`ConnectError`](crate::handshake::ConnectError) if the server has not accepted.
     pub fn complete<S: Read + Write + ?Sized>(mut self, stream: &mut S) -> io::Result<BufferedConnection<Client<E>>> {
         while self.exchange(stream)? {
             if let Some(ws) = self.connect().map_err(invalid)? {
@@ -173,6 +195,22 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         }
         Err(ErrorKind::UnexpectedEof.into())
     }
+}
+
+/// Shuts down the sending direction. It may be down already.
+fn shut_down<S: ?Sized>(stream: &mut S, shut_down_send: impl FnOnce(&mut S) -> io::Result<()>) -> io::Result<()> {
+    match shut_down_send(stream) {
+        Err(error) if is_gone(&error) => Ok(()),
+        done => done,
+    }
+}
+
+/// Whether the transport has been reset.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
+    )
 }
 
 /// Whether this is the stream's time-out, while deadlines are kept.
@@ -192,26 +230,4 @@ fn read(stream: &mut (impl Read + ?Sized), space: &mut [u8]) -> io::Result<usize
             len => return len,
         }
     }
-}
-
-/// Writes all that is unwritten.
-fn write(stream: &mut (impl Write + ?Sized), output: &mut WriteBuffer) -> io::Result<()> {
-    if output.len() == 0 {
-        return Ok(());
-    }
-    while output.len() > 0 {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let mut count = 0;
-        for (to, from) in slices.iter_mut().zip(output.slices()) {
-            *to = IoSlice::new(from);
-            count += 1;
-        }
-        match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(len) => output.written(len),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    stream.flush()
 }

@@ -12,6 +12,6 @@ mod io;
 mod server;
 mod timing;
 
-pub use client::{BufferedClientHandshake, ConnectError};
+pub use client::BufferedClientHandshake;
 pub use connection::BufferedConnection;
-pub use server::{AcceptError, BufferedServerHandshake};
+pub use server::BufferedServerHandshake;

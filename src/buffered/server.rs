@@ -1,15 +1,12 @@
 //! The server's opening handshake with its buffers.
 
-use core::fmt;
 use core::time::Duration;
 
 use super::BufferedConnection;
 use super::timing::Timing;
-use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
+use crate::buffer::{Output, ReadBuffer, WriteBuffer};
 use crate::connection::{Connection, Server};
-use crate::handshake::{
-    Acceptance, HandshakeError, HttpResponse, Misuse, Request, RequestError, ServerHandshake, WriteError,
-};
+use crate::handshake::{AcceptOptions, HandshakeError, HttpResponse, Request, RequestError, ServerHandshake};
 use crate::limits::Limits;
 use crate::timers::{Deadline, Due, Moment, Timeouts};
 
@@ -20,23 +17,23 @@ use crate::timers::{Deadline, Due, Moment, Timeouts};
 /// ```
 /// use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 /// use sockless::connection::Server;
-/// use sockless::handshake::{Acceptance, HttpResponse, Request};
+/// use sockless::handshake::{AcceptOptions, HttpResponse, Request};
 /// use sockless::limits::Limits;
-/// # use std::io::{Read, Write};
+/// use std::net::{Shutdown, TcpStream};
 ///
 /// fn open(
-///     mut stream: impl Read + Write,
+///     mut stream: TcpStream,
 /// ) -> Result<Option<BufferedConnection<Server>>, Box<dyn std::error::Error>> {
 ///     let mut handshake = BufferedServerHandshake::new(&Limits::default());
-///     while handshake.exchange(&mut stream)? {
+///     while handshake.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
 ///         match handshake.receive()? {
 ///             Some((Request::Upgrade(upgrade), out)) if upgrade.resource_name().path() == "/chat" => {
-///                 let connection = upgrade.accept(&Acceptance::new(), out)?;
+///                 let connection = upgrade.accept(&AcceptOptions::new(), out)?;
 ///                 return Ok(Some(handshake.into_connection(connection))); // the response is in its output
 ///             }
 ///             Some((Request::Upgrade(upgrade), out)) => upgrade.reject(&HttpResponse::new(404), out)?,
 ///             Some((Request::Http(request), out)) => request.respond(&HttpResponse::new(404), out)?,
-///             Some(_) | None => {}
+///             None => {}
 ///         }
 ///     }
 ///     Ok(None)
@@ -47,67 +44,22 @@ pub struct BufferedServerHandshake {
     handshake: ServerHandshake,
     input: ReadBuffer,
     output: WriteBuffer,
-    state: State,
+    pub(super) state: State,
+    /// Whether a plain HTTP request was answered with status 426.
+    not_websocket: bool,
     timing: Timing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// The request is not complete.
     Receiving,
-    /// A complete request was handed out.
-    Received,
-    /// A plain HTTP request was answered with status 426.
-    NotWebSocket,
-    /// The stream ended within the head.
+    /// The request was handed out, or refused.
+    Answered,
+    /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
+    Draining(usize),
+    /// The stream has ended, or enough was discarded.
     Ended,
-    /// The head did not come in time.
-    TimedOut,
-}
-
-/// Why [`BufferedServerHandshake::accept`] has not opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AcceptError {
-    /// The client violated a rule. The answer has been written.
-    Refused(HandshakeError),
-    /// The client sent a plain HTTP request. The answer, status 426, has been written.
-    NotWebSocket,
-    /// The options have something that must not be sent. Nothing was written.
-    Misuse(Misuse),
-    /// There is no memory for the response.
-    OutputFull(OutputFull),
-}
-
-impl fmt::Display for AcceptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(error) => error.fmt(f),
-            Self::NotWebSocket => f.write_str("the request is not an opening handshake"),
-            Self::Misuse(misuse) => misuse.fmt(f),
-            Self::OutputFull(full) => full.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for AcceptError {}
-
-impl From<RequestError> for AcceptError {
-    fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::Refused(error) => Self::Refused(error),
-            RequestError::OutputFull(full) => Self::OutputFull(full),
-        }
-    }
-}
-
-impl From<WriteError> for AcceptError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Misuse(misuse) => Self::Misuse(misuse),
-            WriteError::OutputFull(full) => Self::OutputFull(full),
-        }
-    }
 }
 
 impl BufferedServerHandshake {
@@ -119,35 +71,30 @@ impl BufferedServerHandshake {
             input: ReadBuffer::new(),
             output: WriteBuffer::new(),
             state: State::Receiving,
+            not_websocket: false,
             timing: Timing::new(),
         }
-    }
-
-    /// Room to read into. Then say how much was read with [`advance`](Self::advance).
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
-    }
-
-    /// `len` bytes were read into [`space`](Self::space). At most its length counts.
-    pub fn advance(&mut self, len: usize) {
-        self.input.advance(len);
     }
 
     /// The request, once its head is complete, and the output to answer it into. It comes once. `None` means that the
     /// output is to be written, and that more has to be read.
     ///
+    /// Accept an upgrade and go on with [`into_connection`](Self::into_connection); answer anything else and go on here.
+    ///
     /// # Errors
-    /// [`RequestError::Refused`] if the client violated a rule, but only after the answer has been written. Until then the
-    /// result is `None`.
+    /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: after the answer has
+    /// been written and, over [`exchange`](Self::exchange), the stream has ended. Until then the result is `None`.
     pub fn receive(&mut self) -> Result<Option<(Request<'_>, &mut WriteBuffer)>, RequestError> {
         match self.handshake.receive(&mut self.input, &mut self.output) {
             Ok(Some(request)) => {
-                self.state = State::Received;
+                self.state = State::Answered;
                 Ok(Some((request, &mut self.output)))
             }
             Ok(None) => Ok(None),
-            // Told once the answer is written.
-            Err(RequestError::Refused(_)) if self.output.len() > 0 => Ok(None),
+            Err(error @ RequestError::Refused(_)) => {
+                let busy = is_busy(&mut self.state, &self.output);
+                if busy { Ok(None) } else { Err(error) }
+            }
             Err(error) => Err(error),
         }
     }
@@ -156,22 +103,24 @@ impl BufferedServerHandshake {
     /// output of the connection. `None` means that the output is to be written, and that more has to be read.
     ///
     /// # Errors
-    /// [`AcceptError`]. What the client did wrong is told after the answer has been written; until then the result is
-    /// `None`.
-    pub fn accept(&mut self, options: &Acceptance<'_>) -> Result<Option<BufferedConnection<Server>>, AcceptError> {
-        if self.state == State::NotWebSocket {
-            return if self.output.len() > 0 {
+    /// [`RequestError`]. What the client did wrong is told when nothing is left to do, as by [`receive`](Self::receive).
+    pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, RequestError> {
+        if self.not_websocket {
+            return if is_busy(&mut self.state, &self.output) {
                 Ok(None)
             } else {
-                Err(AcceptError::NotWebSocket)
+                Err(RequestError::NotWebSocket)
             };
         }
         let connection = match self.receive()? {
             None => return Ok(None),
             Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,
             Some((Request::Http(request), out)) => {
-                request.respond(&HttpResponse::new(426), out)?;
-                self.state = State::NotWebSocket;
+                let response = HttpResponse::new(426)
+                    .headers(&[("Content-Type", "text/plain")])
+                    .body(b"This is a WebSocket server.\n");
+                request.respond(&response, out)?;
+                self.not_websocket = true;
                 return Ok(None);
             }
         };
@@ -187,21 +136,10 @@ impl BufferedServerHandshake {
         self.handshake.end_of_stream()
     }
 
-    /// What was read behind the head: the start of the body of a plain request.
-    #[must_use]
-    pub fn unread(&self) -> &[u8] {
-        self.input.unread()
-    }
-
-    /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written).
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.output.unwritten()
-    }
-
-    /// The transport has taken `len` bytes of [`output`](Self::output).
-    pub fn written(&mut self, len: usize) {
-        self.output.written(len);
+    /// Both buffers, to read the transport into and to write it from where [`exchange`](Self::exchange) does not. After a
+    /// plain request, the start of its body is what the first has [unread](ReadBuffer::unread).
+    pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
+        (&mut self.input, &mut self.output)
     }
 
     /// Goes on with the connection that [`Upgrade::accept`](crate::handshake::Upgrade::accept) has opened. The response is
@@ -222,30 +160,48 @@ impl BufferedServerHandshake {
     /// the same clocks and [`Timeouts`].
     ///
     /// If the head has not come in time, it is answered with status 408 (not at all if nothing came), and
-    /// [`receive`](Self::receive) and [`accept`](Self::accept) return [`HandshakeError::TimedOut`] once the answer is
-    /// written.
+    /// [`receive`](Self::receive) and [`accept`](Self::accept) return [`HandshakeError::TimedOut`] once nothing is left to
+    /// do. An answer that is no upgrade has the deadlines of closing.
     pub fn tick(&mut self, now: Moment) -> Option<Duration> {
         self.timing.shake(now, &self.input, &self.output);
-        if self.is_over() && self.output.len() > 0 {
+        if self.is_left_to_write() {
             self.timing.answered();
         }
         while let Some(due) = self.timing.due() {
-            match due {
-                Due::Passed(Deadline::Handshake | Deadline::Message) if !self.is_over() => {
+            match (due, self.state) {
+                (Due::Passed(Deadline::Handshake | Deadline::Message), State::Receiving) => {
                     // The error comes again from `receive`.
                     if self.handshake.timed_out(&mut self.input, &mut self.output).is_err() {
-                        self.state = State::TimedOut;
+                        self.state = if self.output.len() > 0 {
+                            State::Answered
+                        } else {
+                            State::Ended
+                        };
                         self.timing.answered();
                     }
                 }
-                Due::Passed(_) | Due::Ping(_) => self.output.discard(),
+                (Due::Passed(_) | Due::Ping(_), State::Receiving) => {}
+                (Due::Passed(_) | Due::Ping(_), State::Answered | State::Draining(_) | State::Ended) => {
+                    self.output.discard();
+                    self.state = State::Ended;
+                }
             }
             self.timing.shake(now, &self.input, &self.output);
         }
-        if self.is_over() && self.output.len() == 0 {
-            return None;
+        if self.state == State::Receiving || self.is_left_to_write() {
+            self.timing.wait()
+        } else {
+            None
         }
-        self.timing.wait()
+    }
+
+    /// Whether an answer that is no upgrade is on its way.
+    fn is_left_to_write(&self) -> bool {
+        match self.state {
+            State::Receiving => false,
+            State::Answered | State::Ended => self.output.len() > 0,
+            State::Draining(_) => true,
+        }
     }
 
     /// Sets how long the client may take for what, here and on the connection. The clocks start again with the next
@@ -254,18 +210,16 @@ impl BufferedServerHandshake {
         self.timing.set_timeouts(timeouts);
     }
 
-    /// Whether nothing more is to be read.
-    pub(super) fn is_over(&self) -> bool {
-        self.state != State::Receiving
-    }
-
     #[cfg(feature = "std")]
     pub(super) const fn timing(&self) -> &Timing {
         &self.timing
     }
+}
 
-    #[cfg(feature = "std")]
-    pub(super) const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
-        (&mut self.input, &mut self.output)
+/// Behind an answer that is no upgrade: whether it is still to be written, or the stream to be drained.
+fn is_busy(state: &mut State, output: &WriteBuffer) -> bool {
+    if *state == State::Receiving {
+        *state = State::Answered;
     }
+    output.len() > 0 || matches!(state, State::Draining(_))
 }

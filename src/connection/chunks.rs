@@ -158,8 +158,9 @@ impl<R: Role> Receiver<R> {
             return None;
         }
         let message = WholeMessage::decode(bytes, !R::IS_CLIENT)?;
-        let limit = self.max_frame_len.min(self.max_message_len).min(longest);
-        (message.payload_len as u64 <= limit).then_some(message)
+        // Lossless: a usize has at most 64 bits.
+        let len = message.payload_len as u64;
+        (len <= self.max_frame_len && len <= self.max_message_len && len <= longest).then_some(message)
     }
 
     /// Hands out what is text of a message that is not; the failure comes next.

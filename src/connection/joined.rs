@@ -151,12 +151,6 @@ impl<R: Role> Connection<R> {
         CloseRecord::of(&self.receiver, &self.sender)
     }
 
-    /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
-        self.receiver.failure()
-    }
-
     /// How many payload bytes of the message under way have been consumed. `None` between two messages.
     #[must_use]
     pub const fn message_progress(&self) -> Option<u64> {
@@ -170,7 +164,7 @@ impl<R: Role> Connection<R> {
         self.receiver.phase == Phase::Start && self.sender.is_at_rest()
     }
 
-    /// Takes the two halves apart. From then on replies are the caller's to carry: see [`Reply`].
+    /// Takes the two halves apart. From then on replies are the caller's to carry: see [`Reply`](super::Reply).
     ///
     /// # Errors
     /// The connection itself, if a frame is being sent in chunks. Finish it first.
@@ -295,7 +289,7 @@ impl<R: Role> Connection<R> {
     /// Fails the connection for a reason of its own.
     #[cfg(feature = "alloc")]
     pub(crate) fn fail<O: Output + ?Sized>(&mut self, failure: impl Into<Failure>, out: &mut O) {
-        if self.failure().is_none() {
+        if self.receiver.failure().is_none() {
             let failure = self.receiver.fail(failure);
             self.answer_failure(failure.into(), out);
         }

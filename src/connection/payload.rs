@@ -127,14 +127,12 @@ impl PreparedMessage {
     }
 
     /// The payload alone.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
+    pub(super) fn payload(&self) -> &[u8] {
         self.frame.as_ref().get(self.header_len..).unwrap_or_default()
     }
 
     /// Text or binary.
-    #[must_use]
-    pub const fn kind(&self) -> MessageKind {
+    pub(super) const fn kind(&self) -> MessageKind {
         self.kind
     }
 }

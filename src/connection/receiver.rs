@@ -50,8 +50,6 @@ pub struct Receiver<R> {
     pub(super) message_start: bool,
     /// Whether the message under way is compressed.
     pub(super) compressed: bool,
-    /// Whether the first bytes of the text frame under way have been validated ahead of the rest.
-    pub(crate) validated_early: bool,
     pub(super) extensions: Extensions,
     /// The start of a character that a chunk or a fragment has cut.
     pub(crate) carry: utf8::Carry,
@@ -129,7 +127,6 @@ impl<R: Role> Receiver<R> {
             within: None,
             message_start: false,
             compressed: false,
-            validated_early: false,
             extensions: Extensions::NONE,
             carry: utf8::Carry::new(),
             header: [0; MAX_HEADER_LEN - 1],
@@ -142,19 +139,19 @@ impl<R: Role> Receiver<R> {
     }
 
     /// The same with extensions that were agreed in the opening handshake.
-    #[must_use]
-    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
     }
 
     /// The stream of input has ended. Returns where. All further input is discarded.
     pub fn end_of_stream(&mut self) -> StreamEnd {
-        let end = match self.stream {
-            Stream::Ended(end) => end,
-            Stream::InHeader => StreamEnd::InHeader,
-            Stream::InControl => StreamEnd::InPayload,
-            Stream::Open => match self.phase {
+        let end = match (self.stream, self.phase) {
+            (Stream::Ended(end), _) => end,
+            // At the message level a frame that has begun lies in the read buffer.
+            (Stream::InHeader, Phase::Start | Phase::Between) => StreamEnd::InHeader,
+            (Stream::InControl, Phase::Start | Phase::Between) => StreamEnd::InPayload,
+            (Stream::Open | Stream::InHeader | Stream::InControl, phase) => match phase {
                 Phase::Between => StreamEnd::InMessage,
                 Phase::Start | Phase::Ended => StreamEnd::BetweenMessages,
                 Phase::Header => StreamEnd::InHeader,
@@ -186,8 +183,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// Where the stream ended, after [`end_of_stream`](Self::end_of_stream).
-    #[must_use]
-    pub const fn stream_end(&self) -> Option<StreamEnd> {
+    pub(super) const fn stream_end(&self) -> Option<StreamEnd> {
         match self.stream {
             Stream::Ended(end) => Some(end),
             Stream::Open | Stream::InHeader | Stream::InControl => None,
@@ -195,8 +191,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// Why the connection has failed, if it has.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Failure> {
+    pub(crate) const fn failure(&self) -> Option<Failure> {
         match self.phase {
             Phase::Failed(failure) => Some(failure),
             Phase::Start
@@ -212,8 +207,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// The peer's Close, once it has been received.
-    #[must_use]
-    pub fn close_frame(&self) -> Option<CloseFrame<'_>> {
+    pub(crate) fn close_frame(&self) -> Option<CloseFrame<'_>> {
         match self.phase {
             Phase::Closed | Phase::Held(Control::Close) => CloseFrame::decode(self.control_payload()).ok(),
             Phase::Start
@@ -297,7 +291,6 @@ impl<R: Role> Receiver<R> {
         self.message_len = self.message_len.saturating_add(header.payload_len);
         self.remaining = header.payload_len;
         self.mask = header.mask;
-        self.validated_early = false;
         self.phase = Phase::Data { kind, fin: header.fin };
     }
 

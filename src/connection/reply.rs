@@ -126,15 +126,37 @@ impl ReplySlot {
         Self { reply: None }
     }
 
-    /// Puts a reply in place of the Pong that may be there. A Close stays.
-    pub fn put(&mut self, reply: Reply) {
+    /// Puts a reply in place of the Pong that may be there. A Close stays. Returns whether the slot was empty: only then the
+    /// sending task has to be woken.
+    pub fn put(&mut self, reply: Reply) -> bool {
+        let was_empty = self.reply.is_none();
         if !self.reply.is_some_and(|reply| reply.is_close()) {
             self.reply = Some(reply);
         }
+        was_empty
     }
 
     /// Takes the reply out.
     pub const fn take(&mut self) -> Option<Reply> {
         self.reply.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Violation;
+
+    #[test]
+    fn a_slot_says_whether_it_was_empty_and_keeps_the_last_pong_or_the_close() {
+        let mut slot = ReplySlot::new();
+        assert!(slot.put(Reply::pong(b"1")));
+        assert!(!slot.put(Reply::pong(b"2")));
+        assert_eq!(slot.take().map(|reply| reply.payload().to_vec()), Some(b"2".to_vec()));
+        assert!(slot.put(Reply::pong(b"3")));
+        assert!(!slot.put(Reply::from(Failure::Violation(Violation::UnmaskedFrame))));
+        assert!(!slot.put(Reply::pong(b"4")));
+        assert!(slot.take().is_some_and(|reply| reply.is_close()));
+        assert!(slot.take().is_none());
     }
 }

@@ -1,20 +1,20 @@
-//! The two roles, as types: what one may do and the other may not is decided when the program is compiled.
+//! The two roles, as types: what only one of them may do is checked at compile time.
 
 use crate::entropy::Entropy;
 
-/// Which end of a connection this is: [`Server`] or [`Client`].
+/// Which endpoint of a connection this is: [`Server`] or [`Client`].
 ///
-/// A client masks what it sends and takes only unmasked frames; a server the other way round (RFC 6455 section 5.1).
+/// A client masks what it sends and accepts only unmasked frames. A server does the opposite (RFC 6455 section 5.1).
 pub trait Role: sealed::Sealed {
-    /// Whether this end is the client.
+    /// Whether this endpoint is the client.
     const IS_CLIENT: bool;
 
-    /// The key for the next frame, if this end masks.
+    /// The key for the next frame, if this endpoint masks.
     #[doc(hidden)]
     fn next_mask_key(&mut self) -> Option<[u8; 4]>;
 }
 
-/// The server's end.
+/// The server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Server;
 
@@ -27,7 +27,7 @@ impl Role for Server {
     }
 }
 
-/// The client's end, with the source of its mask keys.
+/// The client, with the source of its mask keys.
 #[derive(Clone, Copy, Default)]
 pub struct Client<E> {
     entropy: E,

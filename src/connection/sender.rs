@@ -4,7 +4,7 @@ use super::extensions::{Extensions, RSV1};
 use super::role::Role;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
-use crate::frame::{CloseCode, CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
+use crate::frame::{CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
 use crate::state::{self, Fragmentation, Sending, SentClose};
 
 /// The send half of a connection.
@@ -68,16 +68,9 @@ impl<R: Role> Sender<R> {
     }
 
     /// The same with extensions that were agreed in the opening handshake.
-    #[must_use]
-    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.extensions = extensions;
         self
-    }
-
-    /// The code of the Close that was sent: [`CloseCode::NO_STATUS`] if it had none; `None` if no Close was sent.
-    #[must_use]
-    pub fn sent_close(&self) -> Option<CloseCode> {
-        self.closing.sent_close().map(|close| close.code)
     }
 
     /// Whether no message can be sent any more: a Close was sent, or the transport takes nothing more.
@@ -120,6 +113,15 @@ impl<R: Role> Sender<R> {
         }
     }
 
+    /// Whether a Pong may go out: not behind the answer to the peer's Close (section 5.5.2).
+    pub(super) const fn owes_pongs(&self) -> bool {
+        match self.closing {
+            Sending::Open | Sending::Due(_) => true,
+            Sending::Sent(close) => !close.answers,
+            Sending::ShutDown(_) | Sending::Aborted(_) => false,
+        }
+    }
+
     /// Sends an automatic Close, or defers it until the frame that is being sent in chunks is finished. `body` is that of
     /// the Close.
     pub(super) fn close_automatically<O: Output + ?Sized>(
@@ -145,10 +147,16 @@ impl<R: Role> Sender<R> {
         body: &[u8],
         out: &mut O,
     ) -> Result<(), OutputFull> {
-        self.write_frame(Opcode::Close, true, 0, body, out)?;
+        out.reserve(frame_len::<R>(body))?;
+        self.put_close(close, body, out);
+        Ok(())
+    }
+
+    /// Puts a Close, for which there is room.
+    pub(super) fn put_close<O: Output + ?Sized>(&mut self, close: SentClose, body: &[u8], out: &mut O) {
+        self.put_frame(Opcode::Close, true, 0, body, out);
         self.closing = Sending::Sent(close);
         self.phase = SendPhase::Closed;
-        Ok(())
     }
 
     /// The reason why no message can be sent now.
@@ -256,15 +264,26 @@ impl<R: Role> Sender<R> {
         payload: &[u8],
         out: &mut O,
     ) -> Result<(), OutputFull> {
-        // Lossless: a usize has at most 64 bits.
-        let payload_len = payload.len() as u64;
-        let frame_len = header_len::<R>(payload_len).saturating_add(payload.len());
         // Room first, so that no mask key is spent on a frame that does not fit.
-        out.reserve(frame_len)?;
-        let header = self.header(opcode, fin, rsv, payload_len);
-        out.put_frame(header, payload);
-        self.count(frame_len);
+        out.reserve(frame_len::<R>(payload))?;
+        self.put_frame(opcode, fin, rsv, payload, out);
         Ok(())
+    }
+
+    /// Puts a whole frame, for which there is room.
+    #[inline(always)]
+    pub(super) fn put_frame<O: Output + ?Sized>(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        rsv: u8,
+        payload: &[u8],
+        out: &mut O,
+    ) {
+        self.count(frame_len::<R>(payload));
+        // Lossless: a usize has at most 64 bits.
+        let header = self.header(opcode, fin, rsv, payload.len() as u64);
+        out.put_frame(header, payload);
     }
 
     /// Bytes went into the output.
@@ -292,6 +311,13 @@ pub(super) const fn header_len<R: Role>(payload_len: u64) -> usize {
         _ => 10,
     };
     if R::IS_CLIENT { unmasked + 4 } else { unmasked }
+}
+
+/// The length of a whole frame, in bytes.
+#[inline(always)]
+pub(super) const fn frame_len<R: Role>(payload: &[u8]) -> usize {
+    // Lossless: a usize has at most 64 bits.
+    header_len::<R>(payload.len() as u64).saturating_add(payload.len())
 }
 
 /// The body of a Close, in a block.

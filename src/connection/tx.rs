@@ -2,11 +2,10 @@
 
 use super::payload::Payload;
 #[cfg(feature = "alloc")]
-#[cfg(feature = "alloc")]
 use super::payload::PreparedMessage;
 use super::reply::Reply;
 use super::role::{Role, Server};
-use super::sender::{SendPhase, Sender, close_body, header_len};
+use super::sender::{SendPhase, Sender, close_body, frame_len, header_len};
 use crate::buffer::Output;
 #[cfg(feature = "alloc")]
 use crate::buffer::SharedBytes;
@@ -19,12 +18,20 @@ use crate::utf8;
 ///
 /// It comes beside each event, and from [`Connection::tx`](super::Connection::tx) or [`Sender::tx`] at any other time.
 /// Each call writes a whole frame or nothing. After [`SendError::OutputFull`] drain the output and call again.
-#[derive(Debug)]
 pub struct Tx<'a, R, O: ?Sized> {
     pub(crate) sender: &'a mut Sender<R>,
     pub(crate) out: &'a mut O,
     /// The control payload that the receive half keeps: the Ping whose Pong is deferred, or the body of the peer's Close.
     pub(crate) control: &'a [u8],
+}
+
+/// Does not show the output, nor what the peer sent.
+impl<R, O: ?Sized> core::fmt::Debug for Tx<'_, R, O> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Tx")
+            .field("sender", &self.sender)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Role> Sender<R> {
@@ -155,19 +162,17 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
             (_, Some((body, len))) => body.get(..*len).unwrap_or_default(),
             (_, None) => &[],
         };
-        let control_len = |payload: &[u8]| header_len::<R>(0) + payload.len();
-        let replies = pong.map_or(0, control_len) + close.map_or(0, |_| control_len(close_payload));
+        let replies = pong.map_or(0, frame_len::<R>) + close.map_or(0, |_| frame_len::<R>(close_payload));
         self.out.reserve(bytes.len().saturating_add(replies))?;
         self.sender.put_chunk(bytes, self.out);
         self.sender.remaining = 0;
         self.sender.after_frame(kind, fin);
-        // Room was reserved for both.
         if let Some(pong) = pong {
             self.sender.pong_deferred = false;
-            self.sender.write_frame(Opcode::Pong, true, 0, pong, self.out)?;
+            self.sender.put_frame(Opcode::Pong, true, 0, pong, self.out);
         }
         if let Some(close) = close {
-            self.sender.write_close(close, close_payload, self.out)?;
+            self.sender.put_close(close, close_payload, self.out);
         }
         Ok(())
     }
@@ -287,10 +292,8 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         if self.sender.is_in_frame() {
             return Err(SendError::FrameInProgress);
         }
-        if !self.sender.is_writable() {
-            return Ok(());
-        }
         match reply.close() {
+            None if !self.sender.owes_pongs() => {}
             None => self
                 .sender
                 .write_frame(Opcode::Pong, true, 0, reply.payload(), self.out)?,

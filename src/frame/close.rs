@@ -13,7 +13,7 @@ pub const MAX_CLOSE_REASON_LEN: usize = MAX_CONTROL_LEN - 2;
 pub struct CloseFrame<'a> {
     /// The code, unless the body is empty.
     pub code: Option<CloseCode>,
-    /// The reason: UTF-8, at most [`MAX_CLOSE_REASON_LEN`] bytes, meant for people who debug, and perhaps empty.
+    /// The reason: UTF-8, at most [`MAX_CLOSE_REASON_LEN`] bytes, for debugging, possibly empty.
     pub reason: &'a str,
 }
 

@@ -1,8 +1,8 @@
 //! Frame headers, RFC 6455 section 5.2.
 //!
-//! A header is judged byte by byte in the order in which it arrives, so that the verdict does not depend on how the
-//! bytes were cut, and comes from the first byte that allows it. [`FirstByte`], [`SecondByte`] and [`Length`] are
-//! those steps; the receive half puts its own rules (role, state, limits) between them.
+//! A header is decoded byte by byte, in the order in which the bytes arrive, so that an error comes from the first byte
+//! that shows it. [`FirstByte`], [`SecondByte`] and [`Length`] are the steps. The receive half checks its own rules (role,
+//! state, limits) between them.
 
 use super::mask::Mask;
 use super::opcode::Opcode;
@@ -56,8 +56,8 @@ impl Header {
     /// Decodes the header at the start of `bytes`, and says how many bytes it takes. `None` means that more bytes are
     /// needed, which is no error.
     ///
-    /// This judges what a frame alone can break. Mask direction, fragmentation, reserved bits and limits depend on the
-    /// connection and are judged there.
+    /// This checks what depends on the frame alone. The direction of masking, fragmentation, reserved bits and limits depend
+    /// on the connection and are checked there.
     ///
     /// # Errors
     /// From the first byte that shows it: [`Violation::ReservedOpcode`], [`Violation::FragmentedControl`],

@@ -49,17 +49,9 @@ impl Mask {
         }
     }
 
-    #[cfg(not(feature = "pulp"))]
     #[inline(never)]
     fn apply_long(self, bytes: &mut [u8]) {
-        self.apply_words::<{ usize::MAX }>(bytes);
-    }
-
-    /// The same loop, compiled for each width of registers.
-    #[cfg(feature = "pulp")]
-    #[inline(never)]
-    fn apply_long(self, bytes: &mut [u8]) {
-        pulp::Arch::new().dispatch(
+        wide(
             #[inline(always)]
             || self.apply_words::<{ usize::MAX }>(bytes),
         );
@@ -137,6 +129,20 @@ impl Mask {
         let bits = [0, 8, 16, 24].get(len % 4).copied().unwrap_or(0);
         self.key = u32::from_le_bytes(self.key).rotate_right(bits).to_le_bytes();
     }
+}
+
+/// Runs a loop that is compiled for each width of registers.
+#[cfg(feature = "pulp")]
+#[inline(always)]
+pub(crate) fn wide<T>(task: impl FnOnce() -> T) -> T {
+    pulp::Arch::new().dispatch(task)
+}
+
+/// Runs a loop.
+#[cfg(not(feature = "pulp"))]
+#[inline(always)]
+pub(crate) fn wide<T>(task: impl FnOnce() -> T) -> T {
+    task()
 }
 
 /// Less than sixteen bytes, in front of zeros: two loads that may overlap instead of a loop.

@@ -18,7 +18,7 @@ pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, MAX_HEADER_LEN};
 pub(crate) use header::{FirstByte, Length, SecondByte, with_bytes};
 pub use mask::Mask;
 #[cfg(feature = "alloc")]
-pub(crate) use mask::short_block;
+pub(crate) use mask::{short_block, wide};
 pub use opcode::{MessageKind, Opcode};
 pub use violation::Violation;
 pub(crate) use whole::WholeMessage;

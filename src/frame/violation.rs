@@ -4,10 +4,10 @@ use core::fmt;
 
 use super::close_code::CloseCode;
 
-/// The rules that a peer can break: one row for each, with its section of RFC 6455, the close code, and the text.
+/// One row for each rule: its section of RFC 6455, the close code, and the text.
 macro_rules! violations {
     ($($(#[$doc:meta])+ $name:ident: $section:literal, $code:ident, $text:literal;)+) => {
-        /// A rule of RFC 6455 that the peer broke.
+        /// A rule of RFC 6455 that the peer violated.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Violation {

@@ -19,7 +19,7 @@ impl WholeMessage {
     #[inline(always)]
     pub(crate) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
         let key_len = if masked { 4 } else { 0 };
-        let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
+        let &[first, second] = bytes.first_chunk()?;
         let kind = match first {
             0x81 => MessageKind::Text,
             0x82 => MessageKind::Binary,
@@ -29,10 +29,13 @@ impl WholeMessage {
         let len_7 = if masked { second ^ 0x80 } else { second };
         let (header_len, payload_len) = match len_7 {
             0..=125 => (2 + key_len, usize::from(len_7)),
-            126 => match u16::from_be_bytes(*rest.first_chunk::<2>()?) {
-                0..=125 => return None,
-                len => (4 + key_len, usize::from(len)),
-            },
+            126 => {
+                let &[_, _, high, low] = bytes.first_chunk()?;
+                match u16::from_be_bytes([high, low]) {
+                    0..=125 => return None,
+                    len => (4 + key_len, usize::from(len)),
+                }
+            }
             _ => return None,
         };
         if bytes.len() < header_len + payload_len {

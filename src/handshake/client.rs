@@ -1,14 +1,14 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.1).
 
-use super::error::{HandshakeError, WriteError};
-use super::grammar::Extension;
-use super::head::{HeadSpace, Headers, HttpVersion, Kind, Scanner, StatusLine, split};
+use super::error::{ConnectError, HandshakeError};
+use super::head::{HeadSpace, Headers, Scanner};
 use super::key::Key;
-use super::negotiate::{Answer, Proposal, Summary, first_value};
+use super::options::ConnectOptions;
+use super::response::ValidResponse;
+use super::start_line::{HttpVersion, StatusLine};
 use super::uri::WebSocketUri;
 use super::write::{FieldValue, write_whole};
 use crate::buffer::{Output, ReadBuffer, Storage};
-use crate::connection::{Client, Connection};
 use crate::entropy::Entropy;
 use crate::limits::Limits;
 
@@ -20,15 +20,15 @@ use crate::limits::Limits;
 /// ```
 /// # #[cfg(feature = "alloc")] {
 /// use sockless::buffer::ReadBuffer;
-/// use sockless::handshake::{ClientHandshake, Proposal, Response, WebSocketUri};
+/// use sockless::handshake::{ClientHandshake, ConnectOptions, Response, WebSocketUri};
 /// use sockless::limits::Limits;
 ///
 /// // The nonce of RFC 6455 section 1.3, for a test only.
 /// let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
 /// let uri = WebSocketUri::parse("ws://server.example.com/chat")?;
-/// let proposal = Proposal::new().subprotocols(&["chat", "superchat"]);
+/// let options = ConnectOptions::new().subprotocols(&["chat", "superchat"]);
 /// let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
-/// let mut handshake = ClientHandshake::start(&uri, &proposal, &mut entropy, &Limits::default(), &mut out)?;
+/// let mut handshake = ClientHandshake::start(&uri, &options, &mut entropy, &Limits::default(), &mut out)?;
 /// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n"));
 ///
 /// let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -39,10 +39,10 @@ use crate::limits::Limits;
 /// match handshake.receive(&mut input)? {
 ///     Some(Response::Accepted(accepted)) => {
 ///         assert_eq!(accepted.subprotocol(), Some("chat"));
-///         let connection = accepted.into_connection(entropy);
+///         let connection = accepted.into_connection(entropy, &Limits::default());
 ///         # let _ = connection;
 ///     }
-///     Some(Response::Refused(refused)) => panic!("status {}", refused.status()),
+///     Some(Response::Rejected { status, .. }) => panic!("status {status}"),
 ///     None => unreachable!(),
 /// }
 /// assert_eq!(input.unread(), b"\x81"); // the connection's first input
@@ -51,9 +51,9 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientHandshake<'r> {
-    proposal: Proposal<'r>,
+    options: ConnectOptions<'r>,
     key: Key,
-    scanner: Scanner,
+    scanner: Scanner<StatusLine>,
     /// What interim responses have left of the limit on the head, in bytes.
     head_len_left: u32,
     limits: Limits,
@@ -64,27 +64,27 @@ impl<'r> ClientHandshake<'r> {
     /// Writes the request, with a key from `entropy`.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written.
+    /// [`ConnectError::Misuse`] and [`ConnectError::OutputFull`]; then nothing was written.
     pub fn start(
         uri: &WebSocketUri<'_>,
-        proposal: &Proposal<'r>,
+        options: &ConnectOptions<'r>,
         entropy: &mut impl Entropy,
         limits: &Limits,
         out: &mut (impl Output + ?Sized),
-    ) -> Result<Self, WriteError> {
-        proposal.check()?;
+    ) -> Result<Self, ConnectError> {
         let key = Key::generate(entropy);
-        write_whole(out, |sink| {
-            sink.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
-            sink.field("Host", FieldValue::text(uri.authority()));
-            for (name, value) in proposal.fields(Some(&key)) {
-                sink.field(name, value);
+        let fields = options.fields(Some(&key))?;
+        write_whole(out, |head| {
+            head.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
+            head.field("Host", FieldValue::text(uri.authority()));
+            for (name, value) in fields.clone() {
+                head.field(name, value);
             }
-            sink.bytes(b"\r\n");
+            head.bytes(b"\r\n");
         })?;
-        let scanner = Scanner::new(Kind::Response, limits);
+        let scanner = Scanner::new(limits);
         Ok(Self {
-            proposal: *proposal,
+            options: *options,
             key,
             scanner,
             head_len_left: limits.max_head_len,
@@ -131,35 +131,39 @@ impl<'r> ClientHandshake<'r> {
             return Ok(None);
         }
         let mut rest = bytes;
-        let (summary, line, headers) = loop {
-            let Some((head, summary)) = Summary::read(&mut self.scanner, rest, space)? else {
+        let head = loop {
+            let Some(head) = self.scanner.advance(rest, space)? else {
                 return Ok(None);
             };
-            *consumed = consumed.saturating_add(head.len());
-            let (line, headers) = split(head);
-            let line = StatusLine::parse(line)?;
-            if line.status >= 200 || line.status == 101 {
-                break (summary, line, headers);
+            *consumed = consumed.saturating_add(head.bytes.len());
+            if head.start_line.status >= 200 || head.start_line.status == 101 {
+                break head;
             }
             // "A client MUST be able to parse one or more 1xx responses received prior to a final response" (RFC 9110
             // section 15.2). All heads share one limit.
-            rest = rest.get(head.len()..).unwrap_or_default();
-            let used = u32::try_from(head.len()).unwrap_or(u32::MAX);
+            rest = rest.get(head.bytes.len()..).unwrap_or_default();
+            let used = u32::try_from(head.bytes.len()).unwrap_or(u32::MAX);
             self.head_len_left = self.head_len_left.saturating_sub(used);
-            self.scanner = Scanner::new(Kind::Response, &self.limits.with_max_head_len(self.head_len_left));
+            self.scanner = Scanner::new(&self.limits.with_max_head_len(self.head_len_left));
         };
-        if line.status == 101 && line.version < HttpVersion::Http11 {
+        let StatusLine { status, version, .. } = head.start_line;
+        // RFC 6455 section 4.2.2: "A Status-Line with a 101 response code as per RFC 2616 [...] Such a response could look
+        // like "HTTP/1.1 101 Switching Protocols"." HTTP/1.0 has no such status.
+        if status == 101 && version < HttpVersion::Http11 {
             return Err(HandshakeError::ResponseVersion);
         }
-        Ok(Some(
-            match self.proposal.judge_summary(&self.key, line.status, headers, &summary)? {
-                Some(answer) => Response::Accepted(Accepted {
-                    answer,
-                    limits: self.limits,
-                }),
-                None => Response::Refused(Refused { line, headers }),
+        let response = self
+            .options
+            .check_summary(Some(&self.key), status, head.headers, &head.summary)?;
+        Ok(Some(match response {
+            Some(response) => Response::Accepted(response),
+            None => Response::Rejected {
+                status,
+                version,
+                reason: head.start_line.reason(head.bytes),
+                headers: head.headers,
             },
-        ))
+        }))
     }
 
     /// The server will send nothing more.
@@ -188,87 +192,19 @@ impl<'r> ClientHandshake<'r> {
 /// A response whose head is complete.
 #[derive(Clone, Debug)]
 pub enum Response<'b> {
-    /// The server has accepted, and its answer has passed every rule.
-    Accepted(Accepted<'b>),
+    /// The server has accepted, and its response has passed every rule.
+    Accepted(ValidResponse<'b, Headers<'b>>),
     /// The server has answered with another status than 101: an error page, a redirection, a request for
     /// authentication. What to make of it is for the caller to say (RFC 6455 section 4.1).
-    Refused(Refused<'b>),
-}
-
-/// An accepted handshake.
-#[derive(Clone, Debug)]
-pub struct Accepted<'b> {
-    answer: Answer<'b, Headers<'b>>,
-    limits: Limits,
-}
-
-impl<'b> Accepted<'b> {
-    /// The subprotocol that the server has picked.
-    #[must_use]
-    pub const fn subprotocol(&self) -> Option<&'b str> {
-        self.answer.subprotocol()
-    }
-
-    /// The extensions that the server has agreed to, in the order in which they apply. Whether their parameters suit
-    /// the offer is for the extension to say.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'b> {
-        self.answer.extensions()
-    }
-
-    /// The header fields, in their order.
-    #[must_use]
-    pub fn headers(&self) -> Headers<'b> {
-        self.answer.headers()
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.answer.header(name)
-    }
-
-    /// The connection, which takes its mask keys from `entropy`.
-    #[must_use]
-    pub fn into_connection<E: Entropy>(self, entropy: E) -> Connection<Client<E>> {
-        self.answer.into_connection(entropy, &self.limits)
-    }
-}
-
-/// A response with another status than 101.
-#[derive(Clone, Copy, Debug)]
-pub struct Refused<'b> {
-    line: StatusLine<'b>,
-    headers: Headers<'b>,
-}
-
-impl<'b> Refused<'b> {
-    /// The status, 200 to 999.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.line.status
-    }
-
-    /// The reason phrase, which may be empty and need not be UTF-8.
-    #[must_use]
-    pub const fn reason(&self) -> &'b [u8] {
-        self.line.reason
-    }
-
-    /// The version of HTTP.
-    #[must_use]
-    pub const fn version(&self) -> HttpVersion {
-        self.line.version
-    }
-
-    /// The header fields, in their order.
-    #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        first_value(self.headers, name)
-    }
+    #[non_exhaustive]
+    Rejected {
+        /// The status, 200 to 999.
+        status: u16,
+        /// The version of HTTP.
+        version: HttpVersion,
+        /// The reason phrase, which may be empty and need not be UTF-8.
+        reason: &'b [u8],
+        /// The header fields, in their order.
+        headers: Headers<'b>,
+    },
 }

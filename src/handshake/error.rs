@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::buffer::OutputFull;
 
-/// Makes an error enum from its table, so that the name, the section and the text of a rule stand in one place.
+/// Makes an error enum from its table, so that the section and the text of a rule stand in one place.
 macro_rules! rules {
     (
         $(#[$meta:meta])*
@@ -23,12 +23,6 @@ macro_rules! rules {
             /// Every rule there is, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$Variant,)*];
 
-            /// The name of the rule: that of the variant.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$Variant => stringify!($Variant),)* }
-            }
-
             /// The document and section that states the rule.
             #[must_use]
             pub const fn section(self) -> &'static str {
@@ -36,8 +30,7 @@ macro_rules! rules {
             }
 
             /// The rule that was broken, in words.
-            #[must_use]
-            pub const fn text(self) -> &'static str {
+            pub(crate) const fn text(self) -> &'static str {
                 match self { $(Self::$Variant => $text,)* }
             }
         }
@@ -67,8 +60,8 @@ macro_rules! peer_rules {
         }
 
         impl $Name {
-            /// The HTTP status that a server answers with. `None` for a fault that has no answer: that of a server,
-            /// and the end of the stream.
+            /// The HTTP status that a server answers with. `None` for what has no answer: the faults of a server, and the
+            /// end of the stream.
             #[must_use]
             pub const fn status(self) -> Option<u16> {
                 match self { $(Self::$Variant => $status,)* }
@@ -78,11 +71,11 @@ macro_rules! peer_rules {
 }
 
 peer_rules! {
-    /// A rule of the opening handshake that the peer has broken.
+    /// Why an opening handshake has failed: the rule that the peer broke, the limit that it exceeded, or a lack of memory.
     ///
-    /// A server answers with [`status`](Self::status) and [`answer_headers`](Self::answer_headers), and
-    /// [`ServerHandshake`](super::ServerHandshake) has queued that answer when the caller hears of the error. A client
-    /// has nothing to answer: it drops the connection (RFC 6455 section 4.1, "_Fail the WebSocket Connection_").
+    /// A server answers with [`status`](Self::status) and [`answer_headers`](Self::answer_headers). If it is a
+    /// [`ServerHandshake`](super::ServerHandshake), that answer is in the output when the error is returned. A client has
+    /// nothing to answer: it drops the connection (RFC 6455 section 4.1, "_Fail the WebSocket Connection_").
     ///
     /// ```
     /// use sockless::handshake::HandshakeError;
@@ -144,89 +137,125 @@ peer_rules! {
         SeveralSubprotocols, "RFC 6455 section 11.3.4", None, "the response has several Sec-WebSocket-Protocol header fields";
         SubprotocolMissing, "WHATWG WebSockets section 2", None, "the response names no subprotocol though one is required";
         ExtensionNotAsked, "RFC 6455 section 4.1", None, "the response names an extension that was not asked for";
+        ExtensionConflict, "RFC 7692 section 5", None, "the response names two extensions that use the same reserved bit";
     }
 }
 
 impl HandshakeError {
-    /// The header fields that the answer to this error must have, beside those of any answer: `Allow` with status
-    /// 405 (RFC 9110 section 15.5.6), `Upgrade` and `Sec-WebSocket-Version` with status 426 (RFC 9110 section 15.5.22,
-    /// RFC 6455 section 4.4).
+    /// The header fields that the answer to this error must have, in addition to those of every answer: `Allow` with
+    /// status 405 (RFC 9110 section 15.5.6), `Upgrade` and `Sec-WebSocket-Version` with status 426 (RFC 9110 section
+    /// 15.5.22, RFC 6455 section 4.4).
     #[must_use]
     pub const fn answer_headers(self) -> &'static [(&'static str, &'static str)] {
         match self.status() {
-            Some(405) => match self {
-                Self::MethodNotConnect => &[("Allow", "CONNECT")],
-                _ => &[("Allow", "GET")],
-            },
+            Some(405) if matches!(self, Self::MethodNotConnect) => &[("Allow", "CONNECT")],
+            Some(405) => &[("Allow", "GET")],
             Some(426) => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
-            _ => &[],
+            Some(_) | None => &[],
         }
     }
 }
 
-rules! {
-    /// The caller asks for something that must not be sent. Nothing was written; the handshake can go on.
-    pub enum Misuse {
-        HeaderName, "RFC 9110 section 5.1", "a header field's name is not a token";
-        HeaderValue, "RFC 9110 section 5.5", "a header field's value has CR, LF, NUL or another control character";
-        HeaderManaged, "RFC 6455 section 4", "the header field is written by the machine itself";
-        SubprotocolSyntax, "RFC 6455 section 4.1", "a subprotocol is not a token";
-        SubprotocolRepeated, "RFC 6455 section 4.1", "a subprotocol is offered twice";
-        SubprotocolNotOffered, "RFC 6455 section 4.2.2", "the client did not offer the subprotocol";
-        ExtensionSyntax, "RFC 6455 section 9.1", "an extension is not a name with parameters";
-        ExtensionNotOffered, "RFC 6455 section 9.1", "the client did not offer the extension";
-        Status, "RFC 9110 section 15", "the status is not one from 200 to 599";
-        BodyNotAllowed, "RFC 9110 section 6.4.1", "a response with this status has no body";
+/// The caller asks for something that must not be sent. Nothing was written; the handshake can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// A header field's name is not a token.
+    HeaderName,
+    /// A header field's name has upper-case letters, which HTTP/2 and HTTP/3 do not allow.
+    HeaderNameUppercase,
+    /// A header field's value has a control character, such as CR or LF.
+    HeaderValue,
+    /// The header field with this name is written by the handshake itself. `"Sec-WebSocket-"` stands for every other name that
+    /// starts so.
+    HeaderManaged(&'static str),
+    /// A subprotocol is not a token.
+    SubprotocolSyntax,
+    /// A subprotocol is offered twice.
+    SubprotocolRepeated,
+    /// The client did not offer the subprotocol.
+    SubprotocolNotOffered,
+    /// An extension is not a name with parameters.
+    ExtensionSyntax,
+    /// The client did not offer the extension.
+    ExtensionNotOffered,
+    /// The extension changes frames in a way that the given [`Extensions`](crate::connection::Extensions) do not contain, so
+    /// that the connection would refuse them.
+    ExtensionNotImplemented,
+    /// Two extensions use the same bit of a frame's header.
+    ExtensionConflict,
+    /// The status is not one from 200 to 599.
+    Status,
+    /// A response with this status has no body.
+    BodyNotAllowed,
+}
+
+impl Misuse {
+    /// The document and section that states the rule.
+    const fn section(self) -> &'static str {
+        match self {
+            Self::HeaderName => "RFC 9110 section 5.1",
+            Self::HeaderNameUppercase => "RFC 9113 section 8.2.1",
+            Self::HeaderValue => "RFC 9110 section 5.5",
+            Self::HeaderManaged(_) => "RFC 6455 section 4",
+            Self::SubprotocolSyntax | Self::SubprotocolRepeated => "RFC 6455 section 4.1",
+            Self::SubprotocolNotOffered => "RFC 6455 section 4.2.2",
+            Self::ExtensionSyntax | Self::ExtensionNotOffered => "RFC 6455 section 9.1",
+            Self::ExtensionNotImplemented => "RFC 6455 section 5.2",
+            Self::ExtensionConflict => "RFC 7692 section 5",
+            Self::Status => "RFC 9110 section 15",
+            Self::BodyNotAllowed => "RFC 9110 section 6.4.1",
+        }
     }
 }
 
-/// Why a head was not written. Nothing was written in either case.
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::HeaderName => "a header field's name is not a token",
+            Self::HeaderNameUppercase => "a header field's name has upper-case letters in extended CONNECT",
+            Self::HeaderValue => "a header field's value has CR, LF, NUL or another control character",
+            Self::HeaderManaged(name) => {
+                f.write_str("the header field ")?;
+                f.write_str(name)?;
+                " is written by the handshake itself"
+            }
+            Self::SubprotocolSyntax => "a subprotocol is not a token",
+            Self::SubprotocolRepeated => "a subprotocol is offered twice",
+            Self::SubprotocolNotOffered => "the client did not offer the subprotocol",
+            Self::ExtensionSyntax => "an extension is not a name with parameters",
+            Self::ExtensionNotOffered => "the client did not offer the extension",
+            Self::ExtensionNotImplemented => "the extension is not among those that are implemented",
+            Self::ExtensionConflict => "two extensions use the same reserved bit",
+            Self::Status => "the status is not one from 200 to 599",
+            Self::BodyNotAllowed => "a response with this status has no body",
+        };
+        write!(f, "{text} ({})", self.section())
+    }
+}
+
+impl core::error::Error for Misuse {}
+
+/// Why a server has no request to hand out, or has not answered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteError {
-    /// The caller asks for something that must not be sent.
+#[non_exhaustive]
+pub enum RequestError {
+    /// The client broke a rule. The answer is in the output: write it, then close the transport. Every later call returns
+    /// the same error.
+    Refused(HandshakeError),
+    /// The request is plain HTTP, where the machine with buffers was to accept an opening handshake. The answer, status 426,
+    /// has been written.
+    NotWebSocket,
+    /// The answer has something that must not be sent. Nothing was written, and the request can still be answered.
     Misuse(Misuse),
-    /// The output has no room: make room, and call again.
+    /// The output has no room for the answer. Nothing was written: make room, and call again.
     OutputFull(OutputFull),
 }
 
-impl From<Misuse> for WriteError {
+impl From<Misuse> for RequestError {
     fn from(misuse: Misuse) -> Self {
         Self::Misuse(misuse)
     }
-}
-
-impl From<OutputFull> for WriteError {
-    fn from(full: OutputFull) -> Self {
-        Self::OutputFull(full)
-    }
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Misuse(misuse) => misuse.fmt(f),
-            Self::OutputFull(full) => full.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for WriteError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Misuse(misuse) => Some(misuse),
-            Self::OutputFull(full) => Some(full),
-        }
-    }
-}
-
-/// Why a server has no request to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestError {
-    /// The peer broke a rule. Its answer is in the output: flush it, then close the transport. The same error comes
-    /// again from every further call.
-    Refused(HandshakeError),
-    /// The peer broke a rule and the output has no room for the answer: make room, and call again.
-    OutputFull(OutputFull),
 }
 
 impl From<OutputFull> for RequestError {
@@ -239,6 +268,8 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::NotWebSocket => f.write_str("the request is not an opening handshake"),
+            Self::Misuse(misuse) => misuse.fmt(f),
             Self::OutputFull(full) => full.fmt(f),
         }
     }
@@ -248,6 +279,65 @@ impl core::error::Error for RequestError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Refused(error) => Some(error),
+            Self::NotWebSocket => None,
+            Self::Misuse(misuse) => Some(misuse),
+            Self::OutputFull(full) => Some(full),
+        }
+    }
+}
+
+/// Why a client has not sent its request, or has no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The server broke a rule: drop the connection.
+    Failed(HandshakeError),
+    /// The server answered with another status than 101.
+    Rejected {
+        /// The status, 200 to 999.
+        status: u16,
+    },
+    /// The request has something that must not be sent. Nothing was written.
+    Misuse(Misuse),
+    /// The output has no room for the request. Nothing was written: make room, and call again.
+    OutputFull(OutputFull),
+}
+
+impl From<HandshakeError> for ConnectError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Misuse> for ConnectError {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}
+
+impl From<OutputFull> for ConnectError {
+    fn from(full: OutputFull) -> Self {
+        Self::OutputFull(full)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Rejected { status } => write!(f, "the server answered with status {status}"),
+            Self::Misuse(misuse) => misuse.fmt(f),
+            Self::OutputFull(full) => full.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Rejected { .. } => None,
+            Self::Misuse(misuse) => Some(misuse),
             Self::OutputFull(full) => Some(full),
         }
     }

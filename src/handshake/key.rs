@@ -3,27 +3,33 @@
 use core::fmt;
 
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use super::grammar::is_base64;
 use crate::entropy::Entropy;
 
 /// What the server appends to the key before it hashes it (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The last character but two of a key carries 2 bits, and encoders should leave the other four zero; but the example in
-/// RFC 6455 section 4.1 (`AQIDBAUGBwgJCgsMDQ4PEC==`) does not, so that neither is required here.
-const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
-
 /// A client's nonce in base64: the value of `Sec-WebSocket-Key`.
 ///
-/// ```
-/// use sockless::handshake::Key;
+/// A client that sends its request through an HTTP library keeps it until the response is there.
 ///
-/// let key = Key::from_nonce(*b"the sample nonce");
-/// assert_eq!(key.as_str(), "dGhlIHNhbXBsZSBub25jZQ==");
-/// assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+/// use sockless::handshake::{ConnectOptions, Key};
+///
+/// # let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
+/// let key = Key::generate(&mut entropy);
+/// let options = ConnectOptions::new();
+/// for (name, value) in options.fields(Some(&key))? {
+///     // Hand it to the HTTP library.
+///     # assert!(name != "Sec-WebSocket-Key" || value.to_string() == "dGhlIHNhbXBsZSBub25jZQ==");
+/// }
+/// let fields = [("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")];
+/// let response = options.check_response(Some(&key), 101, fields)?;
+/// assert!(response.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 24]);
@@ -33,44 +39,39 @@ impl Key {
     pub fn generate(entropy: &mut impl Entropy) -> Self {
         let mut nonce = [0; 16];
         entropy.fill(&mut nonce);
-        Self::from_nonce(nonce)
-    }
-
-    /// The key for a nonce that the caller has chosen.
-    #[must_use]
-    pub fn from_nonce(nonce: [u8; 16]) -> Self {
         let mut key = [b'='; 24];
         // 16 bytes are 24 characters: this cannot fail.
-        let _ = BASE64.encode_slice(nonce, &mut key);
+        let _ = STANDARD.encode_slice(nonce, &mut key);
         Self(key)
     }
 
-    /// The key as it stands in a request: `None` when it is not 16 bytes in base64. The last four bits, which carry
-    /// nothing, may be anything.
-    #[must_use]
-    pub fn parse(value: &[u8]) -> Option<Self> {
+    /// The key as it stands in a request. `None` if it is not 16 bytes in base64.
+    ///
+    /// The last character but two carries 2 bits. Encoders should leave its other four bits zero, but the example in
+    /// RFC 6455 section 4.1 (`AQIDBAUGBwgJCgsMDQ4PEC==`) does not, so that they may be anything.
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let key: [u8; 24] = value.try_into().ok()?;
-        // Room for what 24 characters hold at most.
-        let mut nonce = [0; 18];
-        (BASE64.decode_slice(key, &mut nonce) == Ok(16)).then_some(Self(key))
+        // 16 bytes are 22 characters, filled up to a multiple of four.
+        let [characters @ .., b'=', b'='] = &key else {
+            return None;
+        };
+        is_base64(characters).then_some(Self(key))
     }
 
     /// The key's 24 characters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// What a server answers to it.
-    #[must_use]
-    pub fn accept(&self) -> Accept {
+    pub(crate) fn accept(&self) -> AcceptKey {
         let mut accept = [b'='; 28];
         // 20 bytes are 28 characters: this cannot fail.
-        let _ = BASE64.encode_slice(
+        let _ = STANDARD.encode_slice(
             Sha1::new().chain_update(self.0).chain_update(GUID).finalize(),
             &mut accept,
         );
-        Accept(accept)
+        AcceptKey(accept)
     }
 }
 
@@ -83,18 +84,39 @@ impl fmt::Debug for Key {
 
 /// The answer to a [`Key`]: the value of `Sec-WebSocket-Accept`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Accept([u8; 28]);
+pub(crate) struct AcceptKey([u8; 28]);
 
-impl Accept {
+impl AcceptKey {
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The answer's 28 characters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-impl fmt::Debug for Accept {
+impl fmt::Debug for AcceptKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Accept").field(&self.as_str()).finish()
+        f.debug_tuple("AcceptKey").field(&self.as_str()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_sections_1_3_and_4_1() {
+        let key = Key::generate(&mut |bytes: &mut [u8]| bytes.copy_from_slice(b"the sample nonce"));
+        assert_eq!(key.as_str(), "dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(Key::parse(b"dGhlIHNhbXBsZSBub25jZQ=="), Some(key));
+        assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert!(Key::parse(b"AQIDBAUGBwgJCgsMDQ4PEC==").is_some());
+        assert_eq!(
+            std::format!("{:?}", key.accept()),
+            "AcceptKey(\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\")"
+        );
     }
 }

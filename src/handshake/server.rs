@@ -1,11 +1,13 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.2).
 
-use super::error::{HandshakeError, RequestError, WriteError};
-use super::grammar::Extension;
-use super::head::{HeadSpace, Headers, HttpVersion, Kind, RequestLine, Scanner, split};
-use super::negotiate::{Acceptance, Offer, OriginPolicy, Summary, first_value};
+use super::error::{HandshakeError, RequestError};
+use super::grammar::ascii;
+use super::head::{HeadSpace, Headers, Scanner};
+use super::options::AcceptOptions;
+use super::request::ValidRequest;
+use super::respond::{HttpResponse, write_accept, write_error};
+use super::start_line::{HttpVersion, RequestLine};
 use super::uri::ResourceName;
-use super::write::{HttpResponse, status_line, write_error, write_whole};
 use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{Connection, Server};
 use crate::limits::Limits;
@@ -18,7 +20,7 @@ use crate::limits::Limits;
 /// ```
 /// # #[cfg(feature = "alloc")] {
 /// use sockless::buffer::ReadBuffer;
-/// use sockless::handshake::{Acceptance, Request, ServerHandshake};
+/// use sockless::handshake::{AcceptOptions, Request, ServerHandshake};
 /// use sockless::limits::Limits;
 ///
 /// let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -31,8 +33,8 @@ use crate::limits::Limits;
 /// assert!(handshake.receive(&mut input, &mut out)?.is_none()); // read on
 /// input.extend(&received[40..])?;
 /// let Some(Request::Upgrade(upgrade)) = handshake.receive(&mut input, &mut out)? else { panic!() };
-/// let subprotocol = upgrade.choose_subprotocol(&["superchat", "chat"]);
-/// let connection = upgrade.accept(&Acceptance::new().maybe_subprotocol(subprotocol), &mut out)?;
+/// let subprotocol = upgrade.request().choose_subprotocol(&["superchat", "chat"]);
+/// let connection = upgrade.accept(&AcceptOptions::new().subprotocol(subprotocol), &mut out)?;
 /// # let _ = connection;
 /// assert_eq!(input.unread(), b"\x81"); // the connection's first input
 /// assert_eq!(
@@ -45,7 +47,7 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ServerHandshake {
-    scanner: Scanner,
+    scanner: Scanner<RequestLine>,
     limits: Limits,
     failure: Option<Failure>,
 }
@@ -65,7 +67,7 @@ impl ServerHandshake {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            scanner: Scanner::new(Kind::Request, limits),
+            scanner: Scanner::new(limits),
             limits: *limits,
             failure: None,
         }
@@ -122,27 +124,31 @@ impl ServerHandshake {
         if self.scanner.is_complete() {
             return Ok(None);
         }
-        let Some((head, summary)) = Summary::read(&mut self.scanner, bytes, space)? else {
+        let Some(head) = self.scanner.advance(bytes, space)? else {
             return Ok(None);
         };
-        let (line, headers) = split(head);
-        let request = HttpRequest {
-            line: RequestLine::parse(line)?,
-            headers,
+        let (method, target) = head.start_line.method_and_target(head.bytes);
+        let version = head.start_line.version;
+        let head_len = head.bytes.len();
+        let Some(valid) = ValidRequest::from_summary(method, version, head.headers, &head.summary)? else {
+            let request = HttpRequest {
+                method: ascii(method),
+                target,
+                version,
+                headers: head.headers,
+            };
+            return Ok(Some((Request::Http(request), head_len)));
         };
-        let Some(offer) = Offer::from_summary(request.line.method(), request.line.version, headers, &summary)? else {
-            return Ok(Some((Request::Http(request), head.len())));
-        };
-        let (host, resource) = ResourceName::of_target(request.line.target()).ok_or(HandshakeError::ResourceName)?;
-        let host = host.or(offer.host()).unwrap_or_default();
+        let (host, resource) = ResourceName::of_target(target).ok_or(HandshakeError::ResourceName)?;
+        let host = host.or(valid.host()).unwrap_or_default();
         let upgrade = Upgrade {
-            request,
+            target,
             host,
             resource,
-            offer,
+            request: valid,
             limits: self.limits,
         };
-        Ok(Some((Request::Upgrade(upgrade), head.len())))
+        Ok(Some((Request::Upgrade(upgrade), head_len)))
     }
 
     /// The client will send nothing more.
@@ -189,67 +195,48 @@ impl ServerHandshake {
 
 /// A request whose head is complete.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "upgrades are the common case, and there is one of them"
+)]
 pub enum Request<'b> {
     /// An opening handshake that has passed every rule, for the application to accept or to reject.
     Upgrade(Upgrade<'b>),
-    /// Plain HTTP: no `Upgrade` to websocket and no `Sec-WebSocket-` header field. Only its syntax has been judged.
+    /// Plain HTTP: no `Upgrade` to websocket and no `Sec-WebSocket-` header field. Only its syntax has been checked.
     Http(HttpRequest<'b>),
 }
 
 /// A plain HTTP request.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct HttpRequest<'b> {
-    line: RequestLine<'b>,
-    headers: Headers<'b>,
+    /// The method, a token, in the case in which it was sent.
+    pub method: &'b str,
+    /// The request target as it was sent (RFC 9112 section 3.2).
+    pub target: &'b str,
+    /// The version of HTTP.
+    pub version: HttpVersion,
+    /// The header fields, in their order.
+    pub headers: Headers<'b>,
 }
 
-impl<'b> HttpRequest<'b> {
-    /// The method, in the case in which it was sent.
-    #[must_use]
-    pub const fn method(&self) -> &'b str {
-        self.line.method()
-    }
-
-    /// The request target as it was sent (RFC 9112 section 3.2).
-    #[must_use]
-    pub const fn target(&self) -> &'b str {
-        self.line.target()
-    }
-
-    /// The version of HTTP.
-    #[must_use]
-    pub const fn version(&self) -> HttpVersion {
-        self.line.version
-    }
-
-    /// The header fields, in their order.
-    #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        first_value(self.headers, name)
-    }
-
+impl HttpRequest<'_> {
     /// Writes a response, without its body to a HEAD request. After it, the server closes the connection.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written.
-    pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        response.write(self.line.method() == "HEAD", out)
+    /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written.
+    pub fn respond(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
+        response.write(self.method == "HEAD", out)
     }
 }
 
 /// An opening handshake that has passed every rule of RFC 6455 section 4.2.1.
 #[derive(Clone, Debug)]
 pub struct Upgrade<'b> {
-    request: HttpRequest<'b>,
+    target: &'b str,
     host: &'b str,
     resource: ResourceName<'b>,
-    offer: Offer<'b, Headers<'b>>,
+    request: ValidRequest<'b, Headers<'b>>,
     limits: Limits,
 }
 
@@ -257,25 +244,13 @@ impl<'b> Upgrade<'b> {
     /// The request target as it was sent: a path with its query, or an absolute address.
     #[must_use]
     pub const fn target(&self) -> &'b str {
-        self.request.line.target()
+        self.target
     }
 
     /// The resource name: path and query, also where the target is an absolute address.
     #[must_use]
     pub const fn resource_name(&self) -> ResourceName<'b> {
         self.resource
-    }
-
-    /// The header fields, in their order.
-    #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.request.headers
-    }
-
-    /// The value of the first header field with this name, in any case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.request.header(name)
     }
 
     /// The host, with a port where the client named one: that of the target where it is an absolute address (RFC 9112
@@ -285,66 +260,34 @@ impl<'b> Upgrade<'b> {
         self.host
     }
 
-    /// The value of `Origin`: browsers always send it, other clients need not (RFC 6455 section 4.1).
+    /// What the client asks for, in its header fields: the origin, subprotocols and extensions, and the fields themselves.
     #[must_use]
-    pub const fn origin(&self) -> Option<&'b [u8]> {
-        self.offer.origin()
+    pub const fn request(&self) -> &ValidRequest<'b, Headers<'b>> {
+        &self.request
     }
 
-    /// Whether the request's origin is one of `allowed`; one without an origin is not. See [`OriginPolicy`] for how
-    /// origins compare and for the other choice.
-    #[must_use]
-    pub fn origin_allowed(&self, allowed: &[&str]) -> bool {
-        OriginPolicy::only(allowed).allows(self.origin())
-    }
-
-    /// The subprotocols that the client offers, in its order of preference.
-    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'b> {
-        self.offer.subprotocols()
-    }
-
-    /// The extensions that the client offers, in its order of preference.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'b> {
-        self.offer.extensions()
-    }
-
-    /// The first of `supported`, which is in the server's order of preference, that the client offers.
-    #[must_use]
-    pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
-        self.offer.choose_subprotocol(supported)
-    }
-
-    /// The negotiation without its HTTP/1.1 head.
-    #[must_use]
-    pub const fn offer(&self) -> &Offer<'b, Headers<'b>> {
-        &self.offer
-    }
-
-    /// Writes the 101 response and opens the connection. A request is answered once.
+    /// Writes the 101 response and opens the connection, with the extensions that were agreed to. A request is answered
+    /// once.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written, and the request can still be answered.
+    /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written, and the request can still be
+    /// answered.
     pub fn accept(
         &self,
-        acceptance: &Acceptance<'_>,
+        options: &AcceptOptions<'_>,
         out: &mut (impl Output + ?Sized),
-    ) -> Result<Connection<Server>, WriteError> {
-        let agreement = self.offer.accept(acceptance)?;
-        write_whole(out, |sink| {
-            status_line(sink, agreement.status());
-            for (name, value) in agreement.fields() {
-                sink.field(name, value);
-            }
-            sink.bytes(b"\r\n");
-        })?;
-        Ok(agreement.into_connection(&self.limits))
+    ) -> Result<Connection<Server>, RequestError> {
+        let response = self.request.accept(options)?;
+        write_accept(&response, out)?;
+        Ok(response.into_connection(&self.limits))
     }
 
     /// Writes a response that refuses the handshake. After it, the server closes the connection.
     ///
     /// # Errors
-    /// [`WriteError`]; then nothing was written, and the request can still be answered.
-    pub fn reject(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), WriteError> {
-        self.request.respond(response, out)
+    /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written, and the request can still be
+    /// answered.
+    pub fn reject(&self, response: &HttpResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
+        response.write(false, out)
     }
 }

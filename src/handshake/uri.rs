@@ -116,8 +116,8 @@ impl<'a> WebSocketUri<'a> {
 
 /// A resource name (RFC 6455 section 3): path and query, starting with `/`.
 ///
-/// It is not a `&str` since the slash of an empty path is not there to be borrowed: see [`Display`](fmt::Display),
-/// [`as_str`](Self::as_str), and the comparison with `&str`.
+/// It is not a `&str` since the slash of an empty path is not there to be borrowed: see [`Display`](fmt::Display) and the
+/// comparison with `&str`.
 #[derive(Clone, Copy)]
 pub struct ResourceName<'a> {
     /// Whether the path is empty, so that its slash has to be added.
@@ -144,16 +144,6 @@ impl<'a> ResourceName<'a> {
         let (authority, resource) = split_resource(rest);
         Authority::parse(authority).ok()?;
         Some((Some(authority), resource))
-    }
-
-    /// The name in one piece: `None` when there is a query after an empty path.
-    #[must_use]
-    pub const fn as_str(&self) -> Option<&'a str> {
-        match (self.slash, self.rest.is_empty()) {
-            (false, _) => Some(self.rest),
-            (true, true) => Some("/"),
-            (true, false) => None,
-        }
     }
 
     /// The path, without the query.
@@ -238,13 +228,13 @@ impl<'a> Authority<'a> {
             let bracket = authority.find(']').ok_or(UriError::Host)?;
             Some(bracket.saturating_add(1)).filter(|&after| after < authority.len())
         } else {
-            authority.find(':')
+            authority.bytes().position(|byte| !is_host_byte(byte))
         };
         let (literal, port) = match colon {
             None => (authority, ""),
             Some(at) => {
                 let (literal, rest) = authority.split_at_checked(at).ok_or(UriError::Host)?;
-                // After a bracket anything else may stand here.
+                // Anything else may stand here.
                 (literal, rest.strip_prefix(':').ok_or(UriError::Host)?)
             }
         };
@@ -255,7 +245,8 @@ impl<'a> Authority<'a> {
                 inside
             }
             None if literal.is_empty() => return Err(UriError::HostEmpty),
-            None if literal.bytes().all(is_host_byte) && percent_encoded(literal) => literal,
+            // It ends before the first byte that a name cannot have.
+            None if percent_encoded(literal) => literal,
             None => return Err(UriError::Host),
         };
         // RFC 3986 section 3.2.3: the port may be empty, which is the default one.
@@ -272,6 +263,9 @@ impl<'a> Authority<'a> {
 
 /// Whether each percent sign is followed by two hexadecimal digits.
 fn percent_encoded(text: &str) -> bool {
+    if !text.as_bytes().contains(&b'%') {
+        return true;
+    }
     let hex = |at: Option<&u8>| at.is_some_and(u8::is_ascii_hexdigit);
     text.as_bytes()
         .split(|&byte| byte == b'%')

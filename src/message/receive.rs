@@ -3,10 +3,10 @@
 use core::ops::Range;
 
 use super::Event;
-use crate::buffer::{Output, ReadBuffer, Storage};
+use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_to_front};
 use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx, failed};
 use crate::error::{Failure, OutOfMemory, ReceiveError};
-use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation};
+use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation, WholeMessage};
 use crate::state::{Control, Frame};
 use crate::utf8;
 
@@ -68,21 +68,34 @@ impl<R: Role> Connection<R> {
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        let found = match self.receiver.take_whole(input) {
-            Some(found) => found,
-            None => match self.find(input, out)? {
-                Some(found) => found,
-                None => return Ok(None),
-            },
+        match self.receiver.starts_whole(input) {
+            Some(whole) => {
+                let (payload, at) = self.receiver.take_whole(whole, input);
+                match message(whole.kind, payload) {
+                    Some(event) => Ok(Some((event, self.tx(out)))),
+                    None => Err(self.not_utf8(at, out)),
+                }
+            }
+            None => self.receive_slow(input, out),
+        }
+    }
+
+    /// Everything but the common case.
+    #[inline(never)]
+    fn receive_slow<'e, S: Storage, O: Output + ?Sized>(
+        &'e mut self,
+        input: &'e mut ReadBuffer<S>,
+        out: &'e mut O,
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
+        let mut joined = Joined { connection: self, out };
+        let Some(found) = find(&mut joined, input)? else {
+            return Ok(None);
         };
         let ReadBuffer { memory, at, .. } = input;
         let event = match found {
-            Found::Message(kind, range) => match message(kind, memory.bytes(), range) {
+            Found::Message(kind, range) => match message(kind, memory.bytes().get(range).unwrap_or_default()) {
                 Some(event) => event,
-                None => {
-                    at.discard();
-                    return Err(self.not_utf8(out));
-                }
+                None => return Err(self.not_utf8(at, out)),
             },
             Found::Compressed(kind, range) => Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default()),
             Found::Control(control, range) => control_event(&self.receiver, control, memory.bytes(), range),
@@ -95,18 +108,9 @@ impl<R: Role> Connection<R> {
         Ok(Some((event, tx)))
     }
 
-    #[inline(never)]
-    fn find<S: Storage, O: Output + ?Sized>(
-        &mut self,
-        input: &mut ReadBuffer<S>,
-        out: &mut O,
-    ) -> Result<Option<Found>, ReceiveError> {
-        find(&mut Joined { connection: self, out }, input)
-    }
-
     #[cold]
-    fn not_utf8<O: Output + ?Sized>(&mut self, out: &mut O) -> ReceiveError {
-        let failure = self.receiver.fail(Violation::TextNotUtf8);
+    fn not_utf8<O: Output + ?Sized>(&mut self, at: &mut Cursor, out: &mut O) -> ReceiveError {
+        let failure = self.receiver.fail_text(at);
         self.answer_failure(failure.into(), out)
     }
 }
@@ -137,23 +141,24 @@ impl<R: Role> Receiver<R> {
     /// The failure, on this and every later call, once the peer has violated the protocol or exceeded a limit. All input
     /// is discarded. Send [`Reply::from(failure)`](crate::connection::Reply).
     pub fn receive<'e, S: Storage>(&'e mut self, input: &'e mut ReadBuffer<S>) -> Result<Option<Event<'e>>, Failure> {
-        let found = match self.take_whole(input) {
-            Some(found) => found,
-            None => match find(self, input) {
-                Ok(Some(found)) => found,
-                // Nothing makes a receive half that is driven alone wait.
-                Ok(None) | Err(ReceiveError::Blocked(_)) => return Ok(None),
-                Err(ReceiveError::Failed(failure)) => return Err(failure),
-            },
+        if let Some(whole) = self.starts_whole(input) {
+            let (payload, at) = self.take_whole(whole, input);
+            return match message(whole.kind, payload) {
+                Some(event) => Ok(Some(event)),
+                None => Err(self.fail_text(at)),
+            };
+        }
+        let found = match find(self, input) {
+            Ok(Some(found)) => found,
+            // Nothing makes a receive half that is driven alone wait.
+            Ok(None) | Err(ReceiveError::Blocked(_)) => return Ok(None),
+            Err(ReceiveError::Failed(failure)) => return Err(failure),
         };
         let ReadBuffer { memory, at, .. } = input;
         Ok(Some(match found {
-            Found::Message(kind, range) => match message(kind, memory.bytes(), range) {
+            Found::Message(kind, range) => match message(kind, memory.bytes().get(range).unwrap_or_default()) {
                 Some(event) => event,
-                None => {
-                    at.discard();
-                    return Err(self.fail(Violation::TextNotUtf8));
-                }
+                None => return Err(self.fail_text(at)),
             },
             Found::Compressed(kind, range) => Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default()),
             Found::Control(control, range) => control_event(self, control, memory.bytes(), range),
@@ -162,21 +167,40 @@ impl<R: Role> Receiver<R> {
 
     /// The common case: a whole message in one frame, all of it in the buffer.
     #[inline(always)]
-    fn take_whole<S: Storage>(&mut self, input: &mut ReadBuffer<S>) -> Option<Found> {
-        let longest = input.longest();
+    fn starts_whole<S: Storage>(&self, input: &ReadBuffer<S>) -> Option<WholeMessage> {
+        let unread = input.memory.bytes().get(..input.at.end)?.get(input.at.start..)?;
+        self.starts_whole_message(unread, input.longest())
+    }
+
+    /// Takes its payload. The bounds are the same as when it was found, so that they are checked once.
+    #[inline(always)]
+    fn take_whole<'i, S: Storage>(
+        &self,
+        whole: WholeMessage,
+        input: &'i mut ReadBuffer<S>,
+    ) -> (&'i [u8], &'i mut Cursor) {
         let ReadBuffer { memory, at, .. } = input;
-        let unread = memory.bytes_mut().get_mut(at.start..at.end)?;
-        let message = self.starts_whole_message(unread, longest)?;
-        let (header, rest) = unread.split_at_mut_checked(message.header_len)?;
-        if !R::IS_CLIENT {
-            let mask = Mask::new(*header.last_chunk::<4>()?);
-            mask.apply_once(rest.get_mut(..message.payload_len)?);
+        let unread = memory
+            .bytes_mut()
+            .get_mut(..at.end)
+            .and_then(|read| read.get_mut(at.start..));
+        let (header, payload) = unread
+            .and_then(|unread| unread.get_mut(..whole.header_len + whole.payload_len))
+            .and_then(|frame| frame.split_at_mut_checked(whole.header_len))
+            .unwrap_or_default();
+        if let (false, Some(key)) = (R::IS_CLIENT, header.last_chunk::<4>()) {
+            Mask::new(*key).apply_once(payload);
         }
-        let start = at.start + message.header_len;
-        let end = start + message.payload_len;
-        at.start = end;
-        at.deliver(start, end);
-        Some(Found::Message(message.kind, start..end))
+        let start = at.start + whole.header_len;
+        at.start = start + whole.payload_len;
+        at.deliver(start, at.start);
+        (payload, at)
+    }
+
+    #[cold]
+    fn fail_text(&mut self, at: &mut Cursor) -> Failure {
+        at.discard();
+        self.fail(Violation::TextNotUtf8)
     }
 
     /// Takes the payload of the frame under way, all of which is in the buffer.
@@ -190,9 +214,7 @@ impl<R: Role> Receiver<R> {
         let ReadBuffer { memory, at, .. } = input;
         let memory = memory.bytes_mut();
         let payload = at.start..at.start.saturating_add(len);
-        if let (false, Some(bytes)) = (R::IS_CLIENT, memory.get_mut(payload.clone())) {
-            self.mask.apply(bytes);
-        }
+        self.unmask(memory.get_mut(payload.clone()).unwrap_or_default(), at.unmasked);
         at.consume(len);
         self.leave_data(kind, fin);
         let compressed = self.is_compressed();
@@ -213,9 +235,10 @@ impl<R: Role> Receiver<R> {
             at.joined_end = payload.start;
         }
         let start = at.joined_end;
-        if start != payload.start && payload.end <= memory.len() {
-            memory.copy_within(payload, start);
-        }
+        move_to_front(
+            memory.get_mut(start..payload.end).unwrap_or_default(),
+            payload.start.saturating_sub(start),
+        );
         at.joined_end = start.saturating_add(len);
         if fin {
             let message = at.joined_start..at.joined_end;
@@ -232,28 +255,37 @@ impl<R: Role> Receiver<R> {
         Ok(None)
     }
 
-    /// Validates the first bytes of a long text frame, once they are there, ahead of the rest.
-    fn validate_early(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), Failure> {
-        let early = payload
-            .get(..EARLY)
-            .filter(|_| kind == MessageKind::Text && !self.is_compressed() && !self.validated_early);
-        let Some(early) = early else { return Ok(()) };
-        self.validated_early = true;
-        let (mut mask, mut carry) = (self.mask, self.carry);
-        let mut block = [0; 256];
-        for part in early.chunks(block.len()) {
-            if !carry.check(mask.apply_copy(part, &mut block)) {
-                return Err(self.fail(Violation::TextNotUtf8));
-            }
+    /// Unmasks and validates the first bytes of a long text frame, once they are there, ahead of the rest.
+    fn validate_early<S: Storage>(&mut self, input: &mut ReadBuffer<S>, kind: MessageKind) -> Result<(), Failure> {
+        let ReadBuffer { memory, at, .. } = input;
+        if kind != MessageKind::Text || self.is_compressed() || at.unmasked > 0 {
+            return Ok(());
         }
-        Ok(())
+        let unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
+        let Some(early) = unread.get_mut(..EARLY) else {
+            return Ok(());
+        };
+        self.unmask(early, 0);
+        at.unmasked = EARLY;
+        let mut carry = self.carry;
+        if carry.check(early) {
+            Ok(())
+        } else {
+            Err(self.fail(Violation::TextNotUtf8))
+        }
+    }
+
+    /// Unmasks the payload of the frame under way but for the first bytes, which are unmasked already.
+    fn unmask(&mut self, payload: &mut [u8], unmasked: usize) {
+        if !R::IS_CLIENT {
+            self.mask.apply(payload.get_mut(unmasked..).unwrap_or_default());
+        }
     }
 }
 
 /// The event for a message: `None` if it should be text and is not.
 #[inline(always)]
-fn message(kind: MessageKind, memory: &[u8], range: Range<usize>) -> Option<Event<'_>> {
-    let payload = memory.get(range).unwrap_or_default();
+fn message(kind: MessageKind, payload: &[u8]) -> Option<Event<'_>> {
     match kind {
         MessageKind::Text => utf8::validate(payload).ok().map(Event::Text),
         MessageKind::Binary => Some(Event::Binary(payload)),
@@ -365,7 +397,7 @@ fn find<R: Role, S: Storage>(
                         Ok(None) => continue,
                         found => found,
                     },
-                    Ok(len) => match receiver.validate_early(kind, input.unread()) {
+                    Ok(len) => match receiver.validate_early(input, kind) {
                         Ok(()) => need_input(receiver, input, len - unread, Stream::Open),
                         Err(failure) => Err(failure),
                     },
@@ -447,6 +479,8 @@ fn take_control<R: Role, S: Storage>(
     if !whole {
         return Ok(need_input(receiver, input, len - payload.len(), Stream::InControl));
     }
+    // Though its reply may not fit the output, none of it is missing.
+    receiver.stream = Stream::Open;
     half.reply(control, payload)?;
     let receiver = half.receiver();
     if control == Control::Close {
@@ -458,9 +492,15 @@ fn take_control<R: Role, S: Storage>(
     at.consume(header.header_len);
     let range = at.start..at.start.saturating_add(len);
     if let Some(bytes) = memory.bytes_mut().get_mut(range.clone()) {
-        bytes.copy_from_slice(payload);
+        for (to, from) in bytes.iter_mut().zip(payload) {
+            *to = *from;
+        }
     }
     at.consume(len);
+    if control == Control::Close {
+        // "[...] discard any further data received" (section 5.5.1), and the fragments of a message that will not end.
+        at.discard();
+    }
     Ok(Ok(Some(Found::Control(control, Some(range)))))
 }
 
@@ -480,6 +520,17 @@ fn finish_streaming<R: Role, S: Storage>(
     }
     at.consume(consumed);
     at.wanted = 0;
+    match half.receiver().phase {
+        // Nothing of it will be read, nor of the fragments before it.
+        Phase::Closed | Phase::Ended | Phase::Failed(_) => at.discard(),
+        Phase::Start
+        | Phase::Between
+        | Phase::Header
+        | Phase::Data { .. }
+        | Phase::Control { .. }
+        | Phase::Held(_)
+        | Phase::Failing(_) => {}
+    }
     Ok(match step? {
         Step::NeedInput => Some(None),
         Step::Control(control, payload) => {

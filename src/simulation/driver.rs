@@ -9,7 +9,7 @@ use crate::buffer::WriteBuffer;
 use crate::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use crate::connection::{Client, Role, Server, TransportAction, Tx};
 use crate::entropy::Entropy;
-use crate::handshake::Acceptance;
+use crate::handshake::AcceptOptions;
 use crate::message::Event;
 use crate::timers::Moment;
 
@@ -57,7 +57,7 @@ impl<R: Role, A: Application<R>> Driver<R, A> {
 
     /// Reads once. Whether anything came.
     fn read(&mut self, now: Moment, socket: &mut Socket<'_>) -> io::Result<bool> {
-        if !self.ws.wants_input() || !self.ws.read_buffer().needs_input() {
+        if !self.ws.wants_input() || !self.ws.buffers().0.needs_input() {
             return Ok(false);
         }
         match none_if_blocked(socket.read(self.ws.space()))? {
@@ -172,13 +172,13 @@ macro_rules! shake {
         let (handshake, socket) = ($handshake, &mut *$socket);
         loop {
             let mut moved = false;
-            match none_if_blocked(socket.read(handshake.space())) {
+            match none_if_blocked(socket.read(handshake.buffers().0.space())) {
                 Ok(None) => {}
                 Ok(Some(0)) => {
                     let _ = handshake.end_of_stream();
                 }
                 Ok(Some(len)) => {
-                    handshake.advance(len);
+                    handshake.buffers().0.advance(len);
                     moved = true;
                 }
                 Err(_) => return Step::Done,
@@ -189,11 +189,11 @@ macro_rules! shake {
                 Ok(None) => {}
                 Err(_) => return Step::Done,
             }
-            while !handshake.output().is_empty() {
-                match none_if_blocked(socket.write(handshake.output())) {
+            while !handshake.buffers().1.unwritten().is_empty() {
+                match none_if_blocked(socket.write(handshake.buffers().1.unwritten())) {
                     Ok(None) => break,
                     Ok(Some(len)) => {
-                        handshake.written(len);
+                        handshake.buffers().1.written(len);
                         moved = true;
                     }
                     Err(_) => return Step::Done,
@@ -210,7 +210,7 @@ impl<A: Application<Server>> Endpoint for ServerEnd<A> {
     fn step(&mut self, now: Moment, socket: &mut Socket<'_>) -> Step {
         if let Self::Handshake(handshake, application) = self {
             let ws = shake!(handshake, now, socket, |handshake: &mut BufferedServerHandshake| {
-                handshake.accept(&Acceptance::new())
+                handshake.accept(&AcceptOptions::new())
             });
             let Some(application) = application.take() else {
                 return Step::Done;

@@ -59,20 +59,21 @@ fn plain_http_is_data() {
             (bytes.len(), b"a=b".as_slice(), bytes.len())
         );
         assert_eq!(outcome.out, "");
-        let mut out = Vec::new();
-        let Ok(Some(Request::Http(http))) = ServerHandshake::new(&Limits::default()).receive(bytes, &mut out) else {
+        let (mut input, mut out) = (buffer(bytes), Vec::new());
+        let mut handshake = ServerHandshake::new(&Limits::default());
+        let Ok(Some(Request::Http(http))) = handshake.receive(&mut input, &mut out) else {
             panic!()
         };
-        assert_eq!(http.version(), version);
+        assert_eq!(http.version, version);
         let host = (count > 0).then_some(b"a".as_slice());
-        assert_eq!((http.header("host"), http.header("hos")), (host, None));
-        assert_eq!((http.head_len(), http.headers().count()), (bytes.len(), count));
+        assert_eq!((http.headers.get("host"), http.headers.get("hos")), (host, None));
+        assert_eq!(http.headers.count(), count);
     }
 }
 
-fn respond(request: &[u8], response: &HttpResponse<'_>) -> Result<String, WriteError> {
+fn respond(request: &[u8], response: &HttpResponse<'_>) -> Result<String, RequestError> {
     let mut out = Vec::new();
-    match ServerHandshake::new(&Limits::default()).receive(request, &mut out) {
+    match ServerHandshake::new(&Limits::default()).receive(&mut buffer(request), &mut out) {
         Ok(Some(Request::Http(http))) => http.respond(response, &mut out),
         Ok(Some(Request::Upgrade(upgrade))) => upgrade.reject(response, &mut out),
         other => panic!("{other:?}"),
@@ -162,41 +163,54 @@ fn rfc_9110_section_15_reason_phrases() {
 
 #[test]
 fn section_4_2_2_subprotocol_and_extensions_must_have_been_offered() {
-    let bytes = with(&["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Extensions: x; p, y"]);
+    let bytes = with(&[
+        "Sec-WebSocket-Protocol: a, b",
+        "Sec-WebSocket-Extensions: x; p, y, permessage-deflate, PerMessage-z",
+    ]);
     upgrade(&bytes, |upgrade| {
         let mut out = Vec::new();
-        let mut misuse = |acceptance: Acceptance<'_>| {
-            let result = upgrade.accept(&acceptance, &mut out).map(|_| ());
+        let mut misuse = |options: AcceptOptions<'_>| {
+            let result = upgrade.accept(&options, &mut out).map(|_| ());
             assert!(out.is_empty());
             result
         };
         let not_offered = Err(Misuse::SubprotocolNotOffered.into());
-        assert_eq!(misuse(Acceptance::new().subprotocol("c")), not_offered);
-        assert_eq!(misuse(Acceptance::new().subprotocol("")), not_offered);
-        assert_eq!(misuse(Acceptance::new().subprotocol("A")), not_offered);
-        assert_eq!(misuse(Acceptance::new().subprotocol("a\r\nX: y")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("c")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("A")), not_offered);
+        assert_eq!(misuse(AcceptOptions::new().subprotocol("a\r\nX: y")), not_offered);
         assert_eq!(
-            misuse(Acceptance::new().extensions(&["x", "z"])),
+            misuse(AcceptOptions::new().extensions(&["x", "z"], Extensions::NONE)),
             Err(Misuse::ExtensionNotOffered.into())
         );
         assert_eq!(
-            misuse(Acceptance::new().extensions(&["x, y"])),
+            misuse(AcceptOptions::new().extensions(&["x, y"], Extensions::NONE)),
             Err(Misuse::ExtensionSyntax.into())
         );
         assert_eq!(
-            misuse(Acceptance::new().extensions(&["x\r\n"])),
+            misuse(AcceptOptions::new().extensions(&["x\r\n"], Extensions::NONE)),
             Err(Misuse::ExtensionSyntax.into())
         );
         assert_eq!(
-            misuse(Acceptance::new().extensions(&[""])),
+            misuse(AcceptOptions::new().extensions(&[""], Extensions::NONE)),
             Err(Misuse::ExtensionSyntax.into())
+        );
+        let compression = Extensions::NONE.with_compression(true);
+        // What the connection would refuse is not agreed to.
+        assert_eq!(
+            misuse(AcceptOptions::new().extensions(&["permessage-deflate"], Extensions::NONE)),
+            Err(Misuse::ExtensionNotImplemented.into())
+        );
+        assert_eq!(
+            misuse(AcceptOptions::new().extensions(&["permessage-deflate", "PerMessage-z"], compression)),
+            Err(Misuse::ExtensionConflict.into())
         );
         // The machine is as it was: the request can still be answered.
-        let acceptance = Acceptance::new()
+        let options = AcceptOptions::new()
             .subprotocol("b")
-            .extensions(&["y", "x; q=1"])
+            .extensions(&["y", "x; q=1"], Extensions::NONE)
             .headers(&[("Server", "me")]);
-        upgrade.accept(&acceptance, &mut out).unwrap();
+        upgrade.accept(&options, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -220,20 +234,32 @@ fn section_4_2_2_the_applications_header_fields_cannot_forge() {
         ("A", "a\0", Misuse::HeaderValue),
         ("A", "\x1b[0m", Misuse::HeaderValue),
         ("A", "\x7f", Misuse::HeaderValue),
-        ("upgrade", "h2c", Misuse::HeaderManaged),
-        ("Connection", "close", Misuse::HeaderManaged),
-        ("Content-length", "1", Misuse::HeaderManaged),
-        ("TRANSFER-ENCODING", "chunked", Misuse::HeaderManaged),
-        ("Sec-WebSocket-Accept", "x", Misuse::HeaderManaged),
-        ("sec-websocket-protocol", "x", Misuse::HeaderManaged),
-        ("Sec-WebSocket-Future", "x", Misuse::HeaderManaged),
+        ("upgrade", "h2c", Misuse::HeaderManaged("Upgrade")),
+        ("Connection", "close", Misuse::HeaderManaged("Connection")),
+        ("Content-length", "1", Misuse::HeaderManaged("Content-Length")),
+        (
+            "TRANSFER-ENCODING",
+            "chunked",
+            Misuse::HeaderManaged("Transfer-Encoding"),
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            "x",
+            Misuse::HeaderManaged("Sec-WebSocket-Accept"),
+        ),
+        (
+            "sec-websocket-protocol",
+            "x",
+            Misuse::HeaderManaged("Sec-WebSocket-Protocol"),
+        ),
+        ("Sec-WebSocket-Future", "x", Misuse::HeaderManaged("Sec-WebSocket-")),
     ];
     upgrade(&with(&[]), |upgrade| {
         for &(name, value, misuse) in cases {
             let mut out = Vec::new();
             let headers = [("Fine", "a\tb \u{e9}"), (name, value)];
             let accepted = upgrade
-                .accept(&Acceptance::new().headers(&headers), &mut out)
+                .accept(&AcceptOptions::new().headers(&headers), &mut out)
                 .map(|_| ());
             assert_eq!(accepted, Err(misuse.into()), "{name:?} {value:?}");
             let rejected = upgrade.reject(&HttpResponse::new(403).headers(&headers), &mut out);
@@ -260,6 +286,29 @@ fn section_4_2_2_a_handshake_can_be_rejected() {
     );
 }
 
+/// RFC 9110 section 15.5.22: "The server MUST send an Upgrade header field in a 426 response".
+#[test]
+fn a_plain_request_can_be_told_to_upgrade() {
+    let response = HttpResponse::new(426)
+        .headers(&[("Content-Type", "text/plain")])
+        .body(b"This is a WebSocket server.\n");
+    let answer = respond(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &response).unwrap();
+    assert_eq!(
+        answer,
+        "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nConnection: close, Upgrade\r\nContent-Length: 28\r\n\r\n\
+         This is a WebSocket server.\n"
+    );
+    // The fields that are added cannot be added again, and the error says which it was.
+    let twice = HttpResponse::new(426).headers(&[("upgrade", "websocket")]);
+    let error = respond(b"GET / HTTP/1.1\r\n\r\n", &twice).unwrap_err();
+    assert_eq!(error, Misuse::HeaderManaged("Upgrade").into());
+    assert_eq!(
+        error.to_string(),
+        "the header field Upgrade is written by the handshake itself (RFC 6455 section 4)"
+    );
+}
+
 #[test]
 fn section_10_2_origins() {
     let allowed = ["https://example.com", "http://localhost:8080"];
@@ -281,14 +330,15 @@ fn section_10_2_origins() {
     ] {
         let bytes = with(&[&format!("Origin: {origin}")]);
         assert_eq!(
-            upgrade(&bytes, |upgrade| upgrade.origin_allowed(&allowed)),
+            upgrade(&bytes, |upgrade| OriginPolicy::only(&allowed)
+                .allows(upgrade.request().origin())),
             expected,
             "{origin}"
         );
     }
     upgrade(&with(&[]), |upgrade| {
-        assert!(!upgrade.origin_allowed(&allowed));
-        assert!(OriginPolicy::only(&allowed).or_missing().allows(upgrade.origin()));
+        let (policy, origin) = (OriginPolicy::only(&allowed), upgrade.request().origin());
+        assert!(!policy.allows(origin) && policy.or_missing().allows(origin));
         assert!(!OriginPolicy::only(&[]).or_missing().allows(Some(b"null")));
     });
 }
@@ -302,11 +352,11 @@ fn section_9_1_offered_extensions() {
         "Sec-WebSocket-Extensions: permessage-deflate",
     ]);
     upgrade(&bytes, |upgrade| {
-        let extensions: Vec<_> = upgrade.extensions().collect();
+        let extensions: Vec<_> = upgrade.request().extensions().collect();
         let names: Vec<_> = extensions.iter().map(|extension| extension.name()).collect();
         assert_eq!(names, ["permessage-deflate", "a", "permessage-deflate"]);
         let params: Vec<_> = extensions[0].params().collect();
-        assert_eq!((params[0].name(), params[0].value()), ("client_max_window_bits", None));
-        assert!(params[1].name() == "x" && params[1].value().unwrap() == "10");
+        assert_eq!(params[0], ("client_max_window_bits", None));
+        assert!(params[1].0 == "x" && params[1].1.unwrap() == "10");
     });
 }

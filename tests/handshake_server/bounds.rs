@@ -45,6 +45,65 @@ fn limits_head_len() {
     }
 }
 
+/// Over fixed memory, the longest head is as long as the memory, wherever reads cut it.
+#[test]
+fn limits_of_fixed_memory() {
+    let bytes = [example(), b"\x81\x80".to_vec()].concat();
+    let len = example().len();
+    for memory_len in 0..len + 3 {
+        let mut memory = vec![0; memory_len];
+        for at in [0, 1, len / 2, len - 1, len, len + 1] {
+            let input = ReadBuffer::fixed(&mut memory[..]);
+            let outcome = run_in(input, &bytes, [at], &Limits::default());
+            if memory_len < len {
+                assert_eq!(outcome.result, Err(E::HeadTooLarge), "{memory_len} {at}");
+                assert!(outcome.out.starts_with("HTTP/1.1 431 "));
+            } else {
+                assert!(matches!(outcome.result, Ok(Some(_))), "{memory_len} {at} {outcome:?}");
+            }
+        }
+    }
+    // The limit binds too.
+    let mut memory = vec![0; len];
+    let limits = Limits::default().with_max_head_len(u32::try_from(len - 1).unwrap());
+    let outcome = run_in(ReadBuffer::fixed(&mut memory[..]), &bytes, [], &limits);
+    assert_eq!(outcome.result, Err(E::HeadTooLarge));
+}
+
+/// A buffer that has served before has all its memory for a head, and a head that is longer than a read grows it.
+#[test]
+fn a_head_behind_another_one_and_a_long_one() {
+    let first = b"GET / HTTP/1.1\r\n\r\n";
+    let second = example();
+    let mut memory = vec![0; second.len()];
+    let mut input = ReadBuffer::fixed(&mut memory[..]);
+    let mut out = Vec::new();
+    let both = [first.as_slice(), &second].concat();
+    feed(&mut input, &both[..second.len()]);
+    let plain = ServerHandshake::new(&Limits::default());
+    assert!(matches!(
+        plain.clone().receive(&mut input, &mut out),
+        Ok(Some(Request::Http(_)))
+    ));
+    feed(&mut input, &both[second.len()..]);
+    assert!(matches!(
+        plain.clone().receive(&mut input, &mut out),
+        Ok(Some(Request::Upgrade(_)))
+    ));
+    assert!(input.is_at_rest());
+
+    let long = with(&[&format!("X: {}", "x".repeat(100_000))]);
+    let limits = Limits::default().with_max_head_len(1 << 20);
+    for step in [1000, 4096, 70_000] {
+        let outcome = run_limited(
+            &[&long, b"rest".as_slice()].concat(),
+            (0..long.len()).step_by(step),
+            &limits,
+        );
+        assert!(matches!(outcome.result, Ok(Some(seen)) if seen.head_len == long.len() && seen.rest == b"rest"));
+    }
+}
+
 #[test]
 fn limits_headers() {
     let limits = |max| Limits::default().with_max_headers(max);
@@ -83,17 +142,17 @@ fn a_full_output_loses_nothing() {
     let bytes = with(&[]);
     upgrade(&bytes, |upgrade| {
         let mut expected = Vec::new();
-        upgrade.accept(&Acceptance::new(), &mut expected).unwrap();
+        upgrade.accept(&AcceptOptions::new(), &mut expected).unwrap();
         let mut memory = vec![0; expected.len()];
         for room in 0..expected.len() {
             let mut out = SliceOutput::new(&mut memory[..room]);
-            let Err(WriteError::OutputFull(full)) = upgrade.accept(&Acceptance::new(), &mut out) else {
+            let Err(RequestError::OutputFull(full)) = upgrade.accept(&AcceptOptions::new(), &mut out) else {
                 panic!()
             };
             assert_eq!((full.needed, out.as_bytes()), (expected.len(), b"".as_slice()));
         }
         let mut out = SliceOutput::new(&mut memory);
-        upgrade.accept(&Acceptance::new(), &mut out).unwrap();
+        upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
         assert_eq!(out.as_bytes(), expected);
     });
 
@@ -102,12 +161,14 @@ fn a_full_output_loses_nothing() {
     let mut memory = [0; 300];
     let bad = b"GET / HTTP/1.1\r\nA B: c\r\n";
     for _ in 0..2 {
-        let result = handshake.receive(bad, &mut SliceOutput::new(&mut memory[..20]));
+        let mut input = buffer(bad);
+        let result = handshake.receive(&mut input, &mut SliceOutput::new(&mut memory[..20]));
         assert!(matches!(result, Err(RequestError::OutputFull(_))));
     }
     let mut out = SliceOutput::new(&mut memory);
     for _ in 0..2 {
-        let result = handshake.receive(bad, &mut out);
+        let mut input = buffer(bad);
+        let result = handshake.receive(&mut input, &mut out);
         assert!(matches!(result, Err(RequestError::Refused(E::HeaderName))));
         assert_eq!(String::from_utf8_lossy(out.as_bytes()), run(bad).out);
     }
@@ -118,9 +179,13 @@ fn the_end_of_the_stream_in_the_middle_of_a_head() {
     let bytes = example();
     for end in 0..bytes.len() {
         let (mut handshake, mut out) = (ServerHandshake::new(&Limits::default()), Vec::new());
-        assert!(matches!(handshake.receive(&bytes[..end], &mut out), Ok(None)));
+        assert!(matches!(
+            handshake.receive(&mut buffer(&bytes[..end]), &mut out),
+            Ok(None)
+        ));
         assert_eq!(handshake.end_of_stream(), Err(E::EndOfStream));
-        let after = handshake.receive(&bytes, &mut out);
+        let mut input = buffer(&bytes);
+        let after = handshake.receive(&mut input, &mut out);
         assert!(matches!(after, Err(RequestError::Refused(E::EndOfStream))));
         assert!(out.is_empty());
     }
@@ -165,7 +230,7 @@ fn negotiation_takes_a_fixed_number_of_passes() {
             taken: &taken,
         };
         assert!(
-            Offer::from_request("GET", HttpVersion::Http11, counting)
+            ValidRequest::from_request("GET", HttpVersion::Http11, counting)
                 .unwrap()
                 .is_some()
         );

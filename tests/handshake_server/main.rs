@@ -14,12 +14,13 @@ mod requests;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use sockless::buffer::{OutputFull, ReadBuffer, SliceOutput, Storage};
+use sockless::connection::Extensions;
 use sockless::handshake::{
-    Acceptance, HandshakeError as E, HttpResponse, HttpVersion, Misuse, Offer, OriginPolicy, Request, RequestError,
-    ServerHandshake, Upgrade, WriteError,
+    AcceptOptions, ConnectError, HandshakeError as E, HttpResponse, HttpVersion, Misuse, OriginPolicy, Request,
+    RequestError, ServerHandshake, Upgrade, ValidRequest,
 };
 use sockless::limits::Limits;
-use sockless::output::{OutputFull, SliceOutput};
 
 /// Failing seeds, which are tried first.
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/handshake_server.txt");
@@ -107,55 +108,81 @@ fn fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<(String,
         .collect()
 }
 
+/// Reads all of `bytes` into the buffer, as far as it has room.
+fn feed<S: Storage>(input: &mut ReadBuffer<S>, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let space = input.space();
+        let len = space.len().min(bytes.len());
+        space[..len].copy_from_slice(&bytes[..len]);
+        input.advance(len);
+        if len == 0 {
+            return;
+        }
+        bytes = &bytes[len..];
+    }
+}
+
+/// A buffer that holds the bytes.
+fn buffer(bytes: &[u8]) -> ReadBuffer {
+    let mut input = ReadBuffer::new();
+    feed(&mut input, bytes);
+    input
+}
+
 /// Feeds the bytes up to each of `ends`, then all of them.
-fn run_limited(bytes: &[u8], ends: impl IntoIterator<Item = usize>, limits: &Limits) -> Outcome {
+fn run_in<S: Storage>(
+    mut input: ReadBuffer<S>,
+    bytes: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    limits: &Limits,
+) -> Outcome {
     let mut handshake = ServerHandshake::new(limits);
     let mut out = Vec::new();
+    let mut fed = 0;
     for end in ends.into_iter().chain([bytes.len()]) {
-        let result = match handshake.receive(&bytes[..end], &mut out) {
+        feed(&mut input, &bytes[fed..end.max(fed)]);
+        fed = end.max(fed);
+        let result = match handshake.receive(&mut input, &mut out) {
             Ok(None) => continue,
             Ok(Some(request)) => {
-                let rest = bytes[request.head_len()..].to_vec();
-                let head_len = request.head_len();
-                Ok(Some(match &request {
+                let (upgrade, method, target, fields) = match &request {
                     Request::Upgrade(upgrade) => {
-                        upgrade.accept(&Acceptance::new(), &mut out).unwrap();
-                        let fields = fields(upgrade.headers());
-                        let target = upgrade.target().to_owned();
-                        Seen {
-                            upgrade: true,
-                            method: "GET".to_owned(),
-                            target,
-                            head_len,
-                            fields,
-                            rest,
-                        }
+                        upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
+                        (true, "GET", upgrade.target(), fields(upgrade.request().headers()))
                     }
-                    Request::Http(http) => {
-                        let (method, target) = (http.method().to_owned(), http.target().to_owned());
-                        Seen {
-                            upgrade: false,
-                            method,
-                            target,
-                            head_len,
-                            fields: fields(http.headers()),
-                            rest,
-                        }
-                    }
+                    Request::Http(http) => (false, http.method, http.target, fields(http.headers)),
+                };
+                let (method, target) = (method.to_owned(), target.to_owned());
+                // What follows the head lies where the connection looks, and is left there.
+                let held = input.unread().len();
+                assert!(matches!(handshake.receive(&mut input, &mut out), Ok(None)));
+                assert_eq!(input.unread().len(), held);
+                feed(&mut input, &bytes[fed..]);
+                let rest = input.unread().to_vec();
+                Ok(Some(Seen {
+                    upgrade,
+                    method,
+                    target,
+                    head_len: bytes.len() - rest.len(),
+                    fields,
+                    rest,
                 }))
             }
             Err(RequestError::Refused(error)) => {
-                // Sticky, and answered once.
+                // All input is discarded. The error is sticky, and answered once.
+                assert!(input.unread().is_empty());
                 let answered = out.len();
                 for again in [&bytes[..end], bytes, b""] {
-                    let again = handshake.receive(again, &mut out);
+                    feed(&mut input, again);
+                    let again = handshake.receive(&mut input, &mut out);
                     assert!(matches!(again, Err(RequestError::Refused(same)) if same == error));
+                    assert!(input.unread().is_empty());
                 }
                 assert_eq!(out.len(), answered);
                 assert_eq!(handshake.end_of_stream(), Err(error));
                 Err(error)
             }
-            Err(RequestError::OutputFull(full)) => panic!("{full}"),
+            Err(full) => panic!("{full}"),
         };
         return Outcome {
             result,
@@ -168,6 +195,10 @@ fn run_limited(bytes: &[u8], ends: impl IntoIterator<Item = usize>, limits: &Lim
         out: String::from_utf8(out).unwrap(),
         at: bytes.len(),
     }
+}
+
+fn run_limited(bytes: &[u8], ends: impl IntoIterator<Item = usize>, limits: &Limits) -> Outcome {
+    run_in(ReadBuffer::new(), bytes, ends, limits)
 }
 
 fn run(bytes: &[u8]) -> Outcome {
@@ -184,8 +215,13 @@ fn every_split(bytes: &[u8], limits: &Limits) -> Outcome {
         "{}",
         bytes.escape_ascii()
     );
+    let mut memory = vec![0; bytes.len() + 1];
     for at in 0..=bytes.len() {
         let split = run_limited(bytes, [at], limits);
+        if *limits == Limits::default() {
+            let fixed = run_in(ReadBuffer::fixed(&mut memory[..]), bytes, [at], limits);
+            assert_eq!(split, fixed, "{at} {}", bytes.escape_ascii());
+        }
         assert_eq!(
             (&whole.result, &whole.out),
             (&split.result, &split.out),
@@ -202,7 +238,7 @@ fn every_split(bytes: &[u8], limits: &Limits) -> Outcome {
 
 fn upgrade<T>(bytes: &[u8], then: impl FnOnce(&Upgrade<'_>) -> T) -> T {
     let mut out = Vec::new();
-    match ServerHandshake::new(&Limits::default()).receive(bytes, &mut out) {
+    match ServerHandshake::new(&Limits::default()).receive(&mut buffer(bytes), &mut out) {
         Ok(Some(Request::Upgrade(upgrade))) => then(&upgrade),
         other => panic!("{other:?} for {}", bytes.escape_ascii()),
     }

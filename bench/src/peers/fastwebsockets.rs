@@ -9,9 +9,9 @@ use ::fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, WebSocket, upg
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::{Held, Peer, Scratch};
 use crate::pipe::{Pipe, now};
-use crate::watch::{Run, Subject, Watch};
+use crate::subject::{Held, Peer, Run, Scratch, Subject};
+use crate::watch::Watch;
 use crate::workloads::{Job, Role, Workload, XorShift};
 
 pub const PEER: Peer = Peer {

@@ -1,33 +1,47 @@
-//! The crate itself, at the message level and at the streaming level.
+//! The crate itself, used as its README says, at default settings.
 //!
-//! At the message level, what is missing of a message that a read cut is read straight into the assembly buffer where it
-//! is long. At the streaming level pieces are handed out as they come, and a server's payload goes out by reference
-//! behind its header.
+//! "sockless" is a connection with a read buffer of its own and a `Vec<u8>` for output. "one buffer" reads into one of
+//! 256 KiB that a thread's connections share. "buffered" is the machine with its buffers. These three send copies.
+//! "streaming" hands out chunks as they come, and sends a server's payload by reference behind its header.
 
 use std::sync::Arc;
 
-use ::sockless::connection::{self, Client, Connection, Sender, Server};
+use ::sockless::buffer::{ReadBuffer, SharedBytes, WriteBuffer};
+use ::sockless::buffered::BufferedConnection;
+use ::sockless::connection::{ChunkEvent, Client, Connection, Role as WsRole, Server, Tx};
 use ::sockless::entropy::Entropy;
 use ::sockless::frame::MessageKind;
-use ::sockless::handshake::{Acceptance, Request, ServerHandshake};
+use ::sockless::handshake::{AcceptOptions, Request, ServerHandshake};
 use ::sockless::limits::Limits;
-use ::sockless::message::{Event, MessageConnection};
+use ::sockless::message::Event;
 
-use super::{Held, Peer, Scratch};
-use crate::pipe::{OWN_READ, Pipe, ReadBuffer};
-use crate::watch::{Run, Subject, Watch};
+use crate::pipe::{OWN_READ, PageBuffer, Pipe};
+use crate::subject::{Held, Peer, Run, Scratch, Subject};
+use crate::watch::Watch;
 use crate::workloads::{Job, Kind, Role, Workload, XorShift};
 
-pub const MESSAGES: Peer = Peer {
+pub const OWN_BUFFER: Peer = Peer {
     name: "sockless",
-    make: messages,
-    hold: Some(|_| Box::new(connect(Server))),
+    make: own_buffer,
+    hold: Some(|_| Box::new(OwnBuffer::new(server()))),
+    holds_pipe: false,
+};
+pub const SHARED_BUFFER: Peer = Peer {
+    name: "sockless, one buffer",
+    make: shared_buffer,
+    hold: Some(|_| Box::new(Member::new(server()))),
+    holds_pipe: false,
+};
+pub const BUFFERED: Peer = Peer {
+    name: "sockless, buffered",
+    make: buffered,
+    hold: Some(|_| Box::new(BufferedConnection::new(server()))),
     holds_pipe: false,
 };
 pub const STREAMING: Peer = Peer {
     name: "sockless, streaming",
     make: streaming,
-    hold: Some(|_| Box::new(Connection::new(Server, &Limits::default()))),
+    hold: Some(|_| Box::new(server())),
     holds_pipe: false,
 };
 
@@ -40,97 +54,102 @@ impl Entropy for XorShift {
     }
 }
 
-/// From here on what is missing of a message is worth a read of its own, straight into the assembly buffer.
-const WORTH: usize = 4 << 10;
-
-/// What is no longer than this is read until it is whole, and handed out where it lies.
-const LONGEST: usize = (64 << 10) + 14;
-
-fn connect<R: connection::Role>(role: R) -> MessageConnection<R> {
-    MessageConnection::new(Connection::new(role, &Limits::default()))
+fn server() -> Connection<Server> {
+    Connection::new(Server, &Limits::default())
 }
 
-fn client() -> Client<XorShift> {
-    Client::new(XorShift::new(6))
+fn client() -> Connection<Client<XorShift>> {
+    Connection::new(Client::new(XorShift::new(6)), &Limits::default())
 }
 
-fn messages(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
-    let pipe = pipe.clone();
-    let workload = workload.clone();
-    Some(match (workload.job, workload.role) {
-        (Job::Receive | Job::Echo, Role::Server) => Box::new(Receive {
+/// A loop, with the connection in the role that the workload says.
+macro_rules! in_its_role {
+    ($workload:expr, $loop:expr) => {
+        match $workload.role {
+            Role::Server => Box::new($loop(server())) as Box<dyn Subject>,
+            Role::Client => Box::new($loop(client())) as Box<dyn Subject>,
+        }
+    };
+}
+
+fn own_buffer(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
+    let (pipe, workload) = (pipe.clone(), workload.clone());
+    Some(match workload.job {
+        Job::Receive | Job::Echo => in_its_role!(workload.clone(), |ws| Receive {
             pipe,
-            ws: connect(Server),
             echo: workload.job == Job::Echo,
-            buffers: Buffers::new(LONGEST + OWN_READ),
+            connection: OwnBuffer::new(ws),
         }),
-        (Job::Receive | Job::Echo, Role::Client) => Box::new(Receive {
+        Job::Send => in_its_role!(workload.clone(), |ws| Send {
             pipe,
-            ws: connect(client()),
-            echo: workload.job == Job::Echo,
-            buffers: Buffers::new(LONGEST + OWN_READ),
-        }),
-        (Job::Send, Role::Server) => Box::new(Send {
-            pipe,
-            ws: connect(Server),
             workload,
+            ws,
             out: Vec::new(),
         }),
-        (Job::Send, Role::Client) => Box::new(Send {
+        Job::Handshake => Box::new(Handshake {
             pipe,
-            ws: connect(client()),
             workload,
+            input: ReadBuffer::new(),
             out: Vec::new(),
         }),
-        (Job::Handshake, _) => Box::new(Handshake {
+    })
+}
+
+fn shared_buffer(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
+    let (pipe, workload) = (pipe.clone(), workload.clone());
+    Some(match workload.job {
+        Job::Receive | Job::Echo => in_its_role!(workload.clone(), |ws| ReceiveShared {
+            pipe,
+            echo: workload.job == Job::Echo,
+            member: Member::new(ws),
+            shared: ReadBuffer::with_capacity(256 << 10),
+            out: Vec::new(),
+        }),
+        Job::Send | Job::Handshake => return None,
+    })
+}
+
+fn buffered(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
+    let (pipe, workload) = (pipe.clone(), workload.clone());
+    Some(match workload.job {
+        Job::Receive | Job::Echo => in_its_role!(workload.clone(), |ws| ReceiveBuffered {
+            pipe,
+            echo: workload.job == Job::Echo,
+            ws: BufferedConnection::new(ws),
+        }),
+        Job::Send => in_its_role!(workload.clone(), |ws| SendBuffered {
             pipe,
             workload,
-            buffers: Buffers::new(OWN_READ),
+            ws: BufferedConnection::new(ws),
         }),
+        Job::Handshake => return None,
     })
 }
 
 fn streaming(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
-    let pipe = pipe.clone();
-    let limits = Limits::default();
+    let (pipe, workload) = (pipe.clone(), workload.clone());
     Some(match (workload.job, workload.role) {
-        (Job::Receive, Role::Server) => Box::new(Pieces {
+        (Job::Receive, _) => in_its_role!(workload, |ws| Chunks {
             pipe,
-            ws: Connection::new(Server, &limits),
-            buffers: Buffers::new(OWN_READ + 16),
+            ws,
+            input: PageBuffer::new(OWN_READ + 16),
+            out: Vec::new(),
         }),
-        (Job::Receive, Role::Client) => Box::new(Pieces {
+        (Job::Send, Role::Server) if workload.len >= 4096 => Box::new(SendShared {
             pipe,
-            ws: Connection::new(client(), &limits),
-            buffers: Buffers::new(OWN_READ + 16),
+            payloads: workload
+                .sends()
+                .map(|payload| SharedBytes::new(payload.to_vec()))
+                .collect(),
+            kind: match workload.kind {
+                Kind::Text => MessageKind::Text,
+                Kind::Binary => MessageKind::Binary,
+            },
+            ws: server(),
+            out: WriteBuffer::new(),
         }),
-        (Job::Send, Role::Server) if workload.len >= 4096 => {
-            let payloads = workload.payloads.to_vec();
-            Box::new(InPlace {
-                pipe,
-                ws: Connection::new(Server, &limits),
-                payloads,
-                len: workload.len,
-                kind: workload.kind,
-            })
-        }
         (Job::Send | Job::Echo | Job::Handshake, _) => return None,
     })
-}
-
-/// What a caller keeps for a connection that is busy.
-struct Buffers {
-    input: ReadBuffer,
-    out: Vec<u8>,
-}
-
-impl Buffers {
-    fn new(input_len: usize) -> Self {
-        Self {
-            input: ReadBuffer::new(input_len),
-            out: Vec::new(),
-        }
-    }
 }
 
 /// The output is handed on when it holds this much, and at the end of a read.
@@ -143,122 +162,171 @@ fn flush(pipe: &Pipe, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads what a server unmasks afterwards at once, and what a client only hands out a piece at a time: measured, the one
-/// and the other are faster.
-fn read_rest<R: Measured>(pipe: &Pipe, target: &mut [u8]) -> usize {
-    let at_once = if R::MASKED { target.len() } else { OWN_READ };
-    target.chunks_mut(at_once).map(|piece| pipe.read_into(piece)).sum()
+fn flush_buffered<R: WsRole>(pipe: &Pipe, ws: &mut BufferedConnection<R>) {
+    while !ws.output().is_empty() {
+        let output = ws.output();
+        let len = output.len();
+        pipe.send(output);
+        ws.written(len);
+    }
 }
 
-/// Which way the input is masked.
-trait Measured: connection::Role {
-    const MASKED: bool;
+/// Passes an event on, and echoes it if asked.
+macro_rules! deliver {
+    ($event:expr, $tx:expr, $echo:expr, $watch:expr) => {
+        match $event {
+            Event::Text(text) => {
+                $watch.message(text.as_bytes());
+                if $echo {
+                    $tx.text(text).unwrap();
+                }
+            }
+            Event::Binary(data) => {
+                $watch.message(data);
+                if $echo {
+                    $tx.binary(data).unwrap();
+                }
+            }
+            _ => panic!("not sent"),
+        }
+    };
 }
 
-impl Measured for Server {
-    const MASKED: bool = true;
+/// A connection with buffers beside it.
+struct OwnBuffer<R> {
+    ws: Connection<R>,
+    input: ReadBuffer,
+    out: Vec<u8>,
 }
 
-impl<E: Entropy> Measured for Client<E> {
-    const MASKED: bool = false;
+impl<R: WsRole> OwnBuffer<R> {
+    fn new(ws: Connection<R>) -> Self {
+        Self {
+            ws,
+            input: ReadBuffer::new(),
+            out: Vec::new(),
+        }
+    }
 }
 
 struct Receive<R> {
     pipe: Pipe,
-    ws: MessageConnection<R>,
     echo: bool,
-    buffers: Buffers,
+    connection: OwnBuffer<R>,
 }
 
-#[inline(always)]
-fn deliver<R: connection::Role>(
-    event: Event<'_>,
-    tx: &mut Sender<R>,
-    echo: bool,
-    out: &mut Vec<u8>,
-    watch: &mut impl Watch,
-) {
-    match event {
-        Event::Text(text) => {
-            watch.message(text.as_bytes());
-            if echo {
-                tx.text(text, out).unwrap();
-            }
-        }
-        Event::Binary(data) => {
-            watch.message(data);
-            if echo {
-                tx.binary(data, out).unwrap();
-            }
-        }
-        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => panic!("not sent"),
-    }
-}
-
-impl<R: Measured> Run for Receive<R> {
+impl<R: WsRole> Run for Receive<R> {
     fn run<W: Watch>(&mut self, watch: &mut W) {
         let Self {
             pipe,
-            ws,
             echo,
-            buffers: Buffers { input, out },
+            connection: OwnBuffer { ws, input, out },
         } = self;
         pipe.rewind();
-        // What was read and waits for its rest.
-        let (mut start, mut end) = (0, 0);
         loop {
-            if start == end
-                && let Some(space) = ws.space(WORTH)
-            {
-                let room = space.len().min(OWN_READ);
-                let len = pipe.read_into(&mut space[..room]);
-                if let Some((event, tx)) = ws.receive_in_space(len, out).unwrap() {
-                    deliver(event, tx, *echo, out, watch);
-                }
-            } else {
-                // A large rest is read behind what there is, and nothing more, so that the next message starts with the
-                // buffer; a small one is moved.
-                let missing = ws.missing(&input[start..end]).unwrap_or(0);
-                let room = if missing > WORTH && missing <= input.len() - end {
-                    missing
-                } else {
-                    input.copy_within(start..end, 0);
-                    (start, end) = (0, end - start);
-                    OWN_READ
-                };
-                let len = read_rest::<R>(pipe, &mut input[end..end + room]);
-                if len == 0 {
-                    return;
-                }
-                end += len;
-                let mut rest = &mut input[start..end];
-                while let Some((event, tx)) = ws.receive_whole(&mut rest, LONGEST, out).unwrap() {
-                    deliver(event, tx, *echo, out, watch);
-                }
-                start = end - rest.len();
+            let len = pipe.read_into(input.space());
+            if len == 0 {
+                return;
+            }
+            input.advance(len);
+            while let Some((event, mut tx)) = ws.receive(input, out).unwrap() {
+                deliver!(event, tx, *echo, watch);
             }
             flush(pipe, out);
         }
     }
 }
 
-struct Send<R> {
+/// A connection that holds no more than the start of a message; the output is the thread's, too.
+struct Member<R> {
+    ws: Connection<R>,
+    held: ReadBuffer,
+}
+
+impl<R: WsRole> Member<R> {
+    fn new(ws: Connection<R>) -> Self {
+        Self {
+            ws,
+            held: ReadBuffer::new(),
+        }
+    }
+}
+
+struct ReceiveShared<R> {
     pipe: Pipe,
-    ws: MessageConnection<R>,
-    workload: Arc<Workload>,
+    echo: bool,
+    member: Member<R>,
+    shared: ReadBuffer,
     out: Vec<u8>,
 }
 
-impl<R: connection::Role> Run for Send<R> {
+impl<R: WsRole> Run for ReceiveShared<R> {
+    fn run<W: Watch>(&mut self, watch: &mut W) {
+        let Self {
+            pipe,
+            echo,
+            member: Member { ws, held },
+            shared,
+            out,
+        } = self;
+        pipe.rewind();
+        loop {
+            let input = shared.input_for(held);
+            let len = pipe.read_into(input.space());
+            if len == 0 {
+                return;
+            }
+            input.advance(len);
+            while let Some((event, mut tx)) = ws.receive(input, out).unwrap() {
+                deliver!(event, tx, *echo, watch);
+            }
+            shared.keep_rest(held).unwrap();
+            flush(pipe, out);
+        }
+    }
+}
+
+struct ReceiveBuffered<R> {
+    pipe: Pipe,
+    echo: bool,
+    ws: BufferedConnection<R>,
+}
+
+impl<R: WsRole> Run for ReceiveBuffered<R> {
+    fn run<W: Watch>(&mut self, watch: &mut W) {
+        let Self { pipe, echo, ws } = self;
+        pipe.rewind();
+        loop {
+            let len = pipe.read_into(ws.space());
+            if len == 0 {
+                return;
+            }
+            ws.advance(len);
+            while let Some((event, mut tx)) = ws.next_event().unwrap() {
+                deliver!(event, tx, *echo, watch);
+            }
+            flush_buffered(pipe, ws);
+        }
+    }
+}
+
+struct Send<R> {
+    pipe: Pipe,
+    workload: Arc<Workload>,
+    ws: Connection<R>,
+    out: Vec<u8>,
+}
+
+impl<R: WsRole> Run for Send<R> {
     fn run<W: Watch>(&mut self, _: &mut W) {
         let Self {
             pipe,
-            ws,
             workload,
+            ws,
             out,
         } = self;
         for payload in workload.sends() {
-            ws.sender().binary(payload, out).unwrap();
+            ws.tx(out).binary(payload).unwrap();
             if out.len() >= FLUSH {
                 flush(pipe, out);
             }
@@ -267,10 +335,60 @@ impl<R: connection::Role> Run for Send<R> {
     }
 }
 
+struct SendBuffered<R> {
+    pipe: Pipe,
+    workload: Arc<Workload>,
+    ws: BufferedConnection<R>,
+}
+
+impl<R: WsRole> Run for SendBuffered<R> {
+    fn run<W: Watch>(&mut self, _: &mut W) {
+        let Self { pipe, workload, ws } = self;
+        for payload in workload.sends() {
+            ws.tx().binary(payload).unwrap();
+            if ws.buffers().1.is_over_watermark() {
+                flush_buffered(pipe, ws);
+            }
+        }
+        flush_buffered(pipe, ws);
+    }
+}
+
+/// Payloads by reference, as for a vectored write.
+struct SendShared {
+    pipe: Pipe,
+    payloads: Vec<SharedBytes>,
+    kind: MessageKind,
+    ws: Connection<Server>,
+    out: WriteBuffer,
+}
+
+impl Run for SendShared {
+    fn run<W: Watch>(&mut self, _: &mut W) {
+        let Self {
+            pipe,
+            payloads,
+            kind,
+            ws,
+            out,
+        } = self;
+        for payload in payloads {
+            ws.tx(out).shared(*kind, payload).unwrap();
+            let mut len = 0;
+            for slice in out.slices() {
+                pipe.send(slice);
+                len += slice.len();
+            }
+            out.written(len);
+        }
+    }
+}
+
 struct Handshake {
     pipe: Pipe,
     workload: Arc<Workload>,
-    buffers: Buffers,
+    input: ReadBuffer,
+    out: Vec<u8>,
 }
 
 impl Run for Handshake {
@@ -278,36 +396,34 @@ impl Run for Handshake {
         let Self {
             pipe,
             workload,
-            buffers: Buffers { input, out },
+            input,
+            out,
         } = self;
         let len = workload.len;
         for i in 0..workload.count {
             pipe.seek(i * len..(i + 1) * len);
-            let len = pipe.read_into(input);
+            let len = pipe.read_into(input.space());
+            input.advance(len);
             let mut handshake = ServerHandshake::new(&Limits::default());
-            let Some(Request::Upgrade(upgrade)) = handshake.receive(&input[..len], out).unwrap() else {
+            let Some(Request::Upgrade(upgrade)) = handshake.receive(input, out).unwrap() else {
                 panic!("the whole request is there");
             };
-            let connection = upgrade.accept(&Acceptance::new(), out).unwrap();
-            std::hint::black_box(&MessageConnection::new(connection));
+            std::hint::black_box(&upgrade.accept(&AcceptOptions::new(), out).unwrap());
             flush(pipe, out);
         }
     }
 }
 
-struct Pieces<R> {
+struct Chunks<R> {
     pipe: Pipe,
     ws: Connection<R>,
-    buffers: Buffers,
+    input: PageBuffer,
+    out: Vec<u8>,
 }
 
-impl<R: connection::Role> Run for Pieces<R> {
+impl<R: WsRole> Run for Chunks<R> {
     fn run<W: Watch>(&mut self, watch: &mut W) {
-        let Self {
-            pipe,
-            ws,
-            buffers: Buffers { input, out },
-        } = self;
+        let Self { pipe, ws, input, out } = self;
         pipe.rewind();
         loop {
             let len = pipe.read_into(input);
@@ -315,19 +431,17 @@ impl<R: connection::Role> Run for Pieces<R> {
                 return;
             }
             let mut input = &mut input[..len];
-            while let Some((event, _)) = ws.receive(&mut input, out).unwrap() {
+            while let Some((event, _)) = ws.receive_chunk(&mut input, out).unwrap() {
                 let end = match event {
-                    connection::Event::Text(chunk) => {
+                    ChunkEvent::Text(chunk) => {
                         watch.piece(chunk.data.as_bytes());
                         chunk.message_end
                     }
-                    connection::Event::Binary(chunk) => {
+                    ChunkEvent::Binary(chunk) => {
                         watch.piece(chunk.data);
                         chunk.message_end
                     }
-                    connection::Event::Ping(_) | connection::Event::Pong(_) | connection::Event::Close(_) => {
-                        panic!("not sent")
-                    }
+                    _ => panic!("not sent"),
                 };
                 if end {
                     watch.end();
@@ -337,60 +451,80 @@ impl<R: connection::Role> Run for Pieces<R> {
     }
 }
 
-/// Headers alone, and payloads by reference, as for a vectored write.
-struct InPlace {
-    pipe: Pipe,
-    ws: Connection<Server>,
-    payloads: Vec<u8>,
-    len: usize,
-    kind: Kind,
-}
-
-impl Run for InPlace {
-    fn run<W: Watch>(&mut self, _: &mut W) {
-        let kind = match self.kind {
-            Kind::Text => MessageKind::Text,
-            Kind::Binary => MessageKind::Binary,
-        };
-        for payload in self.payloads.chunks_exact_mut(self.len) {
-            let header = self.ws.sender().frame_in_place(kind, payload, true).unwrap();
-            self.pipe.send(header.as_bytes());
-            self.pipe.send(payload);
-        }
+fn echo(event: Event<'_>, mut tx: Tx<'_, Server, Vec<u8>>) {
+    match event {
+        Event::Text(text) => tx.text(text).unwrap(),
+        Event::Binary(data) => tx.binary(data).unwrap(),
+        _ => panic!("not sent"),
     }
 }
 
-impl Held for MessageConnection<Server> {
+impl Held for OwnBuffer<Server> {
+    fn echo(&mut self, Scratch { pipe, .. }: &mut Scratch) {
+        let Self { ws, input, out } = self;
+        let len = pipe.read_into(input.space());
+        input.advance(len);
+        while let Some((event, tx)) = ws.receive(input, out).unwrap() {
+            echo(event, tx);
+        }
+        flush(pipe, out);
+    }
+}
+
+impl Held for Member<Server> {
     fn echo(&mut self, scratch: &mut Scratch) {
-        let Scratch { pipe, input, output } = scratch;
-        let len = pipe.read_into(input);
-        let mut input = &mut input[..len];
-        while let Some((event, tx)) = self.receive(&mut input, output).unwrap() {
+        let Self { ws, held } = self;
+        let Scratch {
+            pipe,
+            shared,
+            output: out,
+            ..
+        } = scratch;
+        let input = shared.input_for(held);
+        let len = pipe.read_into(input.space());
+        input.advance(len);
+        while let Some((event, tx)) = ws.receive(input, out).unwrap() {
+            echo(event, tx);
+        }
+        shared.keep_rest(held).unwrap();
+        flush(pipe, out);
+    }
+}
+
+impl Held for BufferedConnection<Server> {
+    fn echo(&mut self, Scratch { pipe, .. }: &mut Scratch) {
+        let len = pipe.read_into(self.space());
+        self.advance(len);
+        while let Some((event, mut tx)) = self.next_event().unwrap() {
             match event {
-                Event::Text(text) => tx.text(text, output).unwrap(),
-                Event::Binary(data) => tx.binary(data, output).unwrap(),
-                Event::Ping(_) | Event::Pong(_) | Event::Close(_) => panic!("not sent"),
+                Event::Text(text) => tx.text(text).unwrap(),
+                Event::Binary(data) => tx.binary(data).unwrap(),
+                _ => panic!("not sent"),
             }
         }
-        flush(pipe, output);
+        flush_buffered(pipe, self);
+        self.release();
     }
 }
 
 impl Held for Connection<Server> {
     fn echo(&mut self, scratch: &mut Scratch) {
-        let Scratch { pipe, input, output } = scratch;
+        let Scratch {
+            pipe,
+            input,
+            output: out,
+            ..
+        } = scratch;
         let len = pipe.read_into(input);
         let mut input = &mut input[..len];
-        while let Some((event, tx)) = self.receive(&mut input, output).unwrap() {
+        while let Some((event, mut tx)) = self.receive_chunk(&mut input, out).unwrap() {
             match event {
                 // The message lies whole in the input.
-                connection::Event::Text(chunk) => tx.part(chunk.data, chunk.message_end, output).unwrap(),
-                connection::Event::Binary(chunk) => tx.part(chunk.data, chunk.message_end, output).unwrap(),
-                connection::Event::Ping(_) | connection::Event::Pong(_) | connection::Event::Close(_) => {
-                    panic!("not sent")
-                }
+                ChunkEvent::Text(chunk) => tx.part(chunk.data, chunk.message_end).unwrap(),
+                ChunkEvent::Binary(chunk) => tx.part(chunk.data, chunk.message_end).unwrap(),
+                _ => panic!("not sent"),
             }
         }
-        flush(pipe, output);
+        flush(pipe, out);
     }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{Held, Peer, Scratch};
 use crate::pipe::{Pipe, now};
-use crate::watch::{Run, Subject, Watch};
+use crate::subject::{Held, Peer, Run, Scratch, Subject};
+use crate::watch::Watch;
 use crate::workloads::{Job, Role, Workload};
 
 pub const PEER: Peer = Peer {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tungstenite::{Message, Utf8Bytes, WebSocket, protocol};
 
-use super::{Held, Peer, Scratch};
 use crate::pipe::Pipe;
-use crate::watch::{Run, Subject, Watch};
+use crate::subject::{Held, Peer, Run, Scratch, Subject};
+use crate::watch::Watch;
 use crate::workloads::{Job, Kind, Role, Workload};
 
 pub const PEER: Peer = Peer {

@@ -6,9 +6,9 @@ use ::websocket_sans_io::{
     FrameInfo, Opcode, WebsocketFrameDecoder, WebsocketFrameEncoder, WebsocketFrameEvent as Event,
 };
 
-use super::{Held, Peer, Scratch};
-use crate::pipe::{OWN_READ, Pipe, ReadBuffer};
-use crate::watch::{Run, Subject, Watch};
+use crate::pipe::{OWN_READ, PageBuffer, Pipe};
+use crate::subject::{Held, Peer, Run, Scratch, Subject};
+use crate::watch::Watch;
 use crate::workloads::{Job, Role, Workload, XorShift};
 
 pub const PEER: Peer = Peer {
@@ -24,7 +24,7 @@ fn make(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subject>> {
         pipe,
         decoder: WebsocketFrameDecoder::new(),
         encoder: WebsocketFrameEncoder::new(),
-        input: ReadBuffer::new(OWN_READ),
+        input: PageBuffer::new(OWN_READ),
         output: Vec::new(),
     };
     match workload.job {
@@ -43,7 +43,7 @@ struct Codec {
     pipe: Pipe,
     decoder: WebsocketFrameDecoder,
     encoder: WebsocketFrameEncoder,
-    input: ReadBuffer,
+    input: PageBuffer,
     output: Vec<u8>,
 }
 

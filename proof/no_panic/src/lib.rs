@@ -3,10 +3,13 @@
 //! `core::panicking`, and the library would refer to it.
 #![no_std]
 
-use sockless::connection::{Client, Connection, Event, Receiver, Reply, Sender, Server};
+use sockless::buffer::{ReadBuffer, SliceOutput};
+use sockless::connection::{
+    ChunkEvent, Client, Connection, Extensions, Receiver, Reply, Sender, Server, StreamEnd, TransportAction,
+};
 use sockless::frame::{CloseCode, CloseFrame, Header, Mask, MessageKind};
 use sockless::limits::Limits;
-use sockless::output::SliceOutput;
+use sockless::message::Event;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -26,17 +29,19 @@ pub enum Either {
     Client(Connection<Client<fn(&mut [u8])>>),
 }
 
-fn receive(either: &mut Either, mut input: &mut [u8], out: &mut SliceOutput<'_>) -> usize {
+fn receive(either: &mut Either, input: &mut ReadBuffer<&mut [u8]>, out: &mut SliceOutput<'_>) -> usize {
     let mut seen = 0;
     macro_rules! drive {
         ($connection:expr) => {
-            while let Ok(Some((event, tx))) = $connection.receive(&mut input, out) {
+            while let Ok(Some((event, mut tx))) = $connection.receive(input, out) {
                 let sent = match event {
-                    Event::Text(chunk) => tx.part(chunk.data, chunk.message_end, out),
-                    Event::Binary(chunk) => tx.part(chunk.data, chunk.message_end, out),
-                    Event::Ping(payload) => tx.ping(payload, out),
-                    Event::Pong(payload) => tx.pong(payload, out),
-                    Event::Close(record) => tx.close(CloseCode::NORMAL, record.reason, out),
+                    Event::Text(text) => tx.text(text),
+                    Event::Binary(data) => tx.binary(data),
+                    Event::Compressed(kind, data) => tx.compressed_part(kind, data, true),
+                    Event::Ping(payload) => tx.ping(payload),
+                    Event::Pong(payload) => tx.pong(payload),
+                    Event::Close(frame) => tx.close(frame.code, frame.reason),
+                    _ => Ok(()),
                 };
                 seen += usize::from(sent.is_ok());
             }
@@ -49,12 +54,67 @@ fn receive(either: &mut Either, mut input: &mut [u8], out: &mut SliceOutput<'_>)
     seen
 }
 
-/// Receives, and answers with every kind of frame.
+fn receive_chunks(either: &mut Either, mut input: &mut [u8], out: &mut SliceOutput<'_>) -> usize {
+    let mut seen = 0;
+    macro_rules! drive {
+        ($connection:expr) => {
+            while let Ok(Some((event, mut tx))) = $connection.receive_chunk(&mut input, out) {
+                let sent = match event {
+                    ChunkEvent::Text(chunk) => tx.part(chunk.data, chunk.message_end),
+                    ChunkEvent::Binary(chunk) => tx.part(chunk.data, chunk.message_end),
+                    ChunkEvent::Compressed(kind, chunk) => tx.compressed_part(kind, chunk.data, chunk.message_end),
+                    ChunkEvent::Ping(payload) => tx.ping(payload),
+                    ChunkEvent::Pong(payload) => tx.pong(payload),
+                    ChunkEvent::Close(frame) => tx.close(frame.code, frame.reason),
+                    _ => Ok(()),
+                };
+                seen += usize::from(sent.is_ok());
+            }
+        };
+    }
+    match either {
+        Either::Server(connection) => drive!(connection),
+        Either::Client(connection) => drive!(connection),
+    }
+    seen
+}
+
+/// Receives whole messages over fixed memory, `read` bytes at a time, and answers with every kind of frame.
 ///
 /// # Safety
 /// The pointers are valid for their lengths.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sockless_receive(
+    either: &mut Either,
+    input: &mut ReadBuffer<&mut [u8]>,
+    data: *mut u8,
+    len: usize,
+    out: *mut u8,
+    room: usize,
+) -> usize {
+    // SAFETY: the caller says so.
+    let (mut data, memory) = unsafe { (&*slice(data, len), slice(out, room)) };
+    let mut out = SliceOutput::new(memory);
+    let mut seen = 0;
+    while !data.is_empty() {
+        let mut read = 0;
+        for (to, from) in input.space().iter_mut().zip(data) {
+            *to = *from;
+            read += 1;
+        }
+        input.advance(read);
+        data = data.get(read..).unwrap_or_default();
+        seen += receive(either, input, &mut out) + input.unread().len() + usize::from(input.is_at_rest());
+    }
+    seen
+}
+
+/// Receives chunks, and answers with every kind of frame.
+///
+/// # Safety
+/// The pointers are valid for their lengths.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sockless_receive_chunks(
     either: &mut Either,
     data: *mut u8,
     len: usize,
@@ -63,10 +123,13 @@ pub unsafe extern "C" fn sockless_receive(
 ) -> usize {
     // SAFETY: the caller says so.
     let (input, memory) = unsafe { (slice(data, len), slice(out, room)) };
-    receive(either, input, &mut SliceOutput::new(memory))
+    let mut out = SliceOutput::new(memory);
+    let seen = receive_chunks(either, input, &mut out);
+    out.consume(room / 2);
+    seen + out.as_bytes().len() + out.remaining()
 }
 
-/// Sends in every way there is.
+/// Sends in every way there is, and ends.
 ///
 /// # Safety
 /// The pointers are valid for their lengths.
@@ -84,23 +147,31 @@ pub unsafe extern "C" fn sockless_send(
     let out = &mut SliceOutput::new(memory);
     macro_rules! send {
         ($connection:expr) => {{
-            let tx = $connection.sender();
-            let mut ok = tx.binary(payload, out).is_ok();
+            let mut tx = $connection.tx(out);
+            let mut ok = tx.ready().is_ok() & tx.binary(payload).is_ok();
             if let Ok(text) = core::str::from_utf8(payload) {
-                ok &= tx.text(text, out).is_ok();
-                ok &= tx.part(text, false, out).is_ok();
-                ok &= tx.begin_frame(MessageKind::Text, total, true, out).is_ok();
-                ok &= tx.chunk(text, out).is_ok();
+                ok &= tx.text(text).is_ok();
+                ok &= tx.send(text).is_ok();
+                ok &= tx.part(text, false).is_ok();
+                ok &= tx.begin_frame(MessageKind::Text, total, true).is_ok();
+                ok &= tx.chunk(text).is_ok();
             }
-            ok &= tx.frame_in_place(MessageKind::Binary, payload, true).is_ok();
-            ok &= tx.close(CloseCode(1000), "", out).is_ok();
-            ok &= $connection.flush_replies(out).is_ok();
-            ok &= $connection.end_of_stream().is_none();
-            ok & ($connection.transport() == sockless::connection::Transport::Drop)
+            ok &= tx.compressed_part(MessageKind::Binary, payload, true).is_ok();
+            ok &= tx.in_place(MessageKind::Binary, payload, true).is_ok();
+            ok &= tx.ping(payload).is_ok() & tx.pong(payload).is_ok();
+            ok &= tx.close(CloseCode(1000), "").is_ok();
+            ok &= $connection.transport() == TransportAction::ShutDownSend;
+            $connection.sending_shut_down();
+            ok &= $connection.end_of_stream().received.is_none() | $connection.is_at_rest();
+            $connection.abort();
+            ok & $connection.close_record().failure.is_none()
         }};
     }
     match either {
-        Either::Server(connection) => send!(connection),
+        Either::Server(connection) => {
+            let sent = connection.tx(out).header_for(&*payload, true).is_ok();
+            send!(connection) & sent
+        }
         Either::Client(connection) => send!(connection),
     }
 }
@@ -112,28 +183,36 @@ pub unsafe extern "C" fn sockless_send(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sockless_halves(
     rx: &mut Receiver<Server>,
-    tx: &mut Sender<Server>,
+    sender: &mut Sender<Server>,
+    input: &mut ReadBuffer<&mut [u8]>,
     data: *mut u8,
     len: usize,
     out: *mut u8,
     room: usize,
 ) -> bool {
     // SAFETY: the caller says so.
-    let (mut input, memory) = unsafe { (slice(data, len), slice(out, room)) };
+    let (mut chunks, memory) = unsafe { (slice(data, len), slice(out, room)) };
     let out = &mut SliceOutput::new(memory);
-    loop {
-        match rx.receive(&mut input) {
-            Ok(Some(event)) => {
-                if let Some(reply) = event.reply()
-                    && tx.reply(&reply, out).is_err()
-                {
-                    return false;
+    macro_rules! drive {
+        ($receive:expr) => {
+            loop {
+                match $receive {
+                    Ok(Some(event)) => {
+                        if let Some(reply) = event.reply()
+                            && sender.tx(out).reply(&reply).is_err()
+                        {
+                            return false;
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(failure) => return sender.tx(out).reply(&Reply::from(failure)).is_ok(),
                 }
             }
-            Ok(None) => return true,
-            Err(failure) => return tx.reply(&Reply::from(failure), out).is_ok(),
-        }
+        };
     }
+    drive!(rx.receive(input));
+    drive!(rx.receive_chunk(&mut chunks));
+    rx.end_of_stream() == StreamEnd::BetweenMessages
 }
 
 /// The codec.
@@ -165,7 +244,7 @@ pub extern "C" fn sockless_connect(either: &mut Either, client: bool, fill: fn(&
     *either = if client {
         Either::Client(Connection::new(Client::new(fill), &limits))
     } else {
-        Either::Server(Connection::new(Server, &limits))
+        Either::Server(Connection::new(Server, &limits).with_extensions(Extensions::NONE))
     };
 }
 

@@ -1,0 +1,720 @@
+//! What came out of one session, judged: its frames. Handshakes are in `openings`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::keys::{self, Sign};
+use super::limits::{Claim, Sizes};
+use super::openings;
+use super::verdict::{Judgement, Verdict};
+use super::wire::{AsksWithoutEnd, Implementation, Wire};
+use crate::model::{self, Bounds, Event, Reading};
+use crate::rule::Rule;
+use crate::session::{Case, Session};
+
+/// What is sent has no limits.
+pub(super) const SENT: Bounds = Bounds {
+    frame_len: u64::MAX,
+    message_len: u64::MAX,
+    fragments: u64::MAX,
+};
+
+/// Runs one session, cut at these places, and judges what comes out.
+///
+/// A refusal of what is legal is judged as if it were a limit of the implementation, which is allowed: only the
+/// [`Checker`](crate::Checker) sees enough sessions to tell.
+pub fn judge(implementation: &mut dyn Implementation, session: &Session, cuts: &[usize]) -> Judgement {
+    let reading = session.reading();
+    let wire = run(implementation, Arc::new(session.clone()), Arc::from(cuts));
+    outcome(wire, &reading, How::InMemory).judgement
+}
+
+/// How the implementation was run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It says what it delivers, and sends nothing but what the protocol makes it send.
+    InMemory,
+    /// It echoes each message over the wire: what it sends is what it has delivered.
+    Echo,
+}
+
+/// What one session came to.
+pub(crate) struct Outcome {
+    pub(crate) judgement: Judgement,
+    /// What it refused, if that may be a limit.
+    pub(crate) claim: Option<Claim>,
+    /// What it took.
+    pub(crate) taken: Sizes,
+    pub(crate) signs: Vec<Sign>,
+    /// The mask keys of the frames that were sent.
+    pub(crate) keys: Vec<[u8; 4]>,
+}
+
+/// Runs one session. An error says how it ended otherwise than by returning.
+pub(crate) fn run(
+    implementation: &mut dyn Implementation,
+    session: Arc<Session>,
+    cuts: Arc<[usize]>,
+) -> Result<Wire, String> {
+    let mut wire = Wire::new(session, cuts);
+    match catch_unwind(AssertUnwindSafe(|| implementation.run(&mut wire))) {
+        Ok(()) => Ok(wire),
+        Err(panic) => Err(if panic.is::<AsksWithoutEnd>() {
+            String::from("asks for more bytes without end, after the last of them")
+        } else if let Some(text) = panic.downcast_ref::<&str>() {
+            format!("panics: {text}")
+        } else if let Some(text) = panic.downcast_ref::<String>() {
+            format!("panics: {text}")
+        } else {
+            String::from("panics")
+        }),
+    }
+}
+
+/// Judges a run.
+pub(crate) fn outcome(run: Result<Wire, String>, reading: &Reading, how: How) -> Outcome {
+    let mut judge = Judge::default();
+    let mut outcome = Outcome {
+        judgement: Judgement::new(Verdict::Pass, "", ""),
+        claim: None,
+        taken: Sizes::default(),
+        signs: Vec::new(),
+        keys: Vec::new(),
+    };
+    let mut excused = false;
+    match run {
+        Err(why) => judge.fail("", why),
+        Ok(wire) if wire.skipped => outcome.judgement.verdict = Verdict::Skipped,
+        Ok(wire) => {
+            judge.wire(&wire, reading, how);
+            excused = openings::is_excused(&wire, how);
+            outcome.claim = judge.claim.filter(|_| !excused);
+            outcome.taken = judge.taken;
+            outcome.signs = keys::signs(&judge.keys);
+            outcome.keys = std::mem::take(&mut judge.keys);
+        }
+    }
+    // The first of the worst.
+    for mut found in judge.found {
+        if excused && found.verdict > Verdict::Custom {
+            found.verdict = Verdict::Custom;
+        }
+        if found.verdict > outcome.judgement.verdict {
+            outcome.judgement = found;
+        }
+    }
+    outcome
+}
+
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct Judge {
+    found: Vec<Judgement>,
+    claim: Option<Claim>,
+    taken: Sizes,
+    /// How many messages were delivered as they were sent.
+    delivered: usize,
+    /// Whether one that was sent was not.
+    is_missing: bool,
+    keys: Vec<[u8; 4]>,
+}
+
+/// The Close that the implementation has sent: its code, and how many bytes it had been given by then.
+type Closed = Option<(Option<u16>, usize)>;
+
+impl Judge {
+    pub(super) fn fail(&mut self, section: &'static str, why: impl Into<String>) {
+        self.found.push(Judgement::new(Verdict::Fail, section, why));
+    }
+
+    pub(super) fn should(&mut self, section: &'static str, why: impl Into<String>) {
+        self.found.push(Judgement::new(Verdict::Should, section, why));
+    }
+
+    pub(super) fn custom(&mut self, section: &'static str, why: impl Into<String>) {
+        self.found.push(Judgement::new(Verdict::Custom, section, why));
+    }
+
+    pub(super) fn failed_so_far(&self) -> bool {
+        self.found.iter().any(|found| found.verdict == Verdict::Fail)
+    }
+
+    fn wire(&mut self, wire: &Wire, reading: &Reading, how: How) {
+        if wire.kind_changed {
+            self.fail("5.4", "delivers pieces of one message as text and as binary");
+        }
+        let mut frames_at = 0;
+        if wire.has_handshake() {
+            match openings::head(self, wire) {
+                Some(head_len) => frames_at = head_len,
+                None => return,
+            }
+        }
+        self.frames(wire, frames_at, reading, how);
+    }
+
+    fn frames(&mut self, wire: &Wire, frames_at: usize, reading: &Reading, how: How) {
+        let session = &wire.session;
+        let sent = wire.sent.get(frames_at..).unwrap_or_default();
+        let sent_reading = model::receive(session.role.peer(), sent, &SENT);
+        self.keys
+            .extend(sent_reading.frames.iter().filter_map(|frame| frame.key));
+        let closed = self.sent(wire, frames_at, sent.len(), &sent_reading, how);
+        if self.failed_so_far() {
+            return;
+        }
+        let noticed = wire.failed.is_some() || closed.is_some();
+        if matches!(
+            session.case,
+            Case::Broken(Rule::LengthNotMinimal | Rule::ControlTooLong)
+        ) {
+            let frames = session.bytes.get(session.head_len..).unwrap_or_default();
+            let any_form = model::receive_any_form(session.role, frames, &session.bounds);
+            // A control frame may be short enough, and its length in a form that is too long.
+            let short = broken_at(&any_form) > broken_at(reading) + 8;
+            let closes_for_it = closed.is_some_and(|(code, _)| code == Some(1002)) || wire.failed.is_some();
+            if short && (!noticed || !closes_for_it) {
+                self.custom(
+                    "5.2",
+                    "takes a length that is not in its shortest form, which the RFC does not forbid a receiver",
+                );
+                return self.rest(wire, &any_form, &sent_reading, closed, how);
+            }
+        }
+        self.rest(wire, reading, &sent_reading, closed, how);
+    }
+
+    fn rest(&mut self, wire: &Wire, reading: &Reading, sent: &Reading, closed: Closed, how: How) {
+        let rule = match &reading.verdict {
+            model::Verdict::Broken { rules, .. } => rules.first().copied(),
+            model::Verdict::Complete | model::Verdict::Unfinished | model::Verdict::Closed { .. } => None,
+        };
+        self.data(wire, reading, sent, rule, (closed, how));
+        self.close_told(wire, reading, rule, closed.map(|closed| closed.0));
+        match rule {
+            None => self.legal_end(wire, reading, closed),
+            Some(rule) => self.broken_end(wire, rule, reading, closed, how),
+        }
+        self.pongs(wire, reading, sent, rule, how);
+    }
+
+    /// What was sent, by itself.
+    fn sent(&mut self, wire: &Wire, frames_at: usize, len: usize, sent: &Reading, how: How) -> Closed {
+        for event in &sent.events {
+            match (event, how) {
+                (Event::Data { .. }, How::InMemory) => self.fail("6.1", "sends a message that nobody asked for"),
+                (Event::Ping(_), How::InMemory) => self.custom("5.5.2", "sends a Ping that nobody asked for"),
+                (Event::Data { .. } | Event::Ping(_), How::Echo) | (Event::Pong(_) | Event::Close(..), _) => {}
+            }
+        }
+        match &sent.verdict {
+            model::Verdict::Broken { rules, .. } => {
+                for rule in rules {
+                    self.fail(rule.section(), format!("sends {rule}"));
+                }
+            }
+            model::Verdict::Unfinished => self.fail("5.4", "sends half a frame or half a message"),
+            model::Verdict::Complete => {}
+            model::Verdict::Closed { after } if *after < len => {
+                let rest = wire.sent.get(frames_at + after..).unwrap_or_default();
+                let what = match rest.first().map(|first| first & 0x0f) {
+                    Some(0x8) => "a second Close",
+                    Some(0x9) => "a Ping",
+                    Some(0xa) => "a Pong",
+                    Some(_) | None => "something",
+                };
+                self.fail("5.5.1", format!("sends {what} after its Close"));
+            }
+            model::Verdict::Closed { .. } => {}
+        }
+        let model::Verdict::Closed { after } = sent.verdict else {
+            return None;
+        };
+        let place = frames_at + after;
+        let given = wire.sent_at.iter().find(|sent| sent.0 >= place).map(|sent| sent.1);
+        let (code, _) = sent.close()?;
+        Some((code, given.unwrap_or(wire.given)))
+    }
+
+    /// What was delivered; all of it, if no rule is broken.
+    fn data(
+        &mut self,
+        wire: &Wire,
+        reading: &Reading,
+        sent: &Reading,
+        rule: Option<Rule>,
+        (closed, how): (Closed, How),
+    ) {
+        let expected = reading.messages();
+        let echoed;
+        let (seen, part) = match how {
+            How::InMemory => (&wire.messages, wire.part.as_ref()),
+            How::Echo => {
+                echoed = sent.messages();
+                (&echoed, None)
+            }
+        };
+        let section = if rule.is_some() { "7.1.7" } else { "5.6" };
+        let same = seen
+            .iter()
+            .zip(&expected)
+            .take_while(|(seen, expected)| seen == expected)
+            .count();
+        self.take(reading, same);
+        self.delivered = same;
+        if let (Some(seen), Some(expected)) = (seen.get(same), expected.get(same)) {
+            self.fail("5.6", format!("delivers {}, not {}", shown(seen), shown(expected)));
+            return;
+        }
+        if let Some(more) = seen.get(expected.len()) {
+            let when = match rule {
+                None => "a message that was not sent, or after a Close",
+                Some(_) => "a message behind the broken rule, or one that breaks it",
+            };
+            self.fail(section, format!("delivers {when}: {}", shown(more)));
+            return;
+        }
+        let missing = expected.get(seen.len());
+        if let Some((text, part)) = part {
+            let under_way = match missing {
+                Some(_) => None,
+                None => under_way(reading),
+            };
+            let fits = match (missing, &under_way) {
+                (Some((is_text, payload)), _) => is_text == text && payload.starts_with(part),
+                (None, Some((is_text, payload))) => is_text == text && payload.starts_with(part),
+                (None, None) => false,
+            };
+            if !fits {
+                self.fail(section, "delivers a piece of a message that was not sent");
+                return;
+            }
+        }
+        if let Some(missing) = missing {
+            if rule.is_some() {
+                if how == How::InMemory {
+                    self.custom("7.1.7", "does not deliver a message that came before the broken rule");
+                }
+                return;
+            }
+            self.is_missing = true;
+            if wire.failed.is_none() && !self.refuses_by_close(reading, closed) {
+                self.fail("5.6", format!("does not deliver {}", shown(missing)));
+            }
+        }
+    }
+
+    /// Whether the Close that was sent is no answer to one, but a refusal.
+    fn refuses_by_close(&self, reading: &Reading, closed: Closed) -> bool {
+        match (reading.close(), closed) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some((peer, _)), Some((code, _))) => {
+                self.is_missing && code != peer && matches!(code, Some(1002 | 1003 | 1007..=1011))
+            }
+        }
+    }
+
+    /// Notes the sizes of the messages that were delivered as they were sent.
+    fn take(&mut self, reading: &Reading, messages: usize) {
+        let mut ended = 0;
+        for frame in reading.frames.iter().filter(|frame| frame.opcode <= 0x2) {
+            if ended == messages {
+                break;
+            }
+            self.taken.include(frame);
+            ended += usize::from(frame.fin);
+        }
+        let all = reading
+            .frames
+            .iter()
+            .filter(|frame| frame.opcode <= 0x2 && frame.fin)
+            .count();
+        if messages == all {
+            let controls = reading.frames.iter().filter(|frame| frame.opcode > 0x2).count();
+            self.taken.controls = self.taken.controls.max(controls as u64);
+        }
+    }
+
+    /// What was answered to Pings (sections 5.5.2 and 5.5.3).
+    fn pongs(&mut self, wire: &Wire, reading: &Reading, sent: &Reading, rule: Option<Rule>, how: How) {
+        let follow = wire.session.parts.frames.iter().filter(|frame| frame.opcode == 0x9);
+        let follow: Vec<_> = follow.map(|frame| &frame.payload).collect();
+        let mut pings = Vec::new();
+        let mut received = Vec::new();
+        for event in &reading.events {
+            match event {
+                Event::Ping(payload) => pings.push(payload),
+                Event::Pong(payload) => received.push(payload),
+                Event::Data { .. } | Event::Close(..) => {}
+            }
+        }
+        let mut pongs = Vec::new();
+        for event in &sent.events {
+            match event {
+                Event::Pong(payload) => pongs.push(payload),
+                Event::Data { .. } | Event::Ping(_) | Event::Close(..) => {}
+            }
+        }
+        if pings == pongs {
+            return;
+        }
+        // From the end, where a Pong may stand for the Pings before its own; some Pongs without a Ping.
+        let mut unanswered: Vec<&Vec<u8>> = Vec::new();
+        let mut unasked = Vec::new();
+        let mut before = pings.as_slice();
+        for pong in pongs.iter().rev() {
+            match before.iter().rposition(|ping| ping == pong) {
+                Some(at) => {
+                    unanswered.extend(before.iter().skip(at + 1));
+                    before = before.get(..at).unwrap_or_default();
+                }
+                None => unasked.push(*pong),
+            }
+        }
+        unanswered.extend(before);
+        let last_is_answered = pings.last().is_none_or(|last| pongs.contains(last));
+        // Behind a message that was refused there are no Pings.
+        if let Some(ping) = unanswered.first().filter(|_| self.claim.is_none()) {
+            // Over the wire there was time for the Pong before anything else was sent.
+            let open = match reading.verdict {
+                model::Verdict::Complete | model::Verdict::Unfinished => true,
+                model::Verdict::Closed { .. } | model::Verdict::Broken { .. } => how == How::Echo,
+            };
+            if open && !last_is_answered {
+                let why = match unasked.first() {
+                    Some(pong) => format!("answers a Ping with {} by a Pong with {}", bytes(ping), bytes(pong)),
+                    None => String::from("does not answer the last Ping"),
+                };
+                return self.fail(if unasked.is_empty() { "5.5.2" } else { "5.5.3" }, why);
+            }
+            if open || !unasked.is_empty() {
+                self.custom("5.5.3", "does not answer each Ping, but the last one");
+            } else if rule.is_none() && how == How::InMemory {
+                self.custom("5.5.2", "does not answer a Ping that came before the Close");
+            }
+        }
+        for pong in unasked {
+            if pings.contains(&pong) {
+                self.custom("5.5.3", "answers a Ping more than once");
+            } else if received.contains(&pong) {
+                self.should("5.5.3", "answers a Pong with a Pong");
+            } else if rule == Some(Rule::TextNotUtf8) && follow.contains(&pong) {
+                // Whoever looks at text when the message is whole has answered Pings inside it by then.
+                if how == How::InMemory {
+                    self.custom("8.1", "answers a Ping behind bytes that are not UTF-8");
+                }
+            } else if how == How::Echo {
+                self.custom("5.5.3", "sends a Pong that nobody asked for");
+            } else {
+                let why = if rule.is_some() {
+                    ", or one behind the broken rule"
+                } else {
+                    ""
+                };
+                self.fail(
+                    "5.5.3",
+                    format!("sends a Pong with {} that answers no Ping{why}", bytes(pong)),
+                );
+            }
+        }
+    }
+
+    /// Whether the Close that was delivered, if one was, was sent. `own` is the code of the Close that it sent itself.
+    fn close_told(&mut self, wire: &Wire, reading: &Reading, rule: Option<Rule>, own: Option<Option<u16>>) {
+        let Some((seen_code, seen_reason)) = &wire.close else {
+            return;
+        };
+        match (reading.close(), rule) {
+            // Registered after the RFC was written: an endpoint need not know them, and takes them for a failure.
+            (Some((Some(1012..=1014), _)), _) if *seen_code == Some(1002) => {}
+            (Some((code, reason)), _) => {
+                if code != *seen_code {
+                    let why = format!(
+                        "reports the close code {}, not {}",
+                        code_shown(*seen_code),
+                        code_shown(code)
+                    );
+                    self.fail("7.1.5", why);
+                } else if reason.as_bytes() != seen_reason {
+                    self.fail("7.1.6", "reports another close reason than was sent");
+                }
+            }
+            // What it says of its own failure.
+            (None, Some(_)) if own == Some(*seen_code) && wire.failed.is_some() => {}
+            (None, Some(_)) if matches!(seen_code, Some(1002..=1011 | 1015)) && wire.failed.is_some() => {}
+            (None, Some(rule)) if breaks_a_close(&wire.session, rule) => {
+                self.should("7.1.5", "reports a Close that breaks a rule as if it were one");
+            }
+            (None, Some(_)) if own == Some(*seen_code) || matches!(seen_code, Some(1002..=1011 | 1015)) => {}
+            (None, _) => self.fail("7.1.5", "reports a Close that was not sent"),
+        }
+    }
+
+    /// How a legal session ended.
+    fn legal_end(&mut self, wire: &Wire, reading: &Reading, closed: Closed) {
+        let peer = reading.close().map(|close| close.0);
+        let refused = match (&wire.failed, closed) {
+            (Some((given, error)), _) => Some((*given, error.as_str())),
+            (None, Some((_, given))) if self.refuses_by_close(reading, closed) => {
+                Some((given, "closes though nothing is wrong"))
+            }
+            (None, _) => None,
+        };
+        if let Some((given, error)) = refused {
+            let answered =
+                closed.is_some_and(|(code, _)| Some(code) == peer || code == Some(1000) && peer == Some(None));
+            if let model::Verdict::Closed { after } = reading.verdict
+                && given >= wire.session.head_len + after
+                && answered
+            {
+                return self.should("1.4", format!("does not ignore what comes after a Close: {error}"));
+            }
+            let code = closed.and_then(|closed| closed.0);
+            return self.refusal(reading, wire.session.head_len, given, code, error);
+        }
+        match (peer, closed) {
+            (Some(_), None) => self.fail("5.5.1", "does not answer a Close"),
+            (Some(code), Some((answer, _))) if answer != code => {
+                let tolerated = matches!(code, Some(1012..=1014)) && answer == Some(1002);
+                if !tolerated {
+                    let why = format!("answers a Close {} with {}", code_shown(code), code_shown(answer));
+                    self.custom("5.5.1", why);
+                }
+            }
+            (Some(_), Some(_)) | (None, _) => {}
+        }
+    }
+
+    /// Something legal was refused. It may be a limit, if a message is under way, and the code is one for limits.
+    fn refusal(&mut self, reading: &Reading, head_len: usize, given: usize, code: Option<u16>, error: &str) {
+        let peer = reading.close().and_then(|close| close.0);
+        // Registered after the RFC was written: an endpoint need not know them.
+        if matches!(peer, Some(1012..=1014)) && matches!(code, None | Some(1002)) {
+            return;
+        }
+        if matches!(code, None | Some(1008 | 1009))
+            && let Some(sizes) = under_way_sizes(reading, self.delivered, given.saturating_sub(head_len))
+        {
+            self.claim = Some(Claim {
+                sizes,
+                why: format!("refuses what is legal: {error}"),
+            });
+            return;
+        }
+        self.fail("6.2", format!("refuses what is legal, {}: {error}", with_code(code)));
+    }
+
+    /// How a session ended in which a rule about frames is broken.
+    fn broken_end(&mut self, wire: &Wire, rule: Rule, reading: &Reading, closed: Closed, how: How) {
+        let failed = wire.failed.as_ref().map(|failed| failed.0);
+        let noticed = failed.into_iter().chain(closed.map(|closed| closed.1)).min();
+        let session = &wire.session;
+        let model::Verdict::Broken { after, .. } = reading.verdict else {
+            return;
+        };
+        let after = session.head_len + after;
+        let Some(noticed) = noticed else {
+            if rule == Rule::TooBig {
+                // As good as any: the RFC has no limit but 2^63.
+                return self.custom("10.4", "waits for a message of two gigabytes or more");
+            }
+            return self.fail(rule.section(), format!("does not notice {rule}"));
+        };
+        let code = closed.map(|closed| closed.0);
+        if noticed < after && rule != Rule::TooBig && how == How::InMemory {
+            let error = wire.failed.as_ref().map_or("closes", |failed| failed.1.as_str());
+            return self.refusal(reading, session.head_len, noticed, code.flatten(), error);
+        }
+        self.broken_code(wire, rule, reading, code);
+        // How early a limit can be seen depends on the limit.
+        if noticed > wire.chunk_end(after) && rule != Rule::TooBig && how == How::InMemory {
+            self.custom(
+                rule.section(),
+                format!("notices after {noticed} bytes, not after {after}"),
+            );
+        }
+    }
+
+    /// With which code it closed, if it did.
+    fn broken_code(&mut self, wire: &Wire, rule: Rule, reading: &Reading, code: Option<Option<u16>>) {
+        let Some(code) = code else {
+            // Section 5.1: it MAY send a Close.
+            if !matches!(rule, Rule::UnmaskedFrame | Rule::MaskedFrame) {
+                self.should("7.1.7", "fails without a Close");
+            }
+            return;
+        };
+        let mut expected = reading.close_codes();
+        expected.dedup();
+        if rule == Rule::CloseReasonNotUtf8 {
+            expected.push(1002);
+        }
+        if code.is_some_and(|code| expected.contains(&code)) {
+            return;
+        }
+        if wire.failed.is_none() && breaks_a_close(&wire.session, rule) && code == broken_close_code(wire, rule) {
+            return self.fail(rule.section(), format!("takes a Close with {rule} for one without"));
+        }
+        // A limit may come first.
+        if matches!(code, Some(1008 | 1009))
+            && let Some(sizes) = under_way_sizes(reading, self.delivered, usize::MAX)
+        {
+            self.claim = Some(Claim {
+                sizes,
+                why: format!("closes {} instead of {}", code_shown(code), listed(&expected)),
+            });
+            return;
+        }
+        let why = format!(
+            "fails with the close code {} instead of {}",
+            code_shown(code),
+            listed(&expected)
+        );
+        self.should("7.1.7", why);
+    }
+}
+
+/// After how many bytes a rule is broken.
+fn broken_at(reading: &Reading) -> usize {
+    match reading.verdict {
+        model::Verdict::Broken { after, .. } => after,
+        model::Verdict::Complete | model::Verdict::Unfinished | model::Verdict::Closed { .. } => usize::MAX,
+    }
+}
+
+/// The message that has begun and not ended.
+fn under_way(reading: &Reading) -> Option<(bool, Vec<u8>)> {
+    let mut message = None;
+    for event in &reading.events {
+        if let Event::Data {
+            text,
+            payload,
+            message_end,
+            ..
+        } = event
+        {
+            let (_, all) = message.get_or_insert((*text, Vec::new()));
+            all.extend_from_slice(payload);
+            if *message_end {
+                message = None;
+            }
+        }
+    }
+    message
+}
+
+/// The sizes of the first message that was not taken, as far as its headers have been given, and the number of control
+/// frames by then.
+fn under_way_sizes(reading: &Reading, taken: usize, given: usize) -> Option<Sizes> {
+    let mut ended = 0;
+    let mut sizes = Sizes::default();
+    let mut any = false;
+    for frame in reading.frames.iter().filter(|frame| frame.start < given) {
+        if frame.opcode > 0x2 {
+            sizes.controls += 1;
+            continue;
+        }
+        if ended == taken {
+            sizes.include(frame);
+            any = true;
+        }
+        ended += usize::from(frame.fin);
+    }
+    (any || sizes.controls > 0).then_some(sizes)
+}
+
+/// Whether the frame that breaks the rule is a Close.
+fn breaks_a_close(session: &Session, rule: Rule) -> bool {
+    broken_frame(session, rule).is_some_and(|frame| frame.first().is_some_and(|first| first & 0b1111 == 0x8))
+}
+
+/// The bytes from the start of the frame that breaks the rule, where that is seen in its first two bytes, or is a Close.
+fn broken_frame(session: &Session, rule: Rule) -> Option<&[u8]> {
+    let reading = session.reading();
+    let start = match rule {
+        Rule::InvalidCloseCode | Rule::CloseReasonNotUtf8 => reading.frames.last()?.start,
+        Rule::ReservedBits | Rule::FragmentedControl => session.after?.checked_sub(session.head_len + 1)?,
+        Rule::UnmaskedFrame | Rule::MaskedFrame | Rule::ControlTooLong | Rule::CloseBodyOneByte => {
+            session.after?.checked_sub(session.head_len + 2)?
+        }
+        // None of these is about a Close.
+        Rule::ReservedOpcode
+        | Rule::LengthNotMinimal
+        | Rule::LengthTopBit
+        | Rule::UnexpectedContinuation
+        | Rule::ExpectedContinuation
+        | Rule::TextNotUtf8
+        | Rule::TooBig
+        | Rule::TooManyFragments
+        | Rule::RequestSyntax
+        | Rule::MethodNotGet
+        | Rule::HttpVersionTooOld
+        | Rule::HostMissing
+        | Rule::HostRepeated
+        | Rule::UpgradeMissing
+        | Rule::ConnectionMissing
+        | Rule::KeyMissing
+        | Rule::KeyInvalid
+        | Rule::KeyRepeated
+        | Rule::VersionMissing
+        | Rule::VersionUnsupported
+        | Rule::VersionRepeated
+        | Rule::ResponseSyntax
+        | Rule::ResponseVersion
+        | Rule::StatusNot101
+        | Rule::ResponseUpgrade
+        | Rule::ResponseConnection
+        | Rule::AcceptMissing
+        | Rule::AcceptMismatch
+        | Rule::AcceptRepeated
+        | Rule::ExtensionNotAsked
+        | Rule::SubprotocolNotAsked => return None,
+    };
+    session.bytes.get(session.head_len + start..)
+}
+
+/// The code in the Close that breaks the rule.
+fn broken_close_code(wire: &Wire, rule: Rule) -> Option<u16> {
+    let frame = broken_frame(&wire.session, rule)?;
+    let second = frame.get(1)?;
+    let length_bytes = match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        1 => return None,
+        _ => 0,
+    };
+    let (key, at) = if second & 0x80 == 0 {
+        ([0, 0], 2 + length_bytes)
+    } else {
+        let key = frame.get(2 + length_bytes..)?.first_chunk::<2>()?;
+        (*key, 6 + length_bytes)
+    };
+    let [high, low] = *frame.get(at..)?.first_chunk::<2>()?;
+    let code = u16::from_be_bytes([high ^ key[0], low ^ key[1]]);
+    (second & 0x7f > 0).then_some(code)
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    let shown = bytes.get(..24).unwrap_or(bytes);
+    let more = if shown.len() < bytes.len() { "..." } else { "" };
+    format!("b\"{}{more}\"", shown.escape_ascii())
+}
+
+fn shown((text, payload): &(bool, Vec<u8>)) -> String {
+    let kind = if *text { "a text" } else { "a binary message" };
+    format!("{kind} of {} bytes, {}", payload.len(), bytes(payload))
+}
+
+fn code_shown(code: Option<u16>) -> String {
+    code.map_or_else(|| String::from("without a code"), |code| code.to_string())
+}
+
+fn with_code(code: Option<u16>) -> String {
+    code.map_or_else(|| String::from("without a code"), |code| format!("with {code}"))
+}
+
+fn listed(codes: &[u16]) -> String {
+    let codes: Vec<_> = codes.iter().map(u16::to_string).collect();
+    codes.join(" or ")
+}

@@ -1,0 +1,147 @@
+//! The report as one page that needs nothing else.
+
+use sockless_conformance::Verdict;
+use sockless_conformance::net::{NetReport, Run};
+
+use super::terminal::{in_order, summary};
+
+const STYLE: &str = "\
+body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #ddd}
+td.n{text-align:right}code,pre{font:13px/1.4 ui-monospace,monospace}pre{background:#f5f5f5;padding:.5rem;overflow-x:auto;white-space:pre-wrap;word-break:break-all}
+.pass{color:#176f2c}.custom{color:#0b6070}.should{color:#8a5a00}.fail{color:#b00020;font-weight:bold}.skipped{color:#777}
+summary{cursor:pointer}
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}pre{background:#262626}td,th{border-color:#444}
+.pass{color:#6fcf87}.custom{color:#6cc5d6}.should{color:#e0b050}.fail{color:#ff7b8a}}";
+
+/// The most sessions that are shown of a case.
+const SHOWN: usize = 40;
+/// The most bytes that are shown of a session.
+const BYTES: usize = 512;
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Skipped => "skipped",
+        Verdict::Pass => "pass",
+        Verdict::Custom => "custom",
+        Verdict::Should => "should",
+        Verdict::Fail => "fail",
+    }
+}
+
+fn dump(bytes: &[u8]) -> String {
+    let shown = bytes.get(..BYTES).unwrap_or(bytes);
+    let mut text = String::new();
+    for (number, line) in shown.chunks(16).enumerate() {
+        let hexadecimal: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let plain: String = line
+            .iter()
+            .map(|byte| {
+                if (0x20..0x7f).contains(byte) {
+                    char::from(*byte)
+                } else {
+                    '.'
+                }
+            })
+            .collect();
+        text += &format!(
+            "{:04x}  {:<47}  {}\n",
+            number * 16,
+            hexadecimal.join(" "),
+            escaped(&plain)
+        );
+    }
+    if shown.len() < bytes.len() {
+        text += &format!("and {} bytes more\n", bytes.len() - shown.len());
+    }
+    text
+}
+
+fn session(run: &Run) -> String {
+    let verdict = run.judgement.verdict;
+    let section = if run.judgement.section.is_empty() {
+        run.session.case.section()
+    } else {
+        run.judgement.section
+    };
+    format!(
+        "<details><summary><span class=\"{}\">{}</span> <code>{}</code> {}</summary>\
+        <p>Section {}: {}</p><p>Sent, {} bytes{}:</p><pre>{}</pre><p>Came back, {} bytes:</p><pre>{}</pre></details>\n",
+        class(verdict),
+        verdict.word(),
+        escaped(&run.id),
+        escaped(&run.session.name),
+        section,
+        escaped(&run.judgement.why),
+        run.session.bytes.len(),
+        if run.cuts.is_empty() {
+            String::new()
+        } else {
+            format!(" in {} pieces", run.cuts.len() + 1)
+        },
+        dump(&run.session.bytes),
+        run.received.len(),
+        dump(&run.received),
+    )
+}
+
+pub(crate) fn report(report: &NetReport) -> String {
+    let title = escaped(&format!("{} as {}", report.report.name, report.report.role));
+    let mut text = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+        <title>{title}: RFC 6455</title>\n<style>{STYLE}</style>\n<h1>{title}</h1>\n<p>{}</p>\n",
+        escaped(&summary(report))
+    );
+    text += "<table><tr><th>Section<th>Case<th>Sessions<th>Verdict</tr>\n";
+    for finding in in_order(report) {
+        text += &format!(
+            "<tr><td>{}<td><a href=\"#{name}\">{}</a><td class=\"n\">{}<td class=\"{}\">{}</tr>\n",
+            finding.case.section(),
+            escaped(&finding.case.to_string()),
+            finding.runs,
+            class(finding.verdict),
+            finding.verdict.word(),
+            name = finding.case.name(),
+        );
+    }
+    text += "</table>\n<dl>\n";
+    for verdict in Verdict::ALL {
+        text += &format!(
+            "<dt class=\"{}\">{}<dd>{}\n",
+            class(verdict),
+            verdict.word(),
+            verdict.meaning()
+        );
+    }
+    text += "</dl>\n";
+    for finding in in_order(report) {
+        text += &format!(
+            "<h2 id=\"{}\">{} <small>section {}</small></h2>\n",
+            finding.case.name(),
+            escaped(&finding.case.to_string()),
+            finding.case.section()
+        );
+        let mut runs: Vec<_> = report
+            .runs
+            .iter()
+            .filter(|run| run.session.case == finding.case)
+            .collect();
+        runs.retain(|run| run.judgement.verdict > Verdict::Pass);
+        runs.sort_by_key(|run| std::cmp::Reverse(run.judgement.verdict));
+        let passed = finding.runs as usize - runs.len().min(finding.runs as usize);
+        text += &format!("<p>{passed} of {} sessions passed.</p>\n", finding.runs);
+        text.extend(runs.iter().take(SHOWN).map(|run| session(run)));
+        if runs.len() > SHOWN {
+            text += &format!("<p>And {} more.</p>\n", runs.len() - SHOWN);
+        }
+    }
+    text += "</html>\n";
+    text
+}

@@ -1,0 +1,132 @@
+//! The table in the terminal, and below it what did not pass.
+
+use sockless_conformance::net::NetReport;
+use sockless_conformance::{Finding, Verdict};
+
+/// How many sessions are shown of each case that did not pass.
+const SHOWN: usize = 3;
+
+fn painted(verdict: Verdict, text: &str, colour: bool) -> String {
+    let code = match verdict {
+        Verdict::Skipped => "2",
+        Verdict::Pass => "32",
+        Verdict::Custom => "36",
+        Verdict::Should => "33",
+        Verdict::Fail => "1;31",
+    };
+    if colour {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        String::from(text)
+    }
+}
+
+pub(crate) fn report(report: &NetReport, colour: bool) -> String {
+    let findings = in_order(report);
+    let mut text = format!("{}, as {}\n\n", report.report.name, report.report.role);
+    text += &format!("{:<8}{:<49}{:>8}  verdict\n", "section", "case", "sessions");
+    for finding in &findings {
+        text += &format!(
+            "{:<8}{:<49}{:>8}  {}\n",
+            finding.case.section(),
+            finding.case.to_string(),
+            finding.runs,
+            painted(finding.verdict, finding.verdict.word(), colour)
+        );
+    }
+    for verdict in [Verdict::Fail, Verdict::Should, Verdict::Custom] {
+        let of_this: Vec<_> = findings.iter().filter(|finding| finding.verdict == verdict).collect();
+        if of_this.is_empty() {
+            continue;
+        }
+        text += &format!(
+            "\n{}: {}\n",
+            painted(verdict, verdict.word(), colour),
+            verdict.meaning()
+        );
+        for finding in of_this {
+            text += &case(report, finding);
+        }
+    }
+    for limit in &report.report.limits {
+        text += &format!("\nIt has a limit, which is no fault: it {limit}\n");
+    }
+    text += &format!("\n{}\n", summary(report));
+    text
+}
+
+/// The sessions of a case that did worst.
+fn case(report: &NetReport, finding: &Finding) -> String {
+    let mut text = format!("  {}\n", finding.case);
+    let runs = report.runs.iter().filter(|run| run.session.case == finding.case);
+    let worst: Vec<_> = runs.filter(|run| run.judgement.verdict == finding.verdict).collect();
+    if worst.is_empty() {
+        text += &format!("    section {}: {}\n", finding.section, finding.why);
+    }
+    for run in worst.iter().take(SHOWN) {
+        let section = if run.judgement.section.is_empty() {
+            finding.case.section()
+        } else {
+            run.judgement.section
+        };
+        text += &format!(
+            "    {} ({})\n      section {section}: {}\n",
+            run.id, run.session.name, run.judgement.why
+        );
+        text += &format!("      sent {}\n", brief(&run.session.bytes));
+        text += &format!("      came {}\n", brief(&run.received));
+    }
+    if worst.len() > SHOWN {
+        text += &format!("    and {} more\n", worst.len() - SHOWN);
+    }
+    text
+}
+
+fn brief(bytes: &[u8]) -> String {
+    let shown = bytes.get(..64).unwrap_or(bytes);
+    let more = bytes.len() - shown.len();
+    let more = if more > 0 {
+        format!(" and {more} bytes more")
+    } else {
+        String::new()
+    };
+    format!("b\"{}\"{more}", shown.escape_ascii())
+}
+
+pub(crate) fn in_order(report: &NetReport) -> Vec<&Finding> {
+    let mut findings: Vec<&Finding> = report
+        .report
+        .findings
+        .iter()
+        .filter(|finding| finding.runs > 0 || !finding.why.is_empty())
+        .collect();
+    findings.sort_by_key(|finding| {
+        let numbers = finding
+            .case
+            .section()
+            .split('.')
+            .map(|number| number.parse().unwrap_or(0));
+        numbers.collect::<Vec<u32>>()
+    });
+    findings
+}
+
+pub(crate) fn summary(report: &NetReport) -> String {
+    let mut counts = Vec::new();
+    for verdict in Verdict::ALL {
+        let count = report
+            .runs
+            .iter()
+            .filter(|run| run.judgement.verdict == verdict)
+            .count();
+        if count > 0 {
+            counts.push(format!("{count} {}", verdict.word()));
+        }
+    }
+    format!(
+        "{} sessions in {:.1} s: {}",
+        report.runs.len(),
+        report.took.as_secs_f32(),
+        counts.join(", ")
+    )
+}

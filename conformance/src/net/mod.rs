@@ -1,0 +1,301 @@
+//! Over the wire: the same sessions against a server or a client that echoes each message.
+//!
+//! [`check_server`] connects to an echo server; [`ClientCheck`] listens for a client that asks for one case after the
+//! other, as drivers for the Autobahn test suite do. Here an implementation is seen from outside only: what it sends back
+//! is what it has delivered.
+
+mod client;
+mod exchange;
+mod server;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use client::ClientCheck;
+pub use server::{Target, check_server};
+
+use crate::check::{Claim, Finding, How, Judgement, Report, Sign, Sizes, Verdict, Wire, outcome};
+use crate::frame::Frame;
+use crate::generate::Split;
+use crate::rule::Role;
+use crate::session::{Case, Parts, Session, Topic};
+use crate::tables;
+
+/// What is run, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many connections at once.
+    pub connections: usize,
+    /// How long the other end may take for an answer.
+    pub time_limit: Duration,
+    /// How long to wait between two writes that are to be read apart.
+    pub pause: Duration,
+    /// Every session of the tables, not only those that differ in kind.
+    pub thorough: bool,
+    /// Long messages too, up to sixteen megabytes.
+    pub volume: bool,
+    /// Sections and names of cases to run: all, if there are none. `5` includes `5.4`.
+    pub include: Vec<String>,
+    /// Sections and names of cases to leave out.
+    pub exclude: Vec<String>,
+    /// One session only, by its id.
+    pub only: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            time_limit: Duration::from_secs(2),
+            pause: Duration::from_millis(2),
+            thorough: false,
+            volume: true,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            only: None,
+        }
+    }
+}
+
+/// A session that is to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) session: Arc<Session>,
+    pub(crate) cuts: Arc<[usize]>,
+}
+
+/// What one session came to.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// By which the session is run again: the name of its case, and a number.
+    pub id: String,
+    /// What was sent.
+    pub session: Arc<Session>,
+    /// Where what was sent was cut.
+    pub cuts: Arc<[usize]>,
+    /// What came back.
+    pub received: Vec<u8>,
+    /// What was wrong with that.
+    pub judgement: Judgement,
+    /// How long it took.
+    pub took: Duration,
+    seen: Seen,
+}
+
+/// What one session tells of others.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    claim: Option<Claim>,
+    taken: Sizes,
+    signs: Vec<Sign>,
+    first_key: Option<[u8; 4]>,
+}
+
+/// What a check over the wire came to.
+#[derive(Clone, Debug)]
+pub struct NetReport {
+    /// Case by case, as in memory.
+    pub report: Report,
+    /// Session by session.
+    pub runs: Vec<Run>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Whether `text` names this case, its section, or one that holds its section.
+fn names(text: &str, case: Case) -> bool {
+    let section = case.section();
+    text == case.name() || section == text || section.strip_prefix(text).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The sessions to run.
+fn jobs(role: Role, options: &Options) -> Vec<Job> {
+    let mut all: Vec<Arc<Session>> = tables::sessions(role).to_vec();
+    if options.volume {
+        all.extend(tables::volume_sessions(role));
+    }
+    let mut numbers: HashMap<Case, usize> = HashMap::new();
+    let mut jobs = Vec::new();
+    for session in all {
+        let number = numbers.entry(session.case).or_default();
+        let id = format!("{}/{number}", session.case.name());
+        *number += 1;
+        let wanted = match &options.only {
+            Some(only) => *only == id,
+            None => {
+                (session.core || options.thorough)
+                    && (options.include.is_empty() || options.include.iter().any(|text| names(text, session.case)))
+                    && !options.exclude.iter().any(|text| names(text, session.case))
+            }
+        };
+        if wanted && let Some(session) = for_the_wire(&session) {
+            let cuts = cuts(&session, *number);
+            jobs.push(Job { id, session, cuts });
+        }
+    }
+    // What takes long begins first, so that nothing waits for it in the end.
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.session.bytes.len() >> 16));
+    jobs
+}
+
+/// The session as it is run over the wire: what is legal ends with a Close, so that there is an end to wait for. `None`: it
+/// says nothing there.
+fn for_the_wire(session: &Arc<Session>) -> Option<Arc<Session>> {
+    let (topic, close) = match session.case {
+        Case::Legal(topic) => (topic, session.reading().close().is_none()),
+        Case::Broken(_) => return Some(Arc::clone(session)),
+    };
+    if !close {
+        return Some(Arc::clone(session));
+    }
+    let mut parts: Parts = session.parts.clone();
+    let mut frame = Frame::close(1000, "");
+    frame.key = [0x5a, 0x21, 0xc3, 0x77];
+    parts.frames.push(frame);
+    let mut ended = Session::of(session.role, topic, session.name.clone(), parts, session.bounds);
+    ended.is_uncommon = session.is_uncommon;
+    ended.written.clone_from(&session.written);
+    ended.core = session.core;
+    (ended.case == session.case).then(|| Arc::new(ended))
+}
+
+/// Where a session is cut: as Autobahn does, byte by byte now and then if it is short, else not.
+fn cuts(session: &Session, number: usize) -> Arc<[usize]> {
+    let split = match number % 6 {
+        3 if session.bytes.len() <= 48 && session.head_len == 0 => Split::EachByte,
+        5 => Split::At(vec![9_000, 24_000, 51_000]),
+        _ => Split::Whole,
+    };
+    if !session.written.is_empty() {
+        return Arc::from(session.written.as_slice());
+    }
+    Arc::from(split.cuts_of(&session.reading(), &session.bytes, session.head_len))
+}
+
+/// What an exchange came to, before it is judged.
+pub(crate) struct Exchanged {
+    /// What the other end sent: a head first, if the session has one.
+    pub(crate) received: Vec<u8>,
+    /// How it ended otherwise than by a Close, if it did.
+    pub(crate) failed: Option<String>,
+    /// Something that only the network shows.
+    pub(crate) besides: Option<Judgement>,
+}
+
+fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
+    let mut wire = Wire::new(Arc::clone(&job.session), Arc::clone(&job.cuts));
+    wire.answered_for(&exchanged.received);
+    wire.given = job.session.bytes.len();
+    wire.sent(&exchanged.received);
+    if let Some(failed) = &exchanged.failed {
+        wire.failed(failed);
+    }
+    let seen = outcome(Ok(wire), &job.session.reading(), How::Echo);
+    let mut judgement = seen.judgement;
+    if let Some(besides) = exchanged.besides
+        && besides.verdict > judgement.verdict
+    {
+        judgement = besides;
+    }
+    Run {
+        id: job.id.clone(),
+        session: Arc::clone(&job.session),
+        cuts: Arc::clone(&job.cuts),
+        received: exchanged.received,
+        judgement,
+        took,
+        seen: Seen {
+            claim: seen.claim,
+            taken: seen.taken,
+            first_key: seen.keys.first().copied(),
+            signs: seen.signs,
+        },
+    }
+}
+
+/// Settles what one session alone does not show: limits, and mask keys. Returns the limits.
+fn settle(runs: &mut [Run]) -> Vec<String> {
+    let mut taken = Sizes::default();
+    for run in runs.iter() {
+        taken.include_all(&run.seen.taken);
+    }
+    let mut least: Option<&Claim> = None;
+    for run in runs.iter_mut() {
+        let Some(claim) = &run.seen.claim else { continue };
+        if taken.covers(&claim.sizes) {
+            if run.judgement.verdict < Verdict::Fail {
+                run.judgement = Judgement::new(Verdict::Fail, "10.4", claim.contradicted());
+            }
+            continue;
+        }
+        if claim.sizes.is_usual() && run.judgement.verdict < Verdict::Custom {
+            run.judgement = Judgement::new(Verdict::Custom, "10.4", claim.believed());
+        }
+        if least.is_none_or(|least| claim.sizes.message < least.sizes.message) {
+            least = Some(claim);
+        }
+    }
+    least.map(Claim::believed).into_iter().collect()
+}
+
+/// What is wrong with the mask keys of all connections together.
+fn bad_keys(runs: &[Run]) -> Option<String> {
+    let mut counts: HashMap<Sign, u32> = HashMap::new();
+    for sign in runs.iter().flat_map(|run| &run.seen.signs) {
+        *counts.entry(*sign).or_default() += 1;
+    }
+    let found = counts.iter().filter(|(sign, count)| sign.is_certain() || **count > 1);
+    if let Some((sign, count)) = found.max_by_key(|found| *found.1) {
+        return Some(format!("{sign}, {count} times"));
+    }
+    let mut first: Vec<_> = runs.iter().filter_map(|run| run.seen.first_key).collect();
+    first.sort_unstable();
+    let again = first.windows(2).filter(|two| two.first() == two.last()).count();
+    (again > 1).then(|| format!("begins {again} connections with a mask key that another one began with"))
+}
+
+/// Puts runs together, case by case.
+fn gather(name: &str, role: Role, mut runs: Vec<Run>, started: Instant) -> NetReport {
+    let limits = settle(&mut runs);
+    let mut findings: Vec<Finding> = Vec::new();
+    for case in Case::all(role) {
+        let mut finding = Finding::new(case);
+        for run in runs.iter().filter(|run| run.session.case == case) {
+            finding.runs += 1;
+            if run.judgement.verdict > finding.verdict {
+                finding.set(run.judgement.clone());
+                if run.judgement.verdict > Verdict::Pass {
+                    finding.id = Some(run.id.clone());
+                    finding.example = Some(((*run.session).clone(), run.cuts.to_vec()));
+                }
+            }
+        }
+        if case == Case::Legal(Topic::MaskKeys)
+            && let Some(why) = bad_keys(&runs)
+        {
+            finding.set(Judgement::new(Verdict::Fail, "5.3", why));
+        }
+        if finding.runs > 0 || finding.verdict > Verdict::Skipped || case == Case::Legal(Topic::Handshake) {
+            findings.push(finding);
+        }
+    }
+    NetReport {
+        report: Report {
+            name: String::from(name),
+            role,
+            seed: 0,
+            findings,
+            limits,
+        },
+        runs,
+        took: started.elapsed(),
+    }
+}
+
+/// A wait that was too long is no fault of the stream.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

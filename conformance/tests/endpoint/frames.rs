@@ -1,0 +1,961 @@
+//! The endpoint's frames.
+
+use sockless_conformance::Wire;
+
+use super::Defect::{self, *};
+
+/// A frame of which the header is whole.
+#[derive(Clone)]
+struct Frame {
+    fin: bool,
+    opcode: u8,
+    length: u64,
+    key: Option<[u8; 4]>,
+    payload: Vec<u8>,
+}
+
+struct Message {
+    text: bool,
+    data: Vec<u8>,
+    fragments: u32,
+    /// How much of it is known to be text.
+    valid: usize,
+    controls: u32,
+}
+
+pub(super) struct Frames {
+    defect: Defect,
+    server: bool,
+    header: Vec<u8>,
+    frame: Option<Frame>,
+    /// The place in the mask.
+    phase: usize,
+    first_key: Option<[u8; 4]>,
+    message: Option<Message>,
+    message_before: bool,
+    long_form: bool,
+    closed: bool,
+    pings: u32,
+    pings_in_a_row: u32,
+    last_ping: Option<Vec<u8>>,
+    delivered: u32,
+    last_delivered: Option<(bool, Vec<u8>)>,
+    frames: u32,
+    bytes: u64,
+    random: u64,
+    keys: u32,
+}
+
+fn utf8_error(text: &[u8]) -> Option<(usize, bool)> {
+    std::str::from_utf8(text)
+        .err()
+        .map(|error| (error.valid_up_to(), error.error_len().is_none()))
+}
+
+impl Frames {
+    pub(super) fn new(defect: Defect, wire: &mut Wire) -> Self {
+        let mut seed = [0; 8];
+        wire.random(&mut seed);
+        Self {
+            defect,
+            server: wire.role() == sockless_conformance::Role::Server,
+            header: Vec::new(),
+            frame: None,
+            phase: 0,
+            first_key: None,
+            message: None,
+            message_before: false,
+            long_form: false,
+            closed: false,
+            pings: 0,
+            pings_in_a_row: 0,
+            last_ping: None,
+            delivered: 0,
+            last_delivered: None,
+            frames: 0,
+            bytes: 0,
+            random: u64::from_le_bytes(seed) | 1,
+            keys: 0,
+        }
+    }
+
+    fn is(&self, defect: Defect) -> bool {
+        self.defect == defect
+    }
+
+    pub(super) fn greet(&mut self, wire: &mut Wire) {
+        match self.defect {
+            GreetsWithAMessage => self.send(0x1, b"hello", wire),
+            GreetsWithAPing => self.send(0x9, b"", wire),
+            GreetsWithAPong => self.send(0xa, b"hello", wire),
+            _ => {}
+        }
+    }
+
+    pub(super) fn at_the_end(&mut self, wire: &mut Wire) {
+        if self.is(CloseIsMadeUpAtTheEnd) && !self.closed {
+            wire.close(Some(1000), "made up");
+        }
+        while self.is(AsksForMoreWithoutEnd) {
+            wire.next();
+        }
+    }
+
+    /// Takes a chunk. `false`: nothing more is wanted.
+    pub(super) fn chunk(&mut self, chunk: &[u8], wire: &mut Wire) -> bool {
+        match self.defect {
+            MaskRestartsWithEachChunk => self.phase = 0,
+            HeaderCutIsForgotten if self.header.len() == 1 => self.header.clear(),
+            LengthCutIsForgotten if self.header.len() == 3 => self.header.truncate(2),
+            KeyCutIsForgotten if self.frame.is_none() && self.header.len() == 4 => self.header.truncate(2),
+            ChunkEndsTheMessage if self.frame.is_none() && self.header.is_empty() => {
+                if let Some(message) = self.message.take_if(|message| message.data.len() > 40) {
+                    wire.binary(&message.data, true);
+                }
+            }
+            _ => {}
+        }
+        let frames = self.frames;
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            if self.closed && !self.takes_after_a_close() {
+                return true;
+            }
+            match self.some(&mut rest, wire) {
+                Ok(()) => {}
+                Err(_) if self.is(FailureIsForgotten) => {
+                    self.header.clear();
+                    self.frame = None;
+                }
+                Err(_) if self.closed && !self.is(ErrorsAfterACloseAreTold) => return true,
+                Err(code) => {
+                    self.fail(code, wire);
+                    if !self.is(FailureDeliversWhatFollows) {
+                        return false;
+                    }
+                    self.header.clear();
+                    self.frame = None;
+                    self.message = None;
+                }
+            }
+            let most = match self.defect {
+                OneFrameForEachChunk => 1,
+                SixteenFramesForEachChunk => 16,
+                _ => u32::MAX,
+            };
+            if self.frames - frames >= most {
+                break;
+            }
+        }
+        true
+    }
+
+    fn takes_after_a_close(&self) -> bool {
+        matches!(
+            self.defect,
+            MessagesAfterACloseAreTaken
+                | PingsAfterACloseAreAnswered
+                | SecondCloseIsAnswered
+                | ErrorsAfterACloseAreTold
+        )
+    }
+
+    fn fail(&mut self, code: u16, wire: &mut Wire) {
+        let code = match self.defect {
+            FailureClosesWith1000 => 1000,
+            FailureClosesWith1006 => 1006,
+            LongFormsAreClosedWith1007 if self.long_form => 1007,
+            BadTextClosesWith1002 if code == 1007 => 1002,
+            BadTextClosesWith1003 if code == 1007 => 1003,
+            _ => code,
+        };
+        if !self.is(FailureSendsNoClose) && !(self.closed && self.is(ErrorsAfterACloseAreTold)) {
+            self.send(0x8, &code.to_be_bytes(), wire);
+            if self.is(FailureSendsTwoCloses) {
+                self.send(0x8, &code.to_be_bytes(), wire);
+            }
+        }
+        if self.is(FailureTellsACloseThatWasNotSent) {
+            wire.close(Some(1000), "made up");
+        }
+        if self.is(BrokenCloseIsTold) && self.header.first().is_some_and(|first| first & 0xf == 8) {
+            wire.close(Some(1000), "");
+        }
+        if self.is(BrokenCloseIsTold) && self.frame.as_ref().is_some_and(|frame| frame.opcode == 8) {
+            wire.close(Some(1000), "");
+        }
+        wire.failed(code);
+    }
+
+    fn next_key(&mut self) -> [u8; 4] {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.keys += 1;
+        let by_chance = ((self.random >> 16) as u32).to_be_bytes();
+        match self.defect {
+            MaskKeyIsZero => [0; 4],
+            MaskKeyIsConstant => [0x37, 0xfa, 0x21, 0x3d],
+            MaskKeyIsCounted => (0x1234_0000 + self.keys).to_be_bytes(),
+            MaskKeyIsOneByte => [by_chance[0]; 4],
+            MaskKeysAreTwo => [[1, 2, 3, 4], [8, 6, 4, 9]][self.keys as usize % 2],
+            MaskKeyHasFewBits => [by_chance[0], by_chance[1], 0x10 | by_chance[2] & 0xf, 0x20],
+            _ => by_chance,
+        }
+    }
+
+    fn send(&mut self, opcode: u8, payload: &[u8], wire: &mut Wire) {
+        let pong = opcode == 0xa;
+        let mut first = 0x80 | opcode;
+        if pong && self.is(PongHasRsv1) {
+            first |= 0x40;
+        }
+        if pong && self.is(PongHasNoFin) {
+            first &= 0x7f;
+        }
+        let mut frame = vec![first];
+        match payload.len() {
+            0..=125 if pong && self.is(PongHasALongLength) => frame.extend([126, 0, payload.len() as u8]),
+            0..=125 => frame.push(payload.len() as u8),
+            126..=65535 => frame.extend([126, (payload.len() >> 8) as u8, payload.len() as u8]),
+            _ => {
+                frame.push(127);
+                frame.extend((payload.len() as u64).to_be_bytes());
+            }
+        }
+        let masks = match self.defect {
+            ServerMasks => true,
+            ClientDoesNotMask => false,
+            CloseIsAnsweredWithoutItsMask if opcode == 0x8 => false,
+            _ => !self.server,
+        };
+        if masks {
+            frame[1] |= 0x80;
+            let key = match self.next_key() {
+                _ if self.is(MaskKeyIsZeroForCloses) && opcode == 0x8 => [0; 4],
+                key => key,
+            };
+            frame.extend(key);
+            let payload = payload.iter().zip(key.iter().cycle());
+            frame.extend(payload.map(|(byte, key)| if self.is(MaskIsNotApplied) { *byte } else { byte ^ key }));
+        } else {
+            frame.extend_from_slice(payload);
+        }
+        wire.sent(&frame);
+    }
+
+    /// Takes some bytes: one of a header, or what there is of a payload.
+    fn some(&mut self, rest: &mut &[u8], wire: &mut Wire) -> Result<(), u16> {
+        if let Some(frame) = &mut self.frame {
+            let wanted = frame.length - frame.payload.len() as u64;
+            let len = rest.len().min(usize::try_from(wanted).unwrap_or(usize::MAX));
+            let (now, later) = rest.split_at(len);
+            *rest = later;
+            let unmasks = frame
+                .key
+                .filter(|_| !(self.defect == MaskIsNotTakenOffPings && frame.opcode == 9));
+            let whole = frame.length - frame.length % 4;
+            for byte in now {
+                let key = unmasks.map_or(0, |key| key[self.phase % 4]);
+                let last =
+                    self.defect == MaskIsNotTakenOffTheLastBytes && frame.payload.len() as u64 >= whole && whole > 100;
+                frame.payload.push(if last { *byte } else { byte ^ key });
+                self.phase += 1;
+                if self.defect == MaskRestartsAfter4096Bytes && self.phase == 4098 {
+                    self.phase = 0;
+                }
+            }
+            self.bytes += len as u64;
+            self.judge_part()?;
+        } else {
+            let Some((first, later)) = rest.split_first() else {
+                return Ok(());
+            };
+            *rest = later;
+            self.header.push(*first);
+            self.bytes += 1;
+            self.header()?;
+        }
+        if self
+            .frame
+            .as_ref()
+            .is_some_and(|frame| frame.payload.len() as u64 >= frame.length)
+            && let Some(frame) = self.frame.clone()
+        {
+            let done = self.frame_end(&frame, wire);
+            if done.is_ok() {
+                self.frame = None;
+            }
+            self.frames += 1;
+            done?;
+        }
+        Ok(())
+    }
+
+    fn header(&mut self) -> Result<(), u16> {
+        let header = self.header.clone();
+        let first = header[0];
+        let (fin, rsv, mut opcode) = (first & 0x80 != 0, first >> 4 & 7, first & 0xf);
+        let inside = self.message.is_some();
+        opcode = match (self.defect, opcode) {
+            (Opcode3IsText, 3) => 1,
+            (Opcode7IsBinary, 7) => 2,
+            (OpcodeBIsAPing, 0xb) => 9,
+            (Opcode4IsIgnored, 4) | (OpcodeFIsIgnored, 0xf) | (ReservedControlOpcodesAreIgnored, 0xb..=0xf) => 0xa,
+            (ReservedOpcodesAreIgnoredInsideMessages, 3..=7 | 0xb..=0xf) if inside => 0xa,
+            (ReservedOpcodesAreContinuations, 3..=7) if inside => 0,
+            (_, opcode) => opcode,
+        };
+        let control = opcode >= 8;
+        let ignored = match self.defect {
+            Rsv1IsIgnored => 4,
+            Rsv2IsIgnored => 2,
+            Rsv3IsIgnored => 1,
+            RsvIsIgnoredOnContinuations if opcode == 0 => 7,
+            RsvIsIgnoredOnPings if opcode == 9 => 7,
+            RsvIsIgnoredOnPongs if opcode == 0xa => 7,
+            RsvIsIgnoredOnCloses if opcode == 8 => 7,
+            RsvIsIgnoredInsideMessages if inside => 7,
+            RsvIsIgnoredAfterAMessage if self.message_before => 7,
+            RsvIsIgnoredOnEmptyFrames if header.get(1).is_none_or(|second| second & 0x7f == 0) => 7,
+            Rsv23TogetherAreIgnored if rsv == 3 => 7,
+            _ => 0,
+        };
+        if rsv & !ignored != 0 {
+            if self.is(PanicsOnReservedBits) && inside {
+                panic!("reserved bits {rsv}");
+            }
+            return Err(1002);
+        }
+        if !matches!(opcode, 0..=2 | 8..=10) {
+            return Err(1002);
+        }
+        let fin_is_free = match self.defect {
+            FragmentedPingsAreTaken => opcode == 9,
+            FragmentedPongsAreTaken => opcode == 0xa,
+            FragmentedClosesAreTaken => opcode == 8,
+            FragmentedControlFramesAreTakenInsideMessages => inside,
+            _ => false,
+        };
+        if control && !fin && !fin_is_free {
+            return Err(1002);
+        }
+        self.sequence(opcode, header.get(1).copied())?;
+        let Some(&second) = header.get(1) else { return Ok(()) };
+        self.second(opcode, second, header)
+    }
+
+    /// Whether a data frame may come now (section 5.4).
+    fn sequence(&self, opcode: u8, second: Option<u8>) -> Result<(), u16> {
+        let wrong = match (&self.message, opcode) {
+            (None, 0) => match self.defect {
+                OrphansAreMessages | OrphansAreIgnored => false,
+                OrphansAreTakenAfterAMessage => !self.message_before,
+                EmptyOrphansAreTaken => second.is_some_and(|second| second & 0x7f != 0),
+                _ => true,
+            },
+            (Some(message), 1 | 2) => match self.defect {
+                NewMessagesReplaceOld | NewMessagesJoinOld => false,
+                NewMessagesOfTheSameKindJoinOld => message.text != (opcode == 1),
+                NewMessagesAreTakenInsideEmptyOnes => !message.data.is_empty(),
+                NewBinaryIsTakenInsideText => !(message.text && opcode == 2),
+                _ => true,
+            },
+            _ => false,
+        };
+        if wrong { Err(1002) } else { Ok(()) }
+    }
+
+    fn second(&mut self, opcode: u8, second: u8, header: Vec<u8>) -> Result<(), u16> {
+        let (masked, seven) = (second & 0x80 != 0, second & 0x7f);
+        let (control, inside) = (opcode >= 8, self.message.is_some());
+        let mask_is_free = match self.defect {
+            MaskIsNotDemanded | MaskIsTaken => true,
+            MaskIsNotDemandedOfContinuations | MaskIsTakenOnContinuations => opcode == 0,
+            MaskIsNotDemandedOfControlFrames => control,
+            MaskIsNotDemandedOfCloses => opcode == 8,
+            MaskIsNotDemandedOfEmptyFrames => seven == 0,
+            MaskIsNotDemandedInsideMessages => inside,
+            MaskIsTakenOnPings => opcode == 9,
+            _ => false,
+        };
+        if masked != self.server && !mask_is_free {
+            return Err(1002);
+        }
+        let length_is_free = match self.defect {
+            LongPingsAreTaken => opcode == 9,
+            LongPongsAreTaken => opcode == 0xa,
+            LongClosesAreTaken => opcode == 8,
+            ControlFramesMayHave126Bytes => seven == 126 && header.get(3).is_none_or(|low| *low == 126),
+            LongControlFramesAreTakenInsideMessages => inside,
+            LongFormsAreTaken => header.len() < 4 || seven == 126 && header[2] == 0 && header[3] <= 125 || seven == 127,
+            _ => false,
+        };
+        if control && seven > 125 && !length_is_free || self.is(Pings125AreRefused) && opcode == 9 && seven == 125 {
+            return Err(1002);
+        }
+        if opcode == 8 && seven == 1 && !self.is(BodyOfOneByteIsTaken) {
+            return Err(1002);
+        }
+        let size = match seven {
+            126 if self.is(Length126IsTakenAsItIs) => 0,
+            125 if self.is(Length125IsTakenFor16Bits) && !control => 2,
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let length = self.length(seven, size, &header[2..header.len().min(2 + size)], control)?;
+        let Some(length) = length else { return Ok(()) };
+        let key = if masked {
+            match header.get(2 + size..2 + size + 4) {
+                Some(key) => Some(self.key([key[0], key[1], key[2], key[3]])),
+                None => return Ok(()),
+            }
+        } else {
+            None
+        };
+        self.begin(header[0], opcode, length, key)
+    }
+
+    fn key(&mut self, mut key: [u8; 4]) -> [u8; 4] {
+        if self.is(MaskIsBackwards) {
+            key.reverse();
+        }
+        if self.is(MaskOfTheFirstFrameIsKept) {
+            key = *self.first_key.get_or_insert(key);
+        }
+        key
+    }
+
+    /// The length, once its field is whole.
+    fn length(&mut self, seven: u8, size: usize, field: &[u8], control: bool) -> Result<Option<u64>, u16> {
+        let cuts = matches!(
+            self.defect,
+            LengthOf64BitsIsCutTo16 | LengthOf64BitsIsCutTo32 | LengthOf64BitsIsCutTo31 | LengthOf64BitsIsCutTo48
+        );
+        if size == 8 && !cuts {
+            let top = field.first().is_some_and(|byte| byte & 0x80 != 0);
+            if top && !self.is(LengthOf64BitsLosesItsTopBit) {
+                return Err(1002);
+            }
+            // No more than a gigabyte.
+            let ignored = if top { 0x80 } else { 0 };
+            let too_big = field
+                .iter()
+                .take(4)
+                .enumerate()
+                .any(|(place, byte)| *byte != if place == 0 { ignored } else { 0 })
+                || field.get(4).is_some_and(|byte| *byte >= 0x40);
+            if too_big {
+                return Err(1009);
+            }
+        }
+        let takes_long_forms = matches!(
+            self.defect,
+            LongFormsAreTaken | LongFormsGiveGarbage | LongFormsGiveNothing
+        ) || control
+            || cuts
+            || self.is(LengthOf64BitsLosesItsTopBit);
+        if size == 8 && field.len() == 6 && field.iter().all(|byte| *byte == 0) && !takes_long_forms {
+            self.long_form = true;
+            return Err(1002);
+        }
+        if field.len() < size {
+            return Ok(None);
+        }
+        let mut length = field.iter().fold(0, |length, byte| length << 8 | u64::from(*byte));
+        if size == 0 {
+            length = u64::from(seven);
+        }
+        if size == 2 && length <= 125 && seven == 126 && !takes_long_forms {
+            self.long_form = true;
+            return Err(1002);
+        }
+        self.long_form |= size == 2 && length <= 125 || size == 8 && length <= 65535 && length > 0;
+        length = match self.defect {
+            LengthOf16BitsIsLittleEndian if size == 2 => u64::from((length as u16).swap_bytes()),
+            LengthOf16BitsIsSigned if size == 2 && length >= 0x8000 => return Err(1009),
+            LengthOf64BitsIsCutTo16 if size == 8 => length & 0xffff,
+            LengthOf64BitsIsCutTo32 if size == 8 => length & 0xffff_ffff,
+            LengthOf64BitsIsCutTo31 if size == 8 => length & 0x7fff_ffff,
+            LengthOf64BitsIsCutTo48 if size == 8 => length & 0xffff_ffff_ffff,
+            LengthOf64BitsLosesItsTopBit if size == 8 => length & !(1 << 63),
+            Length65535IsOneShort if length == 65535 => 65534,
+            _ => length,
+        };
+        if cuts && length > 1 << 30 {
+            return Err(1009);
+        }
+        Ok(Some(length))
+    }
+
+    /// The header is whole.
+    fn begin(&mut self, first: u8, opcode: u8, length: u64, key: Option<[u8; 4]>) -> Result<(), u16> {
+        let before = self.message.as_ref().map_or(0, |message| message.data.len() as u64);
+        let text = opcode == 1 || opcode == 0 && self.message.as_ref().is_some_and(|message| message.text);
+        let data = opcode < 8;
+        let fragmented = self.message.is_some() || first & 0x80 == 0;
+        let refuses = data
+            && match self.defect {
+                TextOver125IsRefused => text && before + length > 125,
+                TextOver65535IsRefused => text && before + length > 65535,
+                SumsOver125AreRefused => self.message.is_some() && before + length > 125,
+                EmptyTextIsRefused => text && before + length == 0 && first & 0x80 != 0,
+                RefusesAfter65536Bytes => self.bytes + length > 65536 && self.delivered > 0,
+                RefusesAfterAMegabyte => self.bytes > 1 << 20 && self.delivered > 10,
+                ALimitForTextAlone => text && before + length > 70_000,
+                ALimitForFragmentsAlone => fragmented && length > 20_000,
+                FragmentsAreLimitedTo1000 => self.message.as_ref().is_some_and(|message| message.fragments > 1000),
+                _ => false,
+            };
+        if refuses {
+            return Err(if self.is(FragmentsAreLimitedTo1000) { 1002 } else { 1009 });
+        }
+        if self.is(LongFormsAreTaken) && !data && length > 125 {
+            return Err(1002);
+        }
+        if data && before + length > 1 << 30 {
+            return Err(1009);
+        }
+        if self.is(BinaryOfAMegabyteIsRefusedAsBroken) && length >= 1 << 20
+            || self.is(FailsAfter1000Frames) && self.frames > 1000
+        {
+            return Err(1002);
+        }
+        if self.is(PanicsOnLongText) && text && length > 66_000 {
+            panic!("{length} bytes of text");
+        }
+        if self.is(StateIsLostAfter500Frames) && self.frames == 500 {
+            self.message = None;
+        }
+        self.header.clear();
+        if !self.is(MaskGoesOnInTheNextFrame) || control(opcode) {
+            self.phase = 0;
+        }
+        if data {
+            let joins = matches!(
+                self.defect,
+                NewMessagesJoinOld | NewMessagesOfTheSameKindJoinOld | NewBinaryIsTakenInsideText
+            );
+            if opcode != 0 && !(joins && self.message.is_some()) || self.message.is_none() {
+                self.message = Some(Message {
+                    text: opcode == 1,
+                    data: Vec::new(),
+                    fragments: 0,
+                    valid: 0,
+                    controls: 0,
+                });
+            }
+            if let Some(message) = &mut self.message {
+                message.fragments += 1;
+            }
+        } else if let Some(message) = &mut self.message {
+            message.controls += 1;
+        }
+        self.pings_in_a_row = if opcode == 9 { self.pings_in_a_row + 1 } else { 0 };
+        if self.is(TwoPingsInARowAreRefused) && self.pings_in_a_row > 1 {
+            return Err(1002);
+        }
+        self.frame = Some(Frame {
+            fin: first & 0x80 != 0,
+            opcode,
+            length,
+            key,
+            payload: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Judges a payload as far as it has come.
+    fn judge_part(&mut self) -> Result<(), u16> {
+        let Some(frame) = &self.frame else { return Ok(()) };
+        match frame.opcode {
+            8 => self.judge_close(&frame.payload, false),
+            0..=2 => {
+                let Some(message) = &self.message else { return Ok(()) };
+                if !message.text || self.is(TextIsValidatedAtTheEnd) || !self.validates(message) {
+                    return Ok(());
+                }
+                let text = self.tail(message, &frame.payload);
+                match self.utf8_error(&text) {
+                    Some((_, false)) => Err(1007),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validates(&self, message: &Message) -> bool {
+        match self.defect {
+            TextIsNotValidated | TextIsMendedWithReplacements | BadTextIsDropped => false,
+            ContinuationsAreNotValidated => message.fragments < 2,
+            _ => true,
+        }
+    }
+
+    /// What is not known yet to be text, and what was added to it.
+    fn tail(&self, message: &Message, part: &[u8]) -> Vec<u8> {
+        let before = if self.is(TextIsValidatedFrameByFrame) {
+            &[][..]
+        } else {
+            &message.data[message.valid.min(message.data.len())..]
+        };
+        let mut tail = [before, part].concat();
+        match self.defect {
+            TextIsValidatedUpTo64Bytes => tail.truncate(64_usize.saturating_sub(message.valid)),
+            TextIsValidatedUpTo65535Bytes if message.valid + tail.len() > 65535 => tail.clear(),
+            _ => {}
+        }
+        tail
+    }
+
+    /// Where text is not UTF-8, and whether more bytes may mend that. The defects see something else in the bytes.
+    fn utf8_error(&self, text: &[u8]) -> Option<(usize, bool)> {
+        if std::str::from_utf8(text).is_ok() {
+            let text = std::str::from_utf8(text).unwrap_or_default();
+            let refused = match self.defect {
+                NoncharactersAreRefused => text.contains(['\u{fffe}', '\u{ffff}', '\u{10ffff}']),
+                ZeroIsRefusedInText => text.contains('\0'),
+                FourByteCharactersAreRefused => text.chars().any(|c| c > '\u{ffff}'),
+                _ => false,
+            };
+            return refused.then_some((0, false));
+        }
+        let mut text = text.to_vec();
+        for at in 0..text.len() {
+            let (now, next) = (text[at], text.get(at + 1).copied().unwrap_or(0x80));
+            let after = text.get(at + 2).copied().unwrap_or(0x80);
+            match self.defect {
+                OverlongsOfTwoBytesAreTaken if matches!(now, 0xc0 | 0xc1) => text[at] = 0xc2,
+                OverlongZeroIsTaken if now == 0xc0 && next == 0x80 => text[at] = 0xc2,
+                OverlongsOfThreeBytesAreTaken if now == 0xe0 && matches!(next, 0x80..=0x9f) => text[at] = 0xe1,
+                OverlongsOfFourBytesAreTaken if now == 0xf0 && matches!(next, 0x80..=0x8f) => text[at] = 0xf1,
+                SurrogatesAreTaken if now == 0xed && matches!(next, 0xa0..=0xbf) => text[at] = 0xee,
+                LowSurrogatesAreTaken if now == 0xed && matches!(next, 0xb0..=0xbf) => text[at] = 0xee,
+                CharactersAbove10ffffAreTaken if now == 0xf4 && matches!(next, 0x90..=0xbf) => text[at] = 0xf3,
+                FirstByteF5IsTaken if now == 0xf5 => text[at] = 0xf3,
+                SequencesOfFiveBytesAreTaken if now == 0xf8 && next == 0x88 && after == 0x80 => {
+                    text[at] = b'x';
+                    text[at + 1] = 0xf1;
+                }
+                BytesFeAndFfAreTaken if now >= 0xfe => text[at] = b'x',
+                _ => {}
+            }
+        }
+        if self.is(LoneContinuationBytesAreTaken) {
+            while let Some((at, false)) = utf8_error(&text) {
+                if !matches!(text[at], 0x80..=0xbf) {
+                    break;
+                }
+                text[at] = b'x';
+            }
+        }
+        if self.is(BadLastByteIsTaken)
+            && let Some(last) = text.last_mut()
+            && *last >= 0x80
+        {
+            *last = b'x';
+        }
+        utf8_error(&text)
+    }
+
+    fn judge_close(&self, body: &[u8], whole: bool) -> Result<(), u16> {
+        let Some((code, reason)) = body.split_first_chunk::<2>() else {
+            return Ok(());
+        };
+        let code = u16::from_be_bytes(*code);
+        let usual = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+        let allowed = match (self.defect, code) {
+            (Code0IsTaken, 0) | (Code999IsTaken, 999) | (Code1004IsTaken, 1004) | (Code1005IsTaken, 1005) => true,
+            (Code1006IsTaken, 1006) | (Code1015IsTaken, 1015) | (Code1016IsTaken, 1016) => true,
+            (Codes2000To2999AreTaken, 2000..=2999)
+            | (Codes5000AndMoreAreTaken, 5000..)
+            | (Codes65535IsTaken, 65535) => true,
+            (Codes3000To3999AreRefused, 3000..=3999) | (Code4999IsRefused, 4999) => false,
+            (Code1001IsRefused, 1001) | (Code1010IsRefused, 1010) => false,
+            _ => usual,
+        };
+        if !allowed {
+            return Err(1002);
+        }
+        let most = match self.defect {
+            Reasons100AreRefused => 99,
+            Reasons123AreRefused => 122,
+            _ => 123,
+        };
+        if reason.len() > most && body.len() <= 125 {
+            return Err(1002);
+        }
+        match utf8_error(reason) {
+            _ if self.is(ReasonsAreNotValidated) => Ok(()),
+            Some((_, true)) if self.is(ReasonsMayEndInACharacter) => Ok(()),
+            Some((_, cut)) if whole || !cut => Err(1007),
+            _ => Ok(()),
+        }
+    }
+
+    fn frame_end(&mut self, frame: &Frame, wire: &mut Wire) -> Result<(), u16> {
+        match frame.opcode {
+            8 => self.close(&frame.payload, wire)?,
+            9 => self.ping(&frame.payload, wire)?,
+            0xa => self.pong(&frame.payload, wire)?,
+            _ => return self.data(frame, wire),
+        }
+        let ends = match self.defect {
+            PingsEndMessages => frame.opcode == 9,
+            PongsEndMessages => frame.opcode == 0xa,
+            _ => false,
+        };
+        if ends {
+            self.message = None;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, body: &[u8], wire: &mut Wire) -> Result<(), u16> {
+        self.judge_close(body, true)?;
+        let inside = self.message.is_some();
+        if inside && self.is(CloseInsideAMessageIsRefused) {
+            return Err(1002);
+        }
+        let code = body.first_chunk::<2>().map(|code| u16::from_be_bytes(*code));
+        let mut answer = body.get(..2).unwrap_or_default().to_vec();
+        match self.defect {
+            CloseIsAnsweredWithoutACode => answer.clear(),
+            CloseIsAnsweredWith1000 => answer = vec![3, 232],
+            CloseIsAnsweredWith1005 if answer.is_empty() => answer = 1005_u16.to_be_bytes().to_vec(),
+            CloseCodeIsSwapped => answer.reverse(),
+            CloseReasonIsCutInACharacter => answer = body[..body.len().min(40)].to_vec(),
+            _ => {}
+        }
+        let silent = match self.defect {
+            CloseIsNotAnswered => true,
+            EmptyCloseIsNotAnswered => body.is_empty(),
+            CloseInsideAMessageIsNotAnswered => inside,
+            MessagesAfterACloseAreTaken | PingsAfterACloseAreAnswered | ErrorsAfterACloseAreTold => self.closed,
+            _ => false,
+        };
+        if !silent {
+            self.send(0x8, &answer, wire);
+            if self.is(CloseIsAnsweredTwice) {
+                self.send(0x8, &answer, wire);
+            }
+        }
+        if !self.closed {
+            let reason = String::from_utf8_lossy(body.get(2..).unwrap_or_default()).into_owned();
+            match self.defect {
+                CloseIsToldWithAnotherCode => wire.close(code.map(|code| code ^ 1), &reason),
+                CloseIsToldWithoutItsReason => wire.close(code, ""),
+                ReasonsAreNotValidated | ReasonsMayEndInACharacter => {
+                    wire.close_bytes(code, body.get(2..).unwrap_or_default())
+                }
+                _ => wire.close(code, &reason),
+            }
+        }
+        if inside
+            && self.is(CloseInsideAMessageDeliversIt)
+            && let Some(message) = self.message.take()
+        {
+            wire.binary(&message.data, true);
+        }
+        self.closed = true;
+        Ok(())
+    }
+
+    fn ping(&mut self, payload: &[u8], wire: &mut Wire) -> Result<(), u16> {
+        self.pings += 1;
+        if self.closed && !self.is(PingsAfterACloseAreAnswered) {
+            return Ok(());
+        }
+        if self.is(PingsMustBeText) && std::str::from_utf8(payload).is_err() {
+            return Err(1007);
+        }
+        let silent = match self.defect {
+            PingsAreNotAnswered => true,
+            PingsAreNotAnsweredInsideMessages => self.message.is_some(),
+            PingsAreNotAnsweredInsideEmptyMessages => {
+                self.message.as_ref().is_some_and(|message| message.data.is_empty())
+            }
+            EmptyPingsAreNotAnswered => payload.is_empty(),
+            EverySecondPingIsAnswered => self.pings.is_multiple_of(2),
+            PingsAreAnsweredUpTo256 => self.pings > 256,
+            PongComesOnceForEqualPings => self.last_ping.as_deref() == Some(payload),
+            PingsAreMessages => {
+                wire.binary(payload, true);
+                false
+            }
+            _ => false,
+        };
+        if self.is(PingsJoinMessages)
+            && let Some(message) = &mut self.message
+        {
+            message.data.extend_from_slice(payload);
+        }
+        let before = self.last_ping.replace(payload.to_vec());
+        if silent {
+            return Ok(());
+        }
+        let zero = payload.iter().position(|byte| *byte == 0).unwrap_or(payload.len());
+        let lossy = String::from_utf8_lossy(payload).into_owned();
+        let mut answer = match self.defect {
+            PongIsEmpty => &[],
+            PongIsCutTo124Bytes => &payload[..payload.len().min(124)],
+            PongEndsAtAZero => &payload[..zero],
+            PongIsMadeText => lossy.as_bytes(),
+            PongIsOneLate => before.as_deref().unwrap_or(payload),
+            _ => payload,
+        };
+        answer = &answer[..answer.len().min(125)];
+        self.send(if self.is(PongIsAPing) { 0x9 } else { 0xa }, answer, wire);
+        if self.is(PongComesTwice) {
+            self.send(0xa, answer, wire);
+        }
+        Ok(())
+    }
+
+    fn pong(&mut self, payload: &[u8], wire: &mut Wire) -> Result<(), u16> {
+        let payload = &payload[..payload.len().min(125)];
+        match self.defect {
+            PongsAreAnswered if !self.closed => self.send(0xa, payload, wire),
+            PongsAreAnsweredByPings if !self.closed => self.send(0x9, payload, wire),
+            PongsAreMessages => wire.binary(payload, true),
+            PongsAreRefused if self.pings == 0 => return Err(1002),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, frame: &Frame, wire: &mut Wire) -> Result<(), u16> {
+        let Some(mut message) = self.message.take() else {
+            return Ok(());
+        };
+        let mut fin = frame.fin;
+        let mut payload = &frame.payload[..];
+        match self.defect {
+            OrphansAreIgnored if frame.opcode == 0 && message.fragments == 1 => return Ok(()),
+            EmptyFirstFragmentIsForgotten if !fin && message.fragments == 1 && payload.is_empty() => return Ok(()),
+            EmptyLastFragmentEndsNothing if fin && message.fragments > 1 && payload.is_empty() => fin = false,
+            EmptyFragmentEndsTheMessage if message.fragments > 1 && payload.is_empty() => fin = true,
+            FragmentsAfterThe16thAreLost if message.fragments > 16 => payload = &[],
+            LongFragmentsAreLost if message.fragments > 1 && payload.len() > 125 => payload = &[],
+            FragmentsBehindAPingAreLost if message.controls == 1 && message.fragments > 2 => payload = &[],
+            FragmentsBehindTwoControlFramesAreLost if message.controls > 1 => payload = &[],
+            FragmentsAreCountedIn8Bits if message.fragments.is_multiple_of(256) => message.data.clear(),
+            SumsAreKeptIn16Bits if message.data.len() + payload.len() > 65535 && message.fragments > 1 => {
+                message.data.clear()
+            }
+            FirstFragmentIsDeliveredAlone if !fin && message.fragments == 1 && payload.len() > 40 => {
+                deliver(wire, message.text, payload);
+            }
+            LastFragmentIsDeliveredAlone if fin && message.fragments > 2 => message.data.clear(),
+            _ => {}
+        }
+        let cut = utf8_error(payload).is_some_and(|error| error.1);
+        if message.text {
+            if self.is(CharactersMayNotBeCutByFrames) && cut {
+                return Err(1007);
+            }
+            if self.validates(&message) {
+                let tail = self.tail(&message, payload);
+                let error = self.utf8_error(&tail);
+                let may_be_cut = !fin && !self.is(TextIsValidatedFrameByFrame)
+                    || self.is(TextMayEndInsideACharacter)
+                    || self.is(FragmentedTextMayEndInsideACharacter) && message.fragments > 1;
+                let waits = self.is(TextIsValidatedAtTheEnd) && !fin;
+                match error {
+                    Some((_, true)) if may_be_cut => {}
+                    Some(_) if !waits => return Err(1007),
+                    _ => {}
+                }
+            }
+        }
+        message.data.extend_from_slice(payload);
+        if let Some((at, _)) = utf8_error(&message.data[message.valid..]) {
+            message.valid += at;
+        } else {
+            message.valid = message.data.len();
+        }
+        if self.is(LastFragmentComesTwice) && fin && message.fragments > 1 {
+            message.data.extend_from_slice(payload);
+        }
+        if !fin {
+            self.message = Some(message);
+            return Ok(());
+        }
+        if self.is(BinaryMustBeText) && !message.text && utf8_error(&message.data).is_some() {
+            return Err(1007);
+        }
+        self.message_before = true;
+        self.deliver(message, wire);
+        Ok(())
+    }
+
+    fn deliver(&mut self, message: Message, wire: &mut Wire) {
+        let Message {
+            mut text,
+            mut data,
+            fragments,
+            ..
+        } = message;
+        self.delivered += 1;
+        let fragmented = fragments > 1;
+        let string = String::from_utf8_lossy(&data).into_owned();
+        let bad = utf8_error(&data).is_some();
+        let lost = match self.defect {
+            EmptyMessagesAreNotDelivered => data.is_empty(),
+            BinaryOver65535IsNotDelivered => !text && data.len() > 65535,
+            EqualMessagesComeOnce => self.last_delivered.as_ref() == Some(&(text, data.clone())),
+            MessagesStopAfter300 => self.delivered > 300,
+            MessagesStopAfter65535 => self.delivered > 65535,
+            LongFormsGiveNothing => self.long_form,
+            BadTextIsDropped => text && bad,
+            _ => false,
+        };
+        if lost || self.closed && !self.is(MessagesAfterACloseAreTaken) {
+            return;
+        }
+        match self.defect {
+            FragmentedBinaryIsText if fragmented => text = true,
+            FragmentedTextIsBinary if fragmented => text = false,
+            TextIsDeliveredAsBinary => text = false,
+            AsciiBinaryIsDeliveredAsText if !data.is_empty() && data.is_ascii() => text = true,
+            SumsOver65535AreCut if fragmented => data.truncate(65535),
+            TextOver65535IsCut if text => data.truncate(65535),
+            TextOver100000IsEmpty if text && data.len() > 100_000 => data.clear(),
+            BinaryOver200000IsCut if !text => data.truncate(200_000),
+            EvenLengthsOver4096LoseAByte if data.len() > 4096 && data.len().is_multiple_of(2) => {
+                data.pop();
+            }
+            LongFormsGiveGarbage if self.long_form => data = b"garbage".to_vec(),
+            _ if !text => {}
+            TextIsTrimmed => data = string.trim().as_bytes().to_vec(),
+            TextLosesItsByteOrderMark => data = string.trim_start_matches('\u{feff}').as_bytes().to_vec(),
+            TextEndsAtAZero => data = string.split('\0').next().unwrap_or_default().as_bytes().to_vec(),
+            TextLosesNoncharacters => data = string.replace(['\u{fffe}', '\u{ffff}'], "").into_bytes(),
+            TextHasOtherLineEnds => data = string.replace("\r\n", "\n").replace('\u{b}', "\n").into_bytes(),
+            TextIsMendedWithReplacements => data = string.into_bytes(),
+            _ => {}
+        }
+        deliver(wire, text, &data);
+        match self.defect {
+            MessagesComeTwice => deliver(wire, text, &data),
+            EchoesMessages => self.send(if text { 0x1 } else { 0x2 }, &data, wire),
+            SendsAPingAfterEachMessage => self.send(0x9, b"alive?", wire),
+            _ => {}
+        }
+        self.last_delivered = Some((text, data));
+    }
+}
+
+fn control(opcode: u8) -> bool {
+    opcode >= 8
+}
+
+fn deliver(wire: &mut Wire, text: bool, data: &[u8]) {
+    if text {
+        wire.text_bytes(data, true);
+    } else {
+        wire.binary(data, true);
+    }
+}

@@ -1,0 +1,264 @@
+//! The crate behind the kit's trait, at each level: with an opening handshake, or open from the start.
+
+use std::cell::RefCell;
+
+use sockless::buffer::{ReadBuffer, Storage, WriteBuffer};
+use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
+use sockless::connection::{self, Client, Connection, Server};
+use sockless::entropy::Entropy;
+use sockless::handshake::{
+    AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HttpResponse, Request, Response, ServerHandshake,
+    WebSocketUri,
+};
+use sockless::limits::Limits;
+use sockless_conformance::{Role, Wire};
+
+use crate::level::{self, Endpoint, Level, Observer, Seen, read};
+
+/// The longest message that the kit sends and expects to be taken.
+const LONGEST: usize = 16 << 20;
+
+/// Keys without a pattern that are the same each time, as a connection of its own needs them.
+struct Random(u64);
+
+impl Random {
+    fn of(wire: &mut Wire) -> Self {
+        let mut seed = [0; 8];
+        wire.random(&mut seed);
+        Self(u64::from_le_bytes(seed))
+    }
+}
+
+impl Entropy for Random {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            // SplitMix64.
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut mixed = self.0;
+            mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            *byte = (mixed ^ mixed >> 31) as u8;
+        }
+    }
+}
+
+impl Observer for Wire {
+    fn seen(&mut self, seen: &Seen<'_>) {
+        match *seen {
+            Seen::Data {
+                text: true,
+                payload,
+                message_end,
+                ..
+            } => self.text(std::str::from_utf8(payload).expect("text"), message_end),
+            Seen::Data {
+                text: false,
+                payload,
+                message_end,
+                ..
+            } => self.binary(payload, message_end),
+            Seen::Ping(_) | Seen::Pong(_) => {}
+            Seen::Close(code, reason) => self.close(code, reason),
+        }
+    }
+
+    fn sent(&mut self, bytes: &[u8]) {
+        Wire::sent(self, bytes);
+    }
+}
+
+/// One connection at this level.
+pub fn run(level: Level, wire: &mut Wire) {
+    let limits = Limits::default();
+    match (wire.role(), wire.has_handshake(), level) {
+        (Role::Server, false, _) => open(wire, level, Connection::new(Server, &limits), &[]),
+        (Role::Client, false, _) => {
+            let client = Client::new(Random::of(wire));
+            open(wire, level, Connection::new(client, &limits), &[]);
+        }
+        (Role::Server, true, Level::Buffered) => buffered_server(wire),
+        (Role::Client, true, Level::Buffered) => buffered_client(wire),
+        (Role::Server, true, Level::Fixed) => server(wire, level, ReadBuffer::fixed([0; 16 << 10])),
+        (Role::Client, true, Level::Fixed) => client(wire, level, ReadBuffer::fixed([0; 16 << 10])),
+        (Role::Server, true, _) => server(wire, level, ReadBuffer::new()),
+        (Role::Client, true, _) => client(wire, level, ReadBuffer::new()),
+    }
+}
+
+/// At [`Level::Chunks`].
+pub fn chunks(wire: &mut Wire) {
+    run(Level::Chunks, wire);
+}
+
+/// At [`Level::ChunkHalves`].
+pub fn chunk_halves(wire: &mut Wire) {
+    run(Level::ChunkHalves, wire);
+}
+
+/// At [`Level::Messages`].
+pub fn messages(wire: &mut Wire) {
+    run(Level::Messages, wire);
+}
+
+/// At [`Level::MessageHalves`].
+pub fn message_halves(wire: &mut Wire) {
+    run(Level::MessageHalves, wire);
+}
+
+/// At [`Level::Shared`].
+pub fn shared(wire: &mut Wire) {
+    run(Level::Shared, wire);
+}
+
+/// At [`Level::Fixed`].
+pub fn fixed(wire: &mut Wire) {
+    run(Level::Fixed, wire);
+}
+
+/// At [`Level::Buffered`].
+pub fn buffered(wire: &mut Wire) {
+    run(Level::Buffered, wire);
+}
+
+fn server<S: Storage>(wire: &mut Wire, level: Level, mut input: ReadBuffer<S>) {
+    let mut handshake = ServerHandshake::new(&Limits::default());
+    let mut out = Vec::new();
+    while let Some(chunk) = wire.next() {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let (len, later) = read(input.space(), rest);
+            input.advance(len);
+            rest = later;
+            match handshake.receive(&mut input, &mut out) {
+                Ok(None) => {}
+                Ok(Some(Request::Upgrade(upgrade))) => {
+                    let accepted = upgrade.accept(&AcceptOptions::new(), &mut out);
+                    wire.sent(&out);
+                    let first = [input.unread(), rest].concat();
+                    return open(wire, level, accepted.expect("nothing special was agreed"), &first);
+                }
+                Ok(Some(Request::Http(request))) => {
+                    let answered = request.respond(&HttpResponse::new(426), &mut out);
+                    answered.expect("a response");
+                    wire.sent(&out);
+                    return wire.failed("not an upgrade");
+                }
+                Err(error) => {
+                    wire.sent(&out);
+                    return wire.failed(error);
+                }
+            }
+        }
+    }
+}
+
+fn client<S: Storage>(wire: &mut Wire, level: Level, mut input: ReadBuffer<S>) {
+    let mut random = Random::of(wire);
+    let mut out = Vec::new();
+    let (options, limits) = (ConnectOptions::new(), Limits::default());
+    let uri = WebSocketUri::parse("ws://example.com/").expect("a URI");
+    let started = ClientHandshake::start(&uri, &options, &mut random, &limits, &mut out);
+    let mut handshake = started.expect("a request");
+    wire.sent(&out);
+    while let Some(chunk) = wire.next() {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let (len, later) = read(input.space(), rest);
+            input.advance(len);
+            rest = later;
+            match handshake.receive(&mut input) {
+                Ok(None) => {}
+                Ok(Some(Response::Accepted(accepted))) => {
+                    let connection = accepted.into_connection(random, &limits);
+                    let first = [input.unread(), rest].concat();
+                    return open(wire, level, connection, &first);
+                }
+                Ok(Some(Response::Rejected { status, .. })) => return wire.failed(status),
+                Err(error) => return wire.failed(error),
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Fixed memory, with what the last connection has left in it.
+    static MEMORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn open<R: connection::Role>(wire: &mut Wire, level: Level, connection: Connection<R>, first: &[u8]) {
+    MEMORY.with_borrow_mut(|memory| {
+        if level == Level::Fixed {
+            memory.resize(LONGEST + ReadBuffer::<&mut [u8]>::FIXED_OVERHEAD, 0);
+        }
+        drive(wire, &mut *level::open(level, connection, memory), first);
+    });
+}
+
+fn drive(wire: &mut Wire, endpoint: &mut dyn Endpoint, first: &[u8]) {
+    let mut next = Some(first.to_vec());
+    while let Some(chunk) = next {
+        if let Err(failure) = endpoint.feed(&chunk, wire) {
+            return wire.failed(failure);
+        }
+        next = wire.next();
+    }
+}
+
+/// Writes all of the output.
+fn write(wire: &mut Wire, out: &mut WriteBuffer) {
+    while !out.unwritten().is_empty() {
+        let len = out.unwritten().len();
+        wire.sent(out.unwritten());
+        out.written(len);
+    }
+}
+
+fn buffered_server(wire: &mut Wire) {
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    while let Some(chunk) = wire.next() {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let (len, later) = read(handshake.buffers().0.space(), rest);
+            handshake.buffers().0.advance(len);
+            rest = later;
+            let mut accepted = handshake.accept(&AcceptOptions::new());
+            if matches!(accepted, Ok(None)) && !handshake.buffers().1.unwritten().is_empty() {
+                // What the client did wrong is told once the answer is written.
+                write(wire, handshake.buffers().1);
+                accepted = handshake.accept(&AcceptOptions::new());
+                assert!(accepted.is_err(), "an answer, and nothing is wrong");
+            }
+            match accepted {
+                Ok(None) => {}
+                Ok(Some(ws)) => return buffered_open(wire, ws, rest),
+                Err(error) => return wire.failed(error),
+            }
+        }
+    }
+}
+
+fn buffered_client(wire: &mut Wire) {
+    let uri = WebSocketUri::parse("ws://example.com/").expect("a URI");
+    let (options, limits) = (ConnectOptions::new(), Limits::default());
+    let started = BufferedClientHandshake::start(&uri, &options, Random::of(wire), &limits);
+    let mut handshake = started.expect("a request");
+    write(wire, handshake.buffers().1);
+    while let Some(chunk) = wire.next() {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let (len, later) = read(handshake.buffers().0.space(), rest);
+            handshake.buffers().0.advance(len);
+            rest = later;
+            match handshake.connect() {
+                Ok(None) => {}
+                Ok(Some(ws)) => return buffered_open(wire, ws, rest),
+                Err(ConnectError::Rejected { status }) => return wire.failed(status),
+                Err(error) => return wire.failed(error),
+            }
+        }
+    }
+}
+
+fn buffered_open<R: connection::Role>(wire: &mut Wire, ws: BufferedConnection<R>, first: &[u8]) {
+    drive(wire, &mut level::Buffered::of(ws), first);
+}

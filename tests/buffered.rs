@@ -1,0 +1,276 @@
+//! The machine with its buffers: at every size of reads and writes, and over a stream in one call.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use common::*;
+use sockless::buffer::Output;
+use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
+use sockless::connection::{Connection, Role, StreamEnd, TransportAction};
+use sockless::error::{ReceiveError, Violation};
+use sockless::limits::Limits;
+use sockless::message::Event;
+
+fn open<R: Role>(role: R) -> BufferedConnection<R> {
+    BufferedConnection::new(Connection::new(role, &Limits::default()))
+}
+
+/// A session, and what an echo sends for it.
+fn session<R: Role>() -> (Vec<u8>, Vec<u8>) {
+    let long = vec![9; 100_000];
+    let stream = [
+        from_peer::<R>(FIN | TEXT, "héllo".as_bytes()),
+        from_peer::<R>(PING, b"p"),
+        from_peer::<R>(BIN, &long[..50_000]),
+        from_peer::<R>(FIN | CONT, &long[50_000..]),
+        from_peer::<R>(CLOSE, &close_body(1000, "bye")),
+    ];
+    let echo = [
+        from_us::<R>(FIN | TEXT, "héllo".as_bytes()),
+        from_us::<R>(PONG, b"p"),
+        from_us::<R>(FIN | BIN, &long),
+        from_us::<R>(CLOSE, &close_body(1000, "bye")),
+    ];
+    (stream.concat(), echo.concat())
+}
+
+/// Sends back all messages that are there.
+fn echo<R: Role>(ws: &mut BufferedConnection<R>) -> Result<usize, ReceiveError> {
+    let mut closes = 0;
+    while let Some((event, mut tx)) = ws.next_event()? {
+        match event {
+            Event::Text(text) => tx.text(text).unwrap(),
+            Event::Binary(data) => tx.binary(data).unwrap(),
+            Event::Close(_) => closes += 1,
+            _ => {}
+        }
+    }
+    Ok(closes)
+}
+
+/// The same at every size of reads and writes, whatever was fed before the first read.
+fn every_read_and_write_size<R: Role>(role: fn() -> R) {
+    let (stream, expected) = session::<R>();
+    for (fed, read, write) in [
+        (0, 1, 1),
+        (1, 7, 3),
+        (5, 100, 1000),
+        (14, 4096, 5),
+        (stream.len(), 1, 70_000),
+    ] {
+        let mut ws = open(role());
+        ws.buffers().0.extend(&stream[..fed]).unwrap();
+        let (mut at, mut sent, mut closes) = (fed, Vec::new(), 0);
+        while ws.transport() == TransportAction::Continue {
+            closes += echo(&mut ws).unwrap();
+            let space = ws.space();
+            let len = space.len().min(read).min(stream.len() - at);
+            space[..len].copy_from_slice(&stream[at..at + len]);
+            at += len;
+            ws.advance(len);
+            let len = write.min(ws.output().len());
+            sent.extend_from_slice(&ws.output()[..len]);
+            ws.written(len);
+        }
+        while !ws.output().is_empty() {
+            sent.extend_from_slice(ws.output());
+            ws.written(ws.output().len());
+        }
+        assert!(sent == expected, "reads of {read}, writes of {write}");
+        let done = if R::IS_CLIENT {
+            TransportAction::AwaitPeer
+        } else {
+            TransportAction::ShutDownSend
+        };
+        assert_eq!((at, closes, ws.transport()), (stream.len(), 1, done));
+        let record = Record::closed_by_peer(1000, "bye").ended(StreamEnd::AfterClose);
+        assert_eq!(Record::from(ws.end_of_stream()), record);
+        ws.release();
+        let (input, output) = ws.buffers();
+        assert_eq!((input.capacity(), output.capacity()), (0, 0));
+    }
+}
+
+/// A failure is told when nothing is left to do: the Close has to be written first, and the stream drained.
+fn a_failure_is_told_last<R: Role>(role: fn() -> R) {
+    let mut ws = open(role());
+    ws.buffers().0.extend(&[0xff]).unwrap();
+    assert!(ws.next_event().unwrap().is_none());
+    assert_eq!(ws.close_record().failure, Some(Violation::ReservedOpcode.into()));
+    assert_eq!(ws.output(), close_from_us::<R>(1002));
+    ws.written(ws.output().len());
+    assert_eq!(ws.transport(), TransportAction::ShutDownSend);
+    ws.sending_shut_down();
+    for _ in 0..3 {
+        assert_eq!(ws.transport(), TransportAction::Drain);
+        ws.space()[..4].copy_from_slice(b"more");
+        ws.advance(4);
+        assert!(ws.next_event().unwrap().is_none());
+    }
+    ws.end_of_stream();
+    for _ in 0..2 {
+        let error = ws.next_event().err();
+        assert_eq!(error, Some(ReceiveError::Failed(Violation::ReservedOpcode.into())));
+    }
+    assert_eq!(ws.transport(), TransportAction::Close);
+}
+
+/// A stream that takes and gives so many bytes at a time, and then ends or fails.
+struct Stream<'b> {
+    input: &'b [u8],
+    sent: Vec<u8>,
+    at_once: usize,
+    /// What comes after the input: the end, or an error.
+    then: Option<ErrorKind>,
+    /// Every second call would block.
+    blocks: bool,
+    calls: usize,
+    shut_down: bool,
+}
+
+impl<'b> Stream<'b> {
+    fn new(input: &'b [u8], at_once: usize) -> Self {
+        Self {
+            input,
+            sent: Vec::new(),
+            at_once,
+            then: None,
+            blocks: false,
+            calls: 0,
+            shut_down: false,
+        }
+    }
+
+    fn call(&mut self) -> io::Result<()> {
+        self.calls += 1;
+        if self.blocks && self.calls % 2 == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    }
+
+    fn shut_down(&mut self) -> io::Result<()> {
+        assert!(!self.shut_down, "once");
+        self.shut_down = true;
+        Ok(())
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.call()?;
+        if self.input.is_empty() {
+            return self.then.map_or(Ok(0), |error| Err(error.into()));
+        }
+        let len = self.at_once.min(buffer.len());
+        self.input.read(&mut buffer[..len])
+    }
+}
+
+impl Write for Stream<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.call()?;
+        assert!(!self.shut_down, "written after the sending direction was shut down");
+        let len = self.at_once.min(bytes.len());
+        self.sent.extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One call a round over a stream: the whole session, its Close, and the end; or a reset, which after both Closes is no more
+/// than the end.
+fn over_a_stream<R: Role>(role: fn() -> R) {
+    let (bytes, expected) = session::<R>();
+    for at_once in [1000, 7777, usize::MAX] {
+        for blocks in [false, true] {
+            for then in [None, Some(ErrorKind::ConnectionReset)] {
+                let mut stream = Stream {
+                    then,
+                    blocks,
+                    ..Stream::new(&bytes, at_once)
+                };
+                let mut ws = open(role());
+                loop {
+                    match ws.exchange(&mut stream, Stream::shut_down) {
+                        Ok(true) => _ = echo(&mut ws).unwrap(),
+                        Ok(false) => break,
+                        Err(error) => assert!(blocks && error.kind() == ErrorKind::WouldBlock, "{error}"),
+                    }
+                }
+                assert!(stream.sent == expected, "{at_once} {blocks} {then:?}");
+                assert_eq!(stream.shut_down, !R::IS_CLIENT);
+                let record = Record::closed_by_peer(1000, "bye").ended(StreamEnd::AfterClose);
+                assert_eq!(Record::from(ws.close_record()), record);
+            }
+        }
+    }
+    // Before the Closes a reset is an error.
+    let mut stream = Stream {
+        then: Some(ErrorKind::ConnectionReset),
+        ..Stream::new(&bytes[..20], 1000)
+    };
+    let mut ws = open(role());
+    let error = loop {
+        match ws.exchange(&mut stream, Stream::shut_down) {
+            Ok(more) => assert!(more),
+            Err(error) => break error,
+        }
+        echo(&mut ws).unwrap();
+    };
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert!(!ws.close_record().is_clean());
+}
+
+/// A peer that sends and does not read is not read from either once the output is over its watermark.
+fn a_peer_that_does_not_read_is_held_up<R: Role>(role: fn() -> R) {
+    let mut ws = open(role());
+    let message = from_peer::<R>(FIN | BIN, &[7; 1000]);
+    let mut rounds = 0;
+    while ws.wants_input() {
+        ws.buffers().0.extend(&message).unwrap();
+        echo(&mut ws).unwrap();
+        rounds += 1;
+        assert!(rounds < 100);
+    }
+    assert!(ws.buffers().1.is_over_watermark());
+    ws.written(2000);
+    assert!(ws.wants_input());
+    ws.abort();
+    assert_eq!((ws.buffers().1.len(), ws.wants_input()), (0, false));
+}
+
+/// What follows the head is not shown before the head is complete, and then all of it is.
+#[test]
+fn what_follows_the_head() {
+    let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nbody";
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    for (at, byte) in bytes.iter().enumerate() {
+        handshake.buffers().0.space()[0] = *byte;
+        handshake.buffers().0.advance(1);
+        let complete = handshake.receive().unwrap().is_some();
+        assert_eq!(complete, at == 26, "it comes once: {at}");
+        if at >= 26 {
+            assert_eq!(handshake.buffers().0.unread(), &bytes[27..=at]);
+        }
+    }
+}
+
+both_roles!(
+    every_read_and_write_size,
+    a_failure_is_told_last,
+    over_a_stream,
+    a_peer_that_does_not_read_is_held_up,
+);

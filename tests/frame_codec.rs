@@ -1,0 +1,83 @@
+//! RFC 6455 section 5.2 once more, for the pure codec: headers, and the names of what can be wrong.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use common::*;
+use sockless::error::{LimitExceeded, Violation};
+use sockless::frame::{Header, Opcode};
+
+// Section 5.2 once more, for the pure codec.
+
+/// Every header that the codec encodes it decodes, and agrees with the encoder of these tests.
+#[test]
+fn codec_round_trip() {
+    for opcode in Opcode::ALL {
+        for fin in [false, true] {
+            for rsv in 0..=7 {
+                for mask_key in [None, Some(KEY)] {
+                    for payload_len in [0, 1, 125, 126, 127, 255, 256, 65535, 65536, 1 << 32, u64::MAX >> 1] {
+                        let header = Header {
+                            fin,
+                            rsv,
+                            opcode,
+                            mask_key,
+                            payload_len,
+                        };
+                        let encoded = header.encode();
+                        let first = u8::from(fin) << 7 | rsv << 4 | opcode.bits();
+                        assert_eq!(encoded.as_bytes(), head(first, mask_key, payload_len));
+                        assert_eq!(encoded.as_ref(), encoded.as_bytes());
+                        assert!(encoded == header.encode() && encoded != Header { fin: !fin, ..header }.encode());
+                        let expected = if opcode.is_control() && !fin {
+                            Err(Violation::FragmentedControl)
+                        } else if opcode.is_control() && payload_len > 125 {
+                            Err(Violation::ControlTooLong)
+                        } else {
+                            Ok(Some((header, encoded.as_bytes().len())))
+                        };
+                        assert_eq!(Header::decode(encoded.as_bytes()), expected);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the wire cannot carry is left out: more than three reserved bits, and the top bit of the length.
+#[test]
+fn codec_leaves_out_what_the_wire_cannot_carry() {
+    let header = Header {
+        fin: true,
+        rsv: 0xff,
+        opcode: Opcode::Binary,
+        mask_key: None,
+        payload_len: 1 << 63 | 5,
+    };
+    assert_eq!(header.encode().as_bytes(), [0xf2, 5]);
+}
+
+/// Each violation names its section and its code.
+#[test]
+fn every_violation_names_its_rule() {
+    for violation in Violation::ALL {
+        assert!(violation.section().starts_with(['5', '7', '8']), "{violation:?}");
+        assert!(violation.to_string().contains(violation.section()), "{violation}");
+        let expected = match violation {
+            Violation::TextNotUtf8 | Violation::CloseReasonNotUtf8 => 1007,
+            _ => 1002,
+        };
+        assert_eq!(violation.close_code().0, expected, "{violation:?}");
+    }
+    assert_eq!(Violation::ALL.len(), 14);
+    assert_eq!(LimitExceeded::FrameTooLong.close_code().0, 1009);
+    assert_eq!(LimitExceeded::MessageTooLong.close_code().0, 1009);
+    assert_eq!(LimitExceeded::TooManyFragments.close_code().0, 1008);
+}

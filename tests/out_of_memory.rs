@@ -1,0 +1,212 @@
+//! Law L7: where there is no memory, that is an error with a Close, never an abort. Each test runs itself again as a process
+//! that may take only so much.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::process::Command;
+
+use common::*;
+use sockless::buffer::{OutputFull, ReadBuffer, SharedBytes, SliceOutput, WriteBuffer};
+use sockless::buffered::BufferedConnection;
+use sockless::connection::{Connection, PreparedMessage, Sender, Server, TransportAction};
+use sockless::error::{Failure, OutOfMemory, ReceiveError, SendError};
+use sockless::frame::MessageKind;
+use sockless::limits::Limits;
+
+/// How much address space a test's process may take, in KiB.
+const MEMORY_KIB: usize = 300_000;
+
+/// More than half of it, in bytes: it fits once and not twice.
+const MOST_OF_IT: usize = 180_000_000;
+
+/// Runs a test in a process with little memory: returns whether this is that process.
+fn with_little_memory(test: &str) -> bool {
+    if std::env::var_os("LITTLE_MEMORY").is_some() {
+        return true;
+    }
+    let script = format!("ulimit -v {MEMORY_KIB} && exec \"$0\" --exact {test} --nocapture --test-threads=1");
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .arg(program)
+        .env("LITTLE_MEMORY", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "{text}");
+    false
+}
+
+fn lifted() -> Limits {
+    Limits::default()
+        .with_max_frame_len(u64::MAX)
+        .with_max_message_len(u64::MAX)
+}
+
+/// The header of a message that is longer than the memory.
+fn long_header() -> Vec<u8> {
+    head(FIN | BIN, Some([0; 4]), 1 << 30)
+}
+
+/// A message that is too long for the memory, in one frame and in fragments: there is no space any more, and the connection
+/// fails with 1011.
+#[test]
+fn no_memory_for_a_message() {
+    if !with_little_memory("no_memory_for_a_message") {
+        return;
+    }
+    for fragment in [1 << 30, 10_000_000] {
+        // A client, so that no time is spent on masks.
+        let mut ws = Connection::new(client(), &lifted());
+        let mut memory = [0; 100];
+        let mut out = SliceOutput::new(&mut memory);
+        let mut input = ReadBuffer::new();
+        let (mut fed, mut missing) = (0_usize, 0);
+        let error = loop {
+            match ws.receive(&mut input, &mut out) {
+                Ok(received) => assert!(received.is_none()),
+                Err(error) => break error,
+            }
+            let space = input.space();
+            if missing == 0 && !space.is_empty() {
+                let header = head(if fed == 0 { BIN } else { CONT }, None, fragment as u64);
+                space[..header.len()].copy_from_slice(&header);
+                input.advance(header.len());
+                missing = fragment;
+            } else {
+                let len = space.len().min(missing);
+                input.advance(len);
+                fed += len;
+                missing -= len;
+            }
+        };
+        assert!(fed > 30_000_000 && fed < 1 << 30, "{fed} bytes");
+        assert_eq!(error, ReceiveError::Failed(OutOfMemory.into()));
+        assert_eq!(out.as_bytes(), close_from_us::<FixedClient>(1011));
+        assert_eq!(ws.close_record().failure, Some(Failure::OutOfMemory(OutOfMemory)));
+        assert_eq!(ws.transport(), TransportAction::ShutDownSend);
+        // All of it is let go, and the stream can be drained.
+        assert!(input.is_at_rest());
+        assert!(!input.space().is_empty());
+        input.release();
+        assert_eq!(input.capacity(), 0);
+        let mut vector = Vec::new();
+        vector.try_reserve_exact(MOST_OF_IT).unwrap();
+        vector.push(0_u8);
+    }
+}
+
+/// The machine with its buffers takes a read of nothing, where there was no space, for what it is.
+#[test]
+fn no_space_is_not_the_end_of_the_stream() {
+    if !with_little_memory("no_space_is_not_the_end_of_the_stream") {
+        return;
+    }
+    let mut ws = BufferedConnection::new(Connection::new(Server, &lifted()));
+    ws.space()[..14].copy_from_slice(&long_header());
+    ws.advance(14);
+    loop {
+        assert!(ws.next_event().unwrap().is_none());
+        // What a reader does that fills the space.
+        let len = ws.space().len();
+        ws.advance(len);
+        if len == 0 {
+            ws.end_of_stream();
+            break;
+        }
+    }
+    assert_eq!(ws.output(), close_from_us::<Server>(1011));
+    assert_eq!(ws.close_record().failure, Some(Failure::OutOfMemory(OutOfMemory)));
+    assert_eq!(ws.transport(), TransportAction::ShutDownSend);
+}
+
+/// What is to be sent and does not fit the memory is refused, and what is sent after it goes out.
+#[test]
+fn no_memory_for_the_output() {
+    if !with_little_memory("no_memory_for_the_output") {
+        return;
+    }
+    let payload = vec![0_u8; MOST_OF_IT];
+    let header_len = 10;
+    let full = SendError::OutputFull(OutputFull {
+        needed: payload.len() + header_len,
+    });
+    let mut sender = Sender::new(Server);
+    let (mut vector, mut buffer) = (Vec::new(), WriteBuffer::new());
+    assert_eq!(sender.tx(&mut vector).binary(&payload), Err(full));
+    assert_eq!(sender.tx(&mut buffer).binary(&payload), Err(full));
+    assert_eq!(PreparedMessage::new(&payload).unwrap_err(), OutOfMemory);
+    sender.tx(&mut vector).text("short").unwrap();
+    sender.tx(&mut buffer).text("short").unwrap();
+    assert_eq!(
+        (&vector[..], buffer.unwritten()),
+        (&b"\x81\x05short"[..], &b"\x81\x05short"[..])
+    );
+    // By reference it does fit.
+    let shared = SharedBytes::new(payload);
+    sender.tx(&mut buffer).shared(MessageKind::Binary, &shared).unwrap();
+    let sent = sender.tx(&mut vector).shared(MessageKind::Binary, &shared);
+    assert!(matches!(sent, Err(SendError::OutputFull(_))));
+}
+
+/// Bytes that come in another way, what is left of a message, and a message by value.
+#[test]
+fn no_memory_for_a_copy() {
+    if !with_little_memory("no_memory_for_a_copy") {
+        return;
+    }
+    let payload = vec![0_u8; MOST_OF_IT];
+    let mut input = ReadBuffer::new();
+    assert_eq!(input.extend(&payload), Err(OutOfMemory));
+    assert!(input.is_at_rest() && input.unread().is_empty());
+    input.extend(b"short").unwrap();
+    assert_eq!(input.unread(), b"short");
+    drop((payload, input));
+
+    // Half a message in the buffer that is shared, for whose rest there is no room twice: in one frame, and behind a
+    // fragment.
+    for fragment in [&b""[..], &from_peer::<Server>(BIN, b"begin")] {
+        let mut ws = Connection::new(Server, &lifted());
+        let mut out = Vec::new();
+        let (mut shared, mut held) = (ReadBuffer::with_capacity(MOST_OF_IT), ReadBuffer::new());
+        let mut header = long_header();
+        if !fragment.is_empty() {
+            header[0] = CONT;
+        }
+        let input = shared.input_for(&mut held);
+        read(input, &[fragment, &header].concat());
+        assert!(ws.receive(input, &mut out).unwrap().is_none());
+        let len = input.space().len().min(150_000_000);
+        input.advance(len);
+        assert_eq!(shared.keep_rest(&mut held), Err(OutOfMemory));
+        assert_eq!((held.is_at_rest(), held.capacity()), (true, 0), "nothing was moved");
+    }
+}
+
+/// What fits no memory of this machine, however much there were, is refused from the header.
+#[test]
+fn a_length_beyond_the_address_space() {
+    let header = head(FIN | BIN, Some([0; 4]), (1 << 63) - 1);
+    let mut ws = Connection::new(Server, &lifted());
+    let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+    read(&mut input, &header);
+    let received = ws.receive(&mut input, &mut out).map(|event| event.is_none());
+    if u64::try_from(usize::MAX).is_ok_and(|most| most < 1 << 63) {
+        assert_eq!(received, Err(ReceiveError::Failed(OutOfMemory.into())));
+        assert_eq!(out, close_from_us::<Server>(1011));
+    } else {
+        // It may come, as far as the memory goes.
+        assert_eq!(received, Ok(true));
+        assert!(input.space().len() <= 8 << 10);
+    }
+}
