@@ -23,6 +23,7 @@ pub mod error;
 
 pub mod connection;
 pub mod message;
+pub mod timers;
 
 pub mod handshake;
 
@@ -31,6 +32,8 @@ pub mod deflate;
 
 #[cfg(feature = "alloc")]
 pub mod buffered;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 #[cfg(doc)]
 pub mod guide;
@@ -49,3 +52,4 @@ pub use frame::{CloseCode, MessageKind};
 pub use handshake::{AcceptOptions, ConnectOptions, WebSocketUri};
 pub use limits::Limits;
 pub use message::Event;
+pub use timers::{Moment, Timeouts};

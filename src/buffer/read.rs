@@ -93,7 +93,50 @@ type DefaultStorage = [u8; 0];
 pub struct ReadBuffer<S = DefaultStorage> {
     pub(crate) memory: S,
     pub(crate) at: Cursor,
+    pub(crate) account: Account,
     sizing: Sizing,
+}
+
+/// What has come so far, for deadlines. All counts are modulo 2^32.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    /// Bytes that were read.
+    pub(crate) arrived: u32,
+    /// Bytes of control frames that were consumed.
+    pub(crate) control: u32,
+    /// Where the last message began that was not whole when it was seen first, counted as the bytes that were read.
+    pub(crate) begun_at: u32,
+}
+
+impl Account {
+    const NEW: Self = Self {
+        arrived: 0,
+        control: 0,
+        begun_at: 0,
+    };
+
+    /// More bytes were read.
+    #[allow(clippy::cast_possible_truncation, reason = "counted modulo 2^32")]
+    const fn arrive(&mut self, len: usize) {
+        self.arrived = self.arrived.wrapping_add(len as u32);
+    }
+
+    /// A control frame was consumed.
+    #[allow(clippy::cast_possible_truncation, reason = "counted modulo 2^32")]
+    pub(crate) const fn consume_control(&mut self, len: usize) {
+        self.control = self.control.wrapping_add(len as u32);
+    }
+
+    /// How many bytes were consumed, if so many are unread.
+    #[allow(clippy::cast_possible_truncation, reason = "counted modulo 2^32")]
+    pub(crate) const fn consumed(&self, unread: usize) -> u32 {
+        self.arrived.wrapping_sub(unread as u32)
+    }
+
+    /// A message begins that is not whole yet, and so many bytes are unread with it.
+    pub(crate) const fn begin(&mut self, unread: usize) {
+        self.begun_at = self.consumed(unread);
+    }
 }
 
 /// Positions in the memory.
@@ -235,6 +278,7 @@ impl ReadBuffer {
         Self {
             memory: Vec::new(),
             at: Cursor::START,
+            account: Account::NEW,
             sizing: Sizing::new(least, most),
         }
     }
@@ -300,6 +344,7 @@ impl ReadBuffer {
             room.copy_from_slice(bytes);
         }
         self.at.end = end;
+        self.account.arrive(bytes.len());
         self.at.incomplete &= bytes.is_empty();
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
@@ -377,6 +422,7 @@ impl<S: Storage> ReadBuffer<S> {
         Self {
             memory,
             at: Cursor::START,
+            account: Account::NEW,
             sizing: Sizing::new(len, len),
         }
     }
@@ -404,6 +450,7 @@ impl<S: Storage> ReadBuffer<S> {
         self.sizing.adapt(len);
         self.sizing.offered = 0;
         self.at.incomplete &= len == 0;
+        self.account.arrive(len);
         self.at.end += len;
         self.at.wanted = self.at.wanted.saturating_sub(len);
     }

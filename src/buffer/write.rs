@@ -48,6 +48,8 @@ pub struct WriteBuffer {
     /// How much memory was needed lately.
     peak: usize,
     watermark: usize,
+    /// Whether it was over the watermark when bytes were written, since that was last asked.
+    was_over: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl WriteBuffer {
             shared_len: 0,
             peak: 0,
             watermark: 64 << 10,
+            was_over: false,
         }
     }
 
@@ -88,6 +91,11 @@ impl WriteBuffer {
     #[must_use]
     pub fn is_over_watermark(&self) -> bool {
         self.len() > self.watermark
+    }
+
+    /// Whether it was over the watermark at any time since this was last asked.
+    pub(crate) fn take_over_watermark(&mut self) -> bool {
+        core::mem::take(&mut self.was_over) | self.is_over_watermark()
     }
 
     /// The next bytes to write, up to the next ones that are kept by reference. Empty only if nothing is unwritten.
@@ -117,6 +125,7 @@ impl WriteBuffer {
     /// The transport has taken `len` bytes: of [`unwritten`](Self::unwritten), or of the [slices](Self::slices) in their
     /// order.
     pub fn written(&mut self, mut len: usize) {
+        self.was_over |= self.is_over_watermark();
         while let Some(kept) = self.shared.front_mut() {
             let own = kept.at - self.written;
             if len < own {

@@ -1,8 +1,10 @@
 //! The client's opening handshake with its buffers.
 
 use core::fmt;
+use core::time::Duration;
 
 use super::BufferedConnection;
+use super::timing::Timing;
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Client, Connection};
 #[cfg(feature = "deflate")]
@@ -10,6 +12,7 @@ use crate::deflate::{DeflateAgreement, DeflateOptions};
 use crate::entropy::Entropy;
 use crate::handshake::{ClientHandshake, ConnectError, ConnectOptions, HandshakeError, Response, WebSocketUri};
 use crate::limits::Limits;
+use crate::timers::{Moment, Timeouts};
 
 /// The opening handshake of a client, with its buffers. It becomes a [`BufferedConnection`].
 ///
@@ -49,6 +52,7 @@ pub struct BufferedClientHandshake<'r, E> {
     deflate: Option<DeflateOptions>,
     #[cfg(feature = "deflate")]
     agreed: Option<DeflateAgreement>,
+    timing: Timing,
 }
 
 impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
@@ -76,6 +80,7 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
             deflate: None,
             #[cfg(feature = "deflate")]
             agreed: None,
+            timing: Timing::new(),
         })
     }
 
@@ -141,13 +146,36 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         Ok(self.connection.take().map(|connection| {
             let input = core::mem::take(&mut self.input);
             let output = core::mem::take(&mut self.output);
-            let ws = BufferedConnection::from_parts(connection, input, output);
+            let ws = BufferedConnection::from_parts(connection, input, output).with_timing(self.timing);
             #[cfg(feature = "deflate")]
             if let Some(agreed) = &self.agreed {
                 return ws.with_deflate(agreed);
             }
             ws
         }))
+    }
+
+    /// Keeps the deadlines of the handshake. `now` is the only clock. Returns how long the next wait for the transport may
+    /// take at most; `None` if nothing has a deadline. Call it as [`BufferedConnection::tick`]; the connection goes on with
+    /// the same clocks and [`Timeouts`].
+    ///
+    /// If the response has not come in time, [`connect`](Self::connect) and [`receive`](Self::receive) return
+    /// [`HandshakeError::TimedOut`]: drop the transport.
+    pub fn tick(&mut self, now: Moment) -> Option<Duration> {
+        self.timing.shake(now, &self.input, &self.output);
+        while self.timing.due().is_some() {
+            if self.handshake.timed_out().is_err() {
+                self.ended = true;
+                self.output.discard();
+            }
+        }
+        if self.ended { None } else { self.timing.wait() }
+    }
+
+    /// Sets how long the server may take for what, here and on the connection. The clocks start again with the next
+    /// [`tick`](Self::tick).
+    pub const fn set_timeouts(&mut self, timeouts: &Timeouts) {
+        self.timing.set_timeouts(timeouts);
     }
 
     /// The server will send nothing more.
@@ -163,6 +191,11 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// response that does not accept, the start of its body is what the first has [unread](ReadBuffer::unread).
     pub const fn buffers(&mut self) -> (&mut ReadBuffer, &mut WriteBuffer) {
         (&mut self.input, &mut self.output)
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) const fn timing(&self) -> &Timing {
+        &self.timing
     }
 
     #[cfg(feature = "std")]

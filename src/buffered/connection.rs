@@ -3,13 +3,16 @@
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 
-use super::tx::BufferedTx;
-use crate::buffer::{Output, ReadBuffer, WriteBuffer};
-use crate::connection::{CloseRecord, Connection, Role, TransportAction};
+use core::time::Duration;
+
+use super::timing::Timing;
+use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
+use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
 use crate::error::{Blocked, OutOfMemory, ReceiveError};
 use crate::message::Event;
+use crate::timers::{Due, Moment, Timeouts, Timers};
 
 /// An open connection that owns its buffers.
 ///
@@ -42,6 +45,7 @@ pub struct BufferedConnection<R> {
     /// Where compressed messages were agreed to.
     #[cfg(feature = "deflate")]
     pub(super) deflate: Option<Box<Compression>>,
+    pub(super) timing: Timing,
 }
 
 impl<R: Role> BufferedConnection<R> {
@@ -58,7 +62,14 @@ impl<R: Role> BufferedConnection<R> {
             output,
             #[cfg(feature = "deflate")]
             deflate: None,
+            timing: Timing::new(),
         }
+    }
+
+    /// The same, with the timers of the opening handshake.
+    pub(super) fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing.opened();
+        self
     }
 
     /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). What is in
@@ -67,6 +78,13 @@ impl<R: Role> BufferedConnection<R> {
     #[must_use]
     pub fn into_parts(self) -> (Connection<R>, ReadBuffer, WriteBuffer) {
         (self.connection, self.input, self.output)
+    }
+
+    /// The connection, to look at: whether it [is at rest](Connection::is_at_rest), whatever the buffers hold, and how much
+    /// of a message is under way.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection<R> {
+        &self.connection
     }
 
     /// Room to read into. Then say how much was read with [`advance`](Self::advance). Receive all events first.
@@ -89,18 +107,15 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// [`ReceiveError::Blocked`] if there is no memory for a reply. Nothing is lost.
     #[inline(always)] // what is not common is not inlined
-    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, BufferedTx<'_, R>)>, ReceiveError> {
+    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>, ReceiveError> {
         let over = self.is_over();
         #[cfg(feature = "deflate")]
         if let Some(deflate) = &mut self.deflate {
             let received = deflate.receive(&mut self.connection, &mut self.input, &mut self.output);
-            return told(received, over, BufferedTx::of);
+            return told(received, over, &mut self.timing);
         }
-        told(
-            self.connection.receive(&mut self.input, &mut self.output),
-            over,
-            BufferedTx::new,
-        )
+        let received = self.connection.receive(&mut self.input, &mut self.output);
+        told(received, over, &mut self.timing)
     }
 
     /// Whether nothing is left to do with the transport.
@@ -121,7 +136,7 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// The next bytes to write to the transport. Then say how much was written with [`written`](Self::written). Empty only
-    /// if nothing is to be written. Payloads that are kept by reference ([`BufferedTx::shared`], [`BufferedTx::prepared`]) come by
+    /// if nothing is to be written. Payloads that are kept by reference ([`Tx::shared`], [`Tx::prepared`]) come by
     /// themselves: ask again, or see [`WriteBuffer::slices`].
     #[must_use]
     pub fn output(&self) -> &[u8] {
@@ -141,12 +156,12 @@ impl<R: Role> BufferedConnection<R> {
 
     /// The output handle.
     #[inline]
-    pub fn tx(&mut self) -> BufferedTx<'_, R> {
+    pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
         #[cfg(feature = "deflate")]
         if let Some(deflate) = &mut self.deflate {
-            return BufferedTx::of(deflate.tx(&mut self.connection, &mut self.output));
+            return deflate.tx(&mut self.connection, &mut self.output);
         }
-        BufferedTx::new(self.connection.tx(&mut self.output))
+        self.connection.tx(&mut self.output)
     }
 
     /// What to do with the transport, once the output is written.
@@ -156,10 +171,94 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// Whether to read now: unless nothing more is expected, or the output is over its
-    /// [watermark](WriteBuffer::set_watermark). A peer that sends and does not read is held up so.
+    /// [watermark](WriteBuffer::set_watermark), or [`set_reading`](Self::set_reading) says no. A peer that sends and does
+    /// not read is held up so.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        self.transport().wants_input() && !self.output.is_over_watermark()
+        let wanted = match self.transport() {
+            TransportAction::Continue => self.timing.is_reading(),
+            // Closing cannot end otherwise.
+            action => action.wants_input(),
+        };
+        wanted && !self.output.is_over_watermark()
+    }
+
+    /// Says whether the caller goes on to read. While it does not, [`wants_input`](Self::wants_input) is false and the
+    /// clock stands for what the peer sends. Once a Close was sent or received it has no effect: reading goes on.
+    pub const fn set_reading(&mut self, reading: bool) {
+        self.timing.set_reading(reading);
+    }
+
+    /// Keeps the deadlines: sends Pings, closes, and gives up, as [`timers`](crate::timers) says. `now` is the only clock.
+    /// Returns how long the next wait for the transport may take at most; `None` if nothing has a deadline.
+    ///
+    /// Call it before the first wait, and when a wait is over, after reading what is there, before receiving events: a Pong is taken to come at the
+    /// time of the last tick. Where the transport has not taken all of the output, call it again before waiting. It costs a
+    /// few comparisons.
+    ///
+    /// The first call starts the clocks, with [`Timeouts::DEFAULT`] or what [`set_timeouts`](Self::set_timeouts) has set.
+    /// Without any call there are no deadlines.
+    ///
+    /// Once a deadline has passed, [`timers`](Self::timers) tells which. A Close that it calls for is in the output, or
+    /// comes behind the frame that is being sent in chunks; [`transport`](Self::transport) says what follows, as always.
+    pub fn tick(&mut self, now: Moment) -> Option<Duration> {
+        let Self {
+            connection,
+            input,
+            output,
+            timing,
+            ..
+        } = self;
+        loop {
+            timing.observe(now, connection, input, output);
+            let over = match connection.transport() {
+                TransportAction::Abort => true,
+                TransportAction::Close => output.len() == 0,
+                TransportAction::Continue
+                | TransportAction::AwaitPeer
+                | TransportAction::ShutDownSend
+                | TransportAction::Drain => false,
+            };
+            if over {
+                return None;
+            }
+            let Some(due) = timing.due() else {
+                return timing.wait();
+            };
+            let sent = match due {
+                Due::Ping(payload) => {
+                    if connection.tx(output).ping(&payload).is_ok() {
+                        timing.pinged(output.len());
+                    }
+                    Ok(())
+                }
+                Due::Passed(deadline) => match deadline.close_code() {
+                    Some(code) => connection.close_soon(code, deadline.text(), output),
+                    None => Err(OutputFull { needed: 0 }),
+                },
+            };
+            if sent.is_err() {
+                connection.abort();
+                output.discard();
+            }
+        }
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) const fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// Sets how long the peer may take for what. The clocks start again with the next [`tick`](Self::tick).
+    pub const fn set_timeouts(&mut self, timeouts: &Timeouts) {
+        self.timing.set_timeouts(timeouts);
+    }
+
+    /// The timers, once [`tick`](Self::tick) was called: the next deadline, the first one that has passed, and the
+    /// round-trip times.
+    #[must_use]
+    pub const fn timers(&self) -> Option<&Timers> {
+        self.timing.timers()
     }
 
     /// The sending direction of the transport was shut down: [`Connection::sending_shut_down`].
@@ -199,13 +298,19 @@ impl<R: Role> BufferedConnection<R> {
 
 /// What is told of what was received. A failure is told when nothing is left to do.
 #[inline(always)]
-pub(super) fn told<'e, R, T>(
+pub(super) fn told<'e, T>(
     received: Result<Option<(Event<'e>, T)>, ReceiveError>,
     over: bool,
-    tx: impl FnOnce(T) -> BufferedTx<'e, R>,
-) -> Result<Option<(Event<'e>, BufferedTx<'e, R>)>, ReceiveError> {
+    timing: &mut Timing,
+) -> Result<Option<(Event<'e>, T)>, ReceiveError> {
     match received {
-        Ok(received) => Ok(received.map(|(event, handle)| (event, tx(handle)))),
+        Ok(Some((event, tx))) => {
+            if let Event::Pong(payload) = event {
+                timing.pong(payload);
+            }
+            Ok(Some((event, tx)))
+        }
+        Ok(None) => Ok(None),
         Err(ReceiveError::Failed(_)) if !over => Ok(None),
         Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
         Err(error) => Err(error),

@@ -3,9 +3,8 @@
 use alloc::boxed::Box;
 
 use super::connection::{BufferedConnection, told};
-use super::tx::BufferedTx;
 use crate::buffer::{ReadBuffer, WriteBuffer};
-use crate::connection::Role;
+use crate::connection::{Role, Tx};
 use crate::deflate::{Compression, DeflateAgreement, DeflateConnection, Engines};
 use crate::error::ReceiveError;
 use crate::message::Event;
@@ -29,30 +28,27 @@ impl<R: Role> BufferedConnection<R> {
     pub fn next_event_with<'e>(
         &'e mut self,
         engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, BufferedTx<'e, R>)>, ReceiveError> {
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, WriteBuffer>)>, ReceiveError> {
         let over = self.is_over();
         let Self {
             connection,
             input,
             output,
             deflate,
+            timing,
         } = self;
         match deflate {
-            Some(deflate) => told(
-                deflate.receive_with(connection, input, output, engines),
-                over,
-                BufferedTx::of,
-            ),
-            None => told(connection.receive(input, output), over, BufferedTx::new),
+            Some(deflate) => told(deflate.receive_with(connection, input, output, engines), over, timing),
+            None => told(connection.receive(input, output), over, timing),
         }
     }
 
     /// [`tx`](Self::tx) with engines that are lent.
     #[inline]
-    pub fn tx_with<'e>(&'e mut self, engines: &'e mut Engines) -> BufferedTx<'e, R> {
+    pub fn tx_with<'e>(&'e mut self, engines: &'e mut Engines) -> Tx<'e, R, WriteBuffer> {
         match &mut self.deflate {
-            Some(deflate) => BufferedTx::of(deflate.tx_with(&mut self.connection, &mut self.output, engines)),
-            None => BufferedTx::new(self.connection.tx(&mut self.output)),
+            Some(deflate) => deflate.tx_with(&mut self.connection, &mut self.output, engines),
+            None => self.connection.tx(&mut self.output),
         }
     }
 
@@ -64,6 +60,7 @@ impl<R: Role> BufferedConnection<R> {
             input,
             output,
             deflate,
+            ..
         } = self;
         let ws = match deflate {
             Some(deflate) => deflate.into_connection(connection),

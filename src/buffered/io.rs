@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use super::server::State;
+use super::timing::Timing;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use crate::buffer::Output;
 use crate::connection::{Client, Role, Server, TransportAction};
@@ -15,12 +16,31 @@ impl<R: Role> BufferedConnection<R> {
     /// is to be closed.
     ///
     /// `shut_down_send` shuts down the sending direction of the stream:
-    /// `|stream| stream.shutdown(std::net::Shutdown::Write)` for a `TcpStream`, `|_| Ok(())` where that cannot be done. For
-    /// deadlines, set the time-outs of the stream.
+    /// `|stream| stream.shutdown(std::net::Shutdown::Write)` for a `TcpStream`, `|_| Ok(())` where that cannot be done.
+    ///
+    /// Deadlines take one more line, which is needed before the first wait, too, and a time-out for writes that is set once:
+    ///
+    /// ```
+    /// # use sockless::{BufferedConnection, Moment, Server};
+    /// # use std::net::{Shutdown, TcpStream};
+    /// # use std::time::Duration;
+    /// # fn serve(mut ws: BufferedConnection<Server>, mut stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+    /// stream.set_read_timeout(ws.tick(Moment::now()))?;
+    /// while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
+    ///     stream.set_read_timeout(ws.tick(Moment::now()))?;
+    ///     while let Some((event, mut tx)) = ws.next_event()? {
+    ///         # let _ = (event, &mut tx);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// Those of `stream`, `WouldBlock` and `TimedOut` among them; what was not written stays in the output. A reset after
-    /// both Close frames, or after a failure, is no error but the end.
+    /// Those of `stream`; what was not written stays in the output. `WouldBlock` and `TimedOut` are errors only as long as
+    /// [`tick`](Self::tick) was not called: it knows better what takes too long. A reset after both Close frames, or after a
+    /// failure, is no error but the end.
     pub fn exchange<S: Read + Write + ?Sized>(
         &mut self,
         stream: &mut S,
@@ -31,6 +51,7 @@ impl<R: Role> BufferedConnection<R> {
         };
         match self.buffers().1.write_to(stream) {
             Err(error) if over(self, &error) => self.buffers().1.discard(),
+            Err(error) if is_patient(self.timing(), &error) => return Ok(true),
             written => written?,
         }
         match self.transport() {
@@ -44,6 +65,7 @@ impl<R: Role> BufferedConnection<R> {
         if self.buffers().0.needs_input() {
             match read(stream, self.space()) {
                 Err(error) if over(self, &error) => drop(self.end_of_stream()),
+                Err(error) if is_patient(self.timing(), &error) => {}
                 len => match len? {
                     0 => drop(self.end_of_stream()),
                     len => self.advance(len),
@@ -73,7 +95,10 @@ impl BufferedServerHandshake {
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
         if self.buffers().1.len() > 0 {
-            self.buffers().1.write_to(stream)?;
+            match self.buffers().1.write_to(stream) {
+                Err(error) if is_patient(self.timing(), &error) => return Ok(true),
+                written => written?,
+            }
             if self.state == State::Answered {
                 shut_down(stream, shut_down_send)?;
                 self.state = State::Draining(0);
@@ -81,15 +106,19 @@ impl BufferedServerHandshake {
             return Ok(true);
         }
         match self.state {
-            State::Receiving => match read(stream, self.buffers().0.space())? {
-                0 => self
-                    .end_of_stream()
-                    .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-                len => self.buffers().0.advance(len),
+            State::Receiving => match read(stream, self.buffers().0.space()) {
+                Err(error) if is_patient(self.timing(), &error) => {}
+                len => match len? {
+                    0 => self
+                        .end_of_stream()
+                        .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
+                    len => self.buffers().0.advance(len),
+                },
             },
             State::Draining(before) => {
                 let drained = match read(stream, &mut [0; 4096]) {
                     Err(error) if is_gone(&error) => 0,
+                    Err(error) if is_patient(self.timing(), &error) => return Ok(true),
                     len => len?,
                 };
                 let total = before.saturating_add(drained);
@@ -134,17 +163,22 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         let over = self.is_over();
         let (input, output) = self.buffers();
         if output.len() > 0 {
-            output.write_to(stream)?;
-            return Ok(true);
+            return match output.write_to(stream) {
+                Err(error) if is_patient(self.timing(), &error) => Ok(true),
+                written => written.map(|()| true),
+            };
         }
         if over {
             return Ok(false);
         }
-        match read(stream, input.space())? {
-            0 => self
-                .end_of_stream()
-                .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-            len => self.buffers().0.advance(len),
+        match read(stream, input.space()) {
+            Err(error) if is_patient(self.timing(), &error) => {}
+            len => match len? {
+                0 => self
+                    .end_of_stream()
+                    .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
+                len => self.buffers().0.advance(len),
+            },
         }
         Ok(true)
     }
@@ -177,6 +211,11 @@ fn is_gone(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
     )
+}
+
+/// Whether this is the stream's time-out, while deadlines are kept.
+fn is_patient(timing: &Timing, error: &io::Error) -> bool {
+    timing.has_begun() && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

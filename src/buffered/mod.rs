@@ -12,9 +12,8 @@ mod deflate;
 #[cfg(feature = "std")]
 mod io;
 mod server;
-mod tx;
+mod timing;
 
 pub use client::BufferedClientHandshake;
 pub use connection::BufferedConnection;
 pub use server::BufferedServerHandshake;
-pub use tx::BufferedTx;

@@ -1,6 +1,9 @@
 //! The server's opening handshake with its buffers.
 
+use core::time::Duration;
+
 use super::BufferedConnection;
+use super::timing::Timing;
 use crate::buffer::{Output, ReadBuffer, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::connection::Extensions;
@@ -9,6 +12,7 @@ use crate::connection::{Connection, Server};
 use crate::deflate::DeflateOptions;
 use crate::handshake::{AcceptOptions, HandshakeError, HttpResponse, Request, RequestError, ServerHandshake};
 use crate::limits::Limits;
+use crate::timers::{Deadline, Due, Moment, Timeouts};
 
 /// The opening handshake of a server, with its buffers. It becomes a [`BufferedConnection`].
 ///
@@ -49,6 +53,7 @@ pub struct BufferedServerHandshake {
     not_websocket: bool,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateOptions>,
+    timing: Timing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +80,7 @@ impl BufferedServerHandshake {
             not_websocket: false,
             #[cfg(feature = "deflate")]
             deflate: None,
+            timing: Timing::new(),
         }
     }
 
@@ -180,7 +186,67 @@ impl BufferedServerHandshake {
     fn take_connection(&mut self, connection: Connection<Server>) -> BufferedConnection<Server> {
         let input = core::mem::take(&mut self.input);
         let output = core::mem::take(&mut self.output);
-        BufferedConnection::from_parts(connection, input, output)
+        BufferedConnection::from_parts(connection, input, output).with_timing(self.timing)
+    }
+
+    /// Keeps the deadlines of the handshake. `now` is the only clock. Returns how long the next wait for the transport may
+    /// take at most; `None` if nothing has a deadline. Call it as [`BufferedConnection::tick`]; the connection goes on with
+    /// the same clocks and [`Timeouts`].
+    ///
+    /// If the head has not come in time, it is answered with status 408 (not at all if nothing came), and
+    /// [`receive`](Self::receive) and [`accept`](Self::accept) return [`HandshakeError::TimedOut`] once nothing is left to
+    /// do. An answer that is no upgrade has the deadlines of closing.
+    pub fn tick(&mut self, now: Moment) -> Option<Duration> {
+        self.timing.shake(now, &self.input, &self.output);
+        if self.is_left_to_write() {
+            self.timing.answered();
+        }
+        while let Some(due) = self.timing.due() {
+            match (due, self.state) {
+                (Due::Passed(Deadline::Handshake | Deadline::Message), State::Receiving) => {
+                    // The error comes again from `receive`.
+                    if self.handshake.timed_out(&mut self.input, &mut self.output).is_err() {
+                        self.state = if self.output.len() > 0 {
+                            State::Answered
+                        } else {
+                            State::Ended
+                        };
+                        self.timing.answered();
+                    }
+                }
+                (Due::Passed(_) | Due::Ping(_), State::Receiving) => {}
+                (Due::Passed(_) | Due::Ping(_), State::Answered | State::Draining(_) | State::Ended) => {
+                    self.output.discard();
+                    self.state = State::Ended;
+                }
+            }
+            self.timing.shake(now, &self.input, &self.output);
+        }
+        if self.state == State::Receiving || self.is_left_to_write() {
+            self.timing.wait()
+        } else {
+            None
+        }
+    }
+
+    /// Whether an answer that is no upgrade is on its way.
+    fn is_left_to_write(&self) -> bool {
+        match self.state {
+            State::Receiving => false,
+            State::Answered | State::Ended => self.output.len() > 0,
+            State::Draining(_) => true,
+        }
+    }
+
+    /// Sets how long the client may take for what, here and on the connection. The clocks start again with the next
+    /// [`tick`](Self::tick).
+    pub const fn set_timeouts(&mut self, timeouts: &Timeouts) {
+        self.timing.set_timeouts(timeouts);
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) const fn timing(&self) -> &Timing {
+        &self.timing
     }
 }
 

@@ -8,14 +8,19 @@ use super::receiver::{Phase, Receiver};
 use super::record::CloseRecord;
 use super::role::Role;
 use super::sender::Sender;
+#[cfg(feature = "alloc")]
+use super::sender::close_body;
 use super::tx::Tx;
 use crate::buffer::Output;
+use crate::buffer::OutputFull;
 #[cfg(feature = "alloc")]
 use crate::error::Failure;
 use crate::error::{Blocked, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::state::{Control, SentClose, TransportAction};
+#[cfg(feature = "alloc")]
+use crate::state::{Received, Sending};
 
 /// An open connection.
 ///
@@ -98,7 +103,17 @@ impl<R: Role> Connection<R> {
         };
         let Self { receiver, sender, .. } = self;
         let control = receiver.control_payload();
-        Ok(step.event(receiver).map(|event| (event, Tx { sender, out, control })))
+        Ok(step.event(receiver).map(|event| {
+            (
+                event,
+                Tx {
+                    sender,
+                    out,
+                    control,
+                    compressor: None,
+                },
+            )
+        }))
     }
 
     /// The output handle.
@@ -108,6 +123,7 @@ impl<R: Role> Connection<R> {
             sender: &mut self.sender,
             out,
             control: self.receiver.control_payload(),
+            compressor: None,
         }
     }
 
@@ -235,6 +251,51 @@ impl<R: Role> Connection<R> {
                 Ok(())
             }
         }
+    }
+
+    /// How many bytes were put into the output so far, modulo 2^32.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn bytes_put(&self) -> u32 {
+        self.sender.put
+    }
+
+    /// How many bytes the payload of the data frame under way lacks, at least as far as they are not consumed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn data_wanted(&self) -> Option<u64> {
+        match self.receiver.phase {
+            Phase::Data { .. } => Some(self.receiver.remaining),
+            Phase::Start
+            | Phase::Between
+            | Phase::Header
+            | Phase::Control { .. }
+            | Phase::Held(_)
+            | Phase::Failing(_)
+            | Phase::Closed
+            | Phase::Ended
+            | Phase::Failed(_) => None,
+        }
+    }
+
+    /// Whether anything was done towards closing, in either direction.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.receiver.received() != Received::Nothing || self.sender.closing != Sending::Open
+    }
+
+    /// Closes at once, or behind the frame that is being sent in chunks.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn close_soon<O: Output + ?Sized>(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        out: &mut O,
+    ) -> Result<(), OutputFull> {
+        let (body, len) = close_body(&CloseFrame {
+            code: Some(code),
+            reason,
+        });
+        self.sender
+            .close_automatically(SentClose::failure(code), body.get(..len).unwrap_or_default(), out)
     }
 
     /// Fails the connection for a reason of its own.

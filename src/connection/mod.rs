@@ -41,5 +41,6 @@ pub use reply::{Reply, ReplySlot};
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
 pub use tx::Tx;
+pub(crate) use tx::{Compress, Compressor};
 
 pub use crate::state::{Initiator, StreamEnd, TransportAction};

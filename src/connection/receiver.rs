@@ -226,7 +226,8 @@ impl<R: Role> Receiver<R> {
     }
 
     /// How many payload bytes of the message under way have been consumed. `None` between two messages.
-    pub(super) const fn message_progress(&self) -> Option<u64> {
+    #[must_use]
+    pub const fn message_progress(&self) -> Option<u64> {
         match self.phase {
             Phase::Data { .. } => Some(self.message_len - self.remaining),
             _ if self.within.is_some() => Some(self.message_len),

@@ -200,14 +200,31 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// A frame of a compressed message was written.
-    pub(super) fn after_compressed(&mut self, kind: MessageKind, fin: bool) {
+    /// Whether a whole message can be sent now.
+    pub(crate) fn check_whole(&self) -> Result<(), SendError> {
+        if self.phase == SendPhase::Idle {
+            Ok(())
+        } else {
+            Err(self.blocker())
+        }
+    }
+
+    /// Writes a frame of a compressed message.
+    pub(super) fn write_compressed<O: Output + ?Sized>(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: bool,
+        out: &mut O,
+    ) -> Result<(), SendError> {
+        let (opcode, rsv) = self.next_compressed(kind)?;
+        self.write_frame(opcode, fin, rsv, payload, out)?;
         self.compressed = !fin;
         self.after_frame(kind, fin);
+        Ok(())
     }
 
     /// Whether the message that is being sent in parts is compressed. `None` between two messages.
-    #[cfg(feature = "deflate")]
     pub(crate) fn compressed_under_way(&self) -> Option<bool> {
         match self.phase {
             SendPhase::Idle => None,

@@ -1,14 +1,16 @@
 //! The output handle: all that can be sent, at every level.
 
+use core::any::Any;
+
 use super::payload::Payload;
 #[cfg(feature = "alloc")]
 use super::payload::PreparedMessage;
 use super::reply::Reply;
 use super::role::{Role, Server};
 use super::sender::{SendPhase, Sender, close_body, frame_len, header_len};
-use crate::buffer::Output;
 #[cfg(feature = "alloc")]
 use crate::buffer::SharedBytes;
+use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
 use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, MessageKind, Opcode};
 use crate::state::{Sending, SentClose};
@@ -23,6 +25,26 @@ pub struct Tx<'a, R, O: ?Sized> {
     pub(crate) out: &'a mut O,
     /// The control payload that the receive half keeps: the Ping whose Pong is deferred, or the body of the peer's Close.
     pub(crate) control: &'a [u8],
+    /// Where compressed messages were agreed to.
+    pub(crate) compressor: Option<Compressor<'a>>,
+}
+
+/// What compresses messages on their way out. The room `deflate`, which is above this one, has it.
+pub(crate) trait Compress: Any {
+    /// A whole message as it goes on the wire; `None` if it goes plain. `engines` are those that were lent.
+    fn whole<'e>(&mut self, engines: &'e mut dyn Any, message: &[u8]) -> Option<&'e [u8]>;
+
+    /// A part of a message as it goes on the wire; `None` without memory.
+    fn part<'e>(&mut self, engines: &'e mut dyn Any, part: &[u8], fin: bool) -> Option<&'e [u8]>;
+
+    /// What was compressed last is in the output.
+    fn sent(&mut self, bytes: &[u8], fin: bool);
+}
+
+/// What a connection keeps for compressing, and the engines that it is lent.
+pub(crate) struct Compressor<'a> {
+    pub(crate) histories: &'a mut (dyn Compress + Send),
+    pub(crate) engines: &'a mut (dyn Any + Send),
 }
 
 /// Does not show the output, nor what the peer sent.
@@ -42,6 +64,7 @@ impl<R: Role> Sender<R> {
             sender: self,
             out,
             control: &[],
+            compressor: None,
         }
     }
 }
@@ -81,11 +104,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`].
     pub fn ready(&self) -> Result<(), SendError> {
-        if self.sender.phase == SendPhase::Idle {
-            Ok(())
-        } else {
-            Err(self.sender.blocker())
-        }
+        self.sender.check_whole()
     }
 
     /// Sends the next fragment of a message whose length need not be known (section 5.4). The first call starts the
@@ -96,9 +115,23 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// [`SendError::WrongKind`] if the message was started with the other kind.
     pub fn part<'p>(&mut self, payload: impl Into<Payload<'p>>, fin: bool) -> Result<(), SendError> {
         let payload = payload.into();
-        let kind = payload.kind();
+        let (kind, bytes) = (payload.kind(), payload.as_bytes());
+        if let Some(Compressor { histories, engines }) = &mut self.compressor {
+            match self.sender.compressed_under_way() {
+                None if fin => return self.whole(kind, bytes),
+                Some(false) => {}
+                None | Some(true) => {
+                    // A message that has begun compressed cannot go on plain.
+                    let full = OutputFull { needed: bytes.len() };
+                    let compressed = histories.part(*engines, bytes, fin).ok_or(full)?;
+                    self.sender.write_compressed(kind, compressed, fin, self.out)?;
+                    histories.sent(bytes, fin);
+                    return Ok(());
+                }
+            }
+        }
         let opcode = self.sender.next_opcode(kind)?;
-        self.sender.write_frame(opcode, fin, 0, payload.as_bytes(), self.out)?;
+        self.sender.write_frame(opcode, fin, 0, bytes, self.out)?;
         self.sender.after_frame(kind, fin);
         Ok(())
     }
@@ -110,9 +143,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// As [`part`](Self::part), and [`SendError::NotNegotiated`] without
     /// [`Extensions::compression`](super::Extensions).
     pub fn compressed_part(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), SendError> {
-        let (opcode, rsv) = self.sender.next_compressed(kind)?;
-        self.sender.write_frame(opcode, fin, rsv, payload, self.out)?;
-        self.sender.after_compressed(kind, fin);
+        self.sender.write_compressed(kind, payload, fin, self.out)?;
         Ok(())
     }
 
@@ -322,10 +353,33 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
 
     #[inline(always)]
     fn whole(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
+        if self.compressor.is_some() {
+            return self.whole_compressed(kind, bytes);
+        }
+        self.whole_plain(kind, bytes)
+    }
+
+    #[inline(always)]
+    fn whole_plain(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
         if self.sender.phase != SendPhase::Idle {
             return Err(self.sender.blocker());
         }
         self.sender.write_frame(kind.opcode(), true, 0, bytes, self.out)?;
+        Ok(())
+    }
+
+    /// A whole message, compressed if that is worth it.
+    #[inline(never)]
+    fn whole_compressed(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
+        self.ready()?;
+        let Some(Compressor { histories, engines }) = &mut self.compressor else {
+            return self.whole_plain(kind, bytes);
+        };
+        let Some(compressed) = histories.whole(*engines, bytes) else {
+            return self.whole_plain(kind, bytes);
+        };
+        self.sender.write_compressed(kind, compressed, true, self.out)?;
+        histories.sent(bytes, true);
         Ok(())
     }
 

@@ -130,7 +130,7 @@ impl Broadcast {
     }
 
     /// The next message of the group. Send it to each member with
-    /// [`DeflateTx::broadcast`](super::DeflateTx::broadcast), in the order of the messages.
+    /// [`Tx::broadcast`](crate::connection::Tx::broadcast), in the order of the messages.
     ///
     /// # Errors
     /// [`OutOfMemory`]

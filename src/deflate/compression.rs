@@ -4,8 +4,8 @@ use super::agreement::DeflateAgreement;
 use super::engines::Engines;
 use super::joined::DeflateConnection;
 use super::shell::Shell;
-use super::tx::DeflateTx;
 use crate::buffer::{Output, ReadBuffer, Storage};
+use crate::connection::Tx;
 use crate::connection::{Connection, Role};
 use crate::error::ReceiveError;
 use crate::message::Event;
@@ -33,7 +33,7 @@ impl Compression {
         connection: &'e mut Connection<R>,
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
-    ) -> Result<Option<(Event<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         self.shell.receive(connection, input, out, &mut self.engines)
     }
 
@@ -45,7 +45,7 @@ impl Compression {
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
         engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         self.shell.receive(connection, input, out, engines)
     }
 
@@ -54,7 +54,7 @@ impl Compression {
         &'a mut self,
         connection: &'a mut Connection<R>,
         out: &'a mut O,
-    ) -> DeflateTx<'a, R, O> {
+    ) -> Tx<'a, R, O> {
         self.shell.tx(connection, out, &mut self.engines)
     }
 
@@ -64,7 +64,7 @@ impl Compression {
         connection: &'a mut Connection<R>,
         out: &'a mut O,
         engines: &'a mut Engines,
-    ) -> DeflateTx<'a, R, O> {
+    ) -> Tx<'a, R, O> {
         self.shell.tx(connection, out, engines)
     }
 

@@ -3,8 +3,9 @@
 use super::engines::{Engines, ReceiveEngines};
 use super::receiving::{Receiving, Skipped};
 use super::sending::Sending;
-use super::tx::DeflateTx;
+use super::tx::compressing;
 use crate::buffer::{ReadBuffer, Storage};
+use crate::connection::Tx;
 use crate::connection::{ChunkEvent, Receiver, Role, Sender, Step, failed};
 use crate::error::{Failure, ReceiveError};
 use crate::frame::Violation;
@@ -154,8 +155,8 @@ pub struct DeflateSender<R> {
 impl<R: Role> DeflateSender<R> {
     /// Joins this half with the output that it writes to and with engines.
     #[inline]
-    pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> DeflateTx<'a, R, O> {
-        DeflateTx::new(self.sender.tx(out), &mut self.sending, &mut engines.send)
+    pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> Tx<'a, R, O> {
+        compressing(self.sender.tx(out), &mut self.sending, &mut engines.send)
     }
 
     /// The send half itself, to ask it about its state.

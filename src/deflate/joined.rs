@@ -4,8 +4,8 @@ use super::agreement::DeflateAgreement;
 use super::engines::Engines;
 use super::halves::{DeflateReceiver, DeflateSender};
 use super::shell::Shell;
-use super::tx::DeflateTx;
 use crate::buffer::{Output, ReadBuffer, Storage};
+use crate::connection::Tx;
 use crate::connection::{ChunkEvent, CloseRecord, Connection, Role, TransportAction};
 use crate::error::ReceiveError;
 use crate::message::Event;
@@ -68,7 +68,7 @@ impl<R: Role> DeflateConnection<R> {
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
         engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         self.shell.receive(&mut self.connection, input, out, engines)
     }
 
@@ -85,13 +85,13 @@ impl<R: Role> DeflateConnection<R> {
         input: &mut &'i mut [u8],
         out: &'e mut O,
         engines: &'e mut Engines,
-    ) -> Result<Option<(ChunkEvent<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+    ) -> Result<Option<(ChunkEvent<'e>, Tx<'e, R, O>)>, ReceiveError> {
         self.shell.receive_chunk(&mut self.connection, input, out, engines)
     }
 
     /// The output handle.
     #[inline]
-    pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> DeflateTx<'a, R, O> {
+    pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> Tx<'a, R, O> {
         self.shell.tx(&mut self.connection, out, engines)
     }
 

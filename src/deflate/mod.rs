@@ -37,4 +37,3 @@ pub use halves::{DeflateReceiver, DeflateSender};
 pub use joined::DeflateConnection;
 pub use negotiation::DeflateNegotiationError;
 pub use options::{DeflateOffer, DeflateOptions};
-pub use tx::DeflateTx;

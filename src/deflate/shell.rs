@@ -5,7 +5,7 @@ use super::agreement::DeflateAgreement;
 use super::engines::{Engines, ReceiveEngines};
 use super::receiving::{Receiving, Skipped};
 use super::sending::Sending;
-use super::tx::DeflateTx;
+use super::tx::compressing;
 use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{ChunkEvent, Connection, Extensions, Role, Step, Tx};
 use crate::error::ReceiveError;
@@ -37,8 +37,8 @@ impl Shell {
         connection: &'a mut Connection<R>,
         out: &'a mut O,
         engines: &'a mut Engines,
-    ) -> DeflateTx<'a, R, O> {
-        DeflateTx::new(connection.tx(out), &mut self.sending, &mut engines.send)
+    ) -> Tx<'a, R, O> {
+        compressing(connection.tx(out), &mut self.sending, &mut engines.send)
     }
 
     /// The next whole message or control frame.
@@ -49,7 +49,7 @@ impl Shell {
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
         engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         match connection.receiver.starts_whole(input) {
             Some(whole) => {
                 let (payload, at) = connection.receiver.take_whole(whole, input);
@@ -70,7 +70,7 @@ impl Shell {
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
         engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         let Some(found) = self.find(connection, input, out, engines)? else {
             return Ok(None);
         };
@@ -102,8 +102,9 @@ impl Shell {
             sender: &mut connection.sender,
             out,
             control: connection.receiver.control_payload(),
+            compressor: None,
         };
-        let tx = DeflateTx::new(tx, &mut self.sending, send);
+        let tx = compressing(tx, &mut self.sending, send);
         Ok(Some((event, tx)))
     }
 
@@ -160,7 +161,7 @@ impl Shell {
         input: &mut &'i mut [u8],
         out: &'e mut O,
         engines: &'e mut Engines,
-    ) -> Result<Option<(ChunkEvent<'e>, DeflateTx<'e, R, O>)>, ReceiveError> {
+    ) -> Result<Option<(ChunkEvent<'e>, Tx<'e, R, O>)>, ReceiveError> {
         let Engines { receive, send } = engines;
         let step = match connection.receiver.whole_message(input) {
             Some(step) => step,
@@ -185,8 +186,9 @@ impl Shell {
             sender,
             out,
             control: receiver.control_payload(),
+            compressor: None,
         };
-        let tx = DeflateTx::new(tx, &mut self.sending, send);
+        let tx = compressing(tx, &mut self.sending, send);
         Ok(inflated.or_else(|| step.event(receiver)).map(|event| (event, tx)))
     }
 

@@ -5,6 +5,8 @@ pub mod integration {}
 
 #[doc = include_str!("compression.md")]
 pub mod compression {}
+#[doc = include_str!("hand_over.md")]
+pub mod hand_over {}
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}

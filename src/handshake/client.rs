@@ -176,6 +176,17 @@ impl<'r> ClientHandshake<'r> {
         }
         self.failure.map_or(Ok(()), Err)
     }
+
+    /// A deadline of the caller's has passed. If the head is complete, nothing happens.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TimedOut`], or the error that came before. It is sticky.
+    pub fn timed_out(&mut self) -> Result<(), HandshakeError> {
+        if self.failure.is_none() && !self.scanner.is_complete() {
+            self.failure = Some(HandshakeError::TimedOut);
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
 }
 
 /// A response whose head is complete.

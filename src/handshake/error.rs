@@ -95,6 +95,7 @@ peer_rules! {
         HeaderValue, "RFC 9110 section 5.5", Some(400), "a header field's value has a control character";
         OutOfMemory, "RFC 9110 section 15.6.4", Some(503), "there is no memory for the head";
         EndOfStream, "RFC 9112 section 8", None, "the stream ended before the end of the head";
+        TimedOut, "RFC 9110 section 15.5.9", Some(408), "the head did not come in time";
 
         // The request, as a server reads it.
         RequestLine, "RFC 9112 section 3", Some(400), "the request line is not method, target and version, one space apart";

@@ -167,6 +167,30 @@ impl ServerHandshake {
         }
         self.failure.map_or(Ok(()), |failure| Err(failure.error))
     }
+
+    /// A deadline of the caller's has passed. If the head has begun, the answer with status 408 is put into `out`; if it is
+    /// complete, nothing happens.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`] with [`HandshakeError::TimedOut`], or with the error that came before. It is sticky.
+    /// [`RequestError::OutputFull`] if there was no room for the answer.
+    pub fn timed_out<S: Storage>(
+        &mut self,
+        input: &mut ReadBuffer<S>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), RequestError> {
+        if self.failure.is_none() && !self.scanner.is_complete() {
+            self.failure = Some(Failure {
+                error: HandshakeError::TimedOut,
+                head_only: input.unread().starts_with(b"HEAD "),
+                answered: input.unread().is_empty(),
+            });
+        }
+        if self.failure.is_some() {
+            self.receive(input, out)?;
+        }
+        Ok(())
+    }
 }
 
 /// A request whose head is complete.

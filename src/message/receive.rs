@@ -104,6 +104,7 @@ impl<R: Role> Connection<R> {
             sender: &mut self.sender,
             out,
             control: self.receiver.control_payload(),
+            compressor: None,
         };
         Ok(Some((event, tx)))
     }
@@ -397,6 +398,7 @@ fn find<R: Role, S: Storage>(
                     Frame::Data { kind, first } => {
                         if first {
                             input.at.clear_joined();
+                            input.account.begin(input.at.end - input.at.start);
                         }
                         input.at.consume(header.header_len);
                         receiver.enter_data(&header, kind, first);
@@ -507,6 +509,7 @@ fn take_control<R: Role, S: Storage>(
         receiver.set_control(payload);
     }
     receiver.phase = receiver.after_control(control);
+    input.account.consume_control(header.header_len + len);
     let ReadBuffer { memory, at, .. } = input;
     at.consume(header.header_len);
     let range = at.start..at.start.saturating_add(len);
@@ -528,10 +531,15 @@ fn finish_streaming<R: Role, S: Storage>(
     half: &mut impl Half<R>,
     input: &mut ReadBuffer<S>,
 ) -> Result<Option<Option<Found>>, ReceiveError> {
-    let ReadBuffer { memory, at, .. } = input;
+    let ReadBuffer {
+        memory, at, account, ..
+    } = input;
     let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
     let step = half.step(&mut unread);
     let consumed = at.end - at.start - unread.len();
+    if let Ok(Step::Control(..)) = step {
+        account.consume_control(consumed);
+    }
     at.consume(consumed);
     at.wanted = 0;
     match half.receiver().phase {

@@ -5,7 +5,8 @@ use crate::model::Model;
 use proptest::prelude::*;
 use sockless::buffer::SliceOutput;
 use sockless::connection::Payload;
-use sockless::deflate::{DeflateOptions, DeflateTx, Engines};
+use sockless::connection::Tx;
+use sockless::deflate::{DeflateOptions, Engines};
 use sockless::error::SendError;
 use sockless::limits::Limits;
 
@@ -81,7 +82,7 @@ fn pieces(text: &str, len: usize) -> Vec<&str> {
 fn send(
     message: &Message,
     mut with_tx: impl FnMut(
-        &mut dyn FnMut(&mut DeflateTx<'_, sockless::Server, dyn sockless::Output + '_>) -> Result<(), SendError>,
+        &mut dyn FnMut(&mut Tx<'_, sockless::Server, dyn sockless::Output + '_>) -> Result<(), SendError>,
     ),
 ) {
     match message {
