@@ -159,6 +159,7 @@ pub enum ServerEnd<A> {
 
 /// A client from its handshake on.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one of them, and the larger one comes first")]
 pub enum ClientEnd<'r, E, A> {
     /// In the opening handshake.
     Handshake(BufferedClientHandshake<'r, E>, Option<A>),
