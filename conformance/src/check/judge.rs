@@ -3,11 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::broken::{breaks_a_close, broken_at, broken_close_code};
 use super::keys::{self, Sign};
 use super::limits::{Claim, Sizes};
 use super::openings;
 use super::verdict::{Judgement, Verdict};
 use super::wire::{AsksWithoutEnd, Implementation, Wire};
+use super::words::{bytes, code_shown, listed, shown, with_code};
 use crate::model::{self, Bounds, Event, Reading};
 use crate::rule::Rule;
 use crate::session::{Case, Session};
@@ -331,8 +333,8 @@ impl Judge {
             .filter(|frame| frame.opcode <= 0x2 && frame.fin)
             .count();
         if messages == all {
-            let controls = reading.frames.iter().filter(|frame| frame.opcode > 0x2).count();
-            self.taken.controls = self.taken.controls.max(controls as u64);
+            let pings = reading.frames.iter().filter(|frame| frame.opcode == 0x9).count();
+            self.taken.pings = self.taken.pings.max(pings as u64);
         }
     }
 
@@ -575,14 +577,6 @@ impl Judge {
     }
 }
 
-/// After how many bytes a rule is broken.
-fn broken_at(reading: &Reading) -> usize {
-    match reading.verdict {
-        model::Verdict::Broken { after, .. } => after,
-        model::Verdict::Complete | model::Verdict::Unfinished | model::Verdict::Closed { .. } => usize::MAX,
-    }
-}
-
 /// The message that has begun and not ended.
 fn under_way(reading: &Reading) -> Option<(bool, Vec<u8>)> {
     let mut message = None;
@@ -612,7 +606,7 @@ fn under_way_sizes(reading: &Reading, taken: usize, given: usize) -> Option<Size
     let mut any = false;
     for frame in reading.frames.iter().filter(|frame| frame.start < given) {
         if frame.opcode > 0x2 {
-            sizes.controls += 1;
+            sizes.pings += u64::from(frame.opcode == 0x9);
             continue;
         }
         if ended == taken {
@@ -621,100 +615,5 @@ fn under_way_sizes(reading: &Reading, taken: usize, given: usize) -> Option<Size
         }
         ended += usize::from(frame.fin);
     }
-    (any || sizes.controls > 0).then_some(sizes)
-}
-
-/// Whether the frame that breaks the rule is a Close.
-fn breaks_a_close(session: &Session, rule: Rule) -> bool {
-    broken_frame(session, rule).is_some_and(|frame| frame.first().is_some_and(|first| first & 0b1111 == 0x8))
-}
-
-/// The bytes from the start of the frame that breaks the rule, where that is seen in its first two bytes, or is a Close.
-fn broken_frame(session: &Session, rule: Rule) -> Option<&[u8]> {
-    let reading = session.reading();
-    let start = match rule {
-        Rule::InvalidCloseCode | Rule::CloseReasonNotUtf8 => reading.frames.last()?.start,
-        Rule::ReservedBits | Rule::FragmentedControl => session.after?.checked_sub(session.head_len + 1)?,
-        Rule::UnmaskedFrame | Rule::MaskedFrame | Rule::ControlTooLong | Rule::CloseBodyOneByte => {
-            session.after?.checked_sub(session.head_len + 2)?
-        }
-        // None of these is about a Close.
-        Rule::ReservedOpcode
-        | Rule::LengthNotMinimal
-        | Rule::LengthTopBit
-        | Rule::UnexpectedContinuation
-        | Rule::ExpectedContinuation
-        | Rule::TextNotUtf8
-        | Rule::TooBig
-        | Rule::TooManyFragments
-        | Rule::RequestSyntax
-        | Rule::MethodNotGet
-        | Rule::HttpVersionTooOld
-        | Rule::HostMissing
-        | Rule::HostRepeated
-        | Rule::UpgradeMissing
-        | Rule::ConnectionMissing
-        | Rule::KeyMissing
-        | Rule::KeyInvalid
-        | Rule::KeyRepeated
-        | Rule::VersionMissing
-        | Rule::VersionUnsupported
-        | Rule::VersionRepeated
-        | Rule::ResponseSyntax
-        | Rule::ResponseVersion
-        | Rule::StatusNot101
-        | Rule::ResponseUpgrade
-        | Rule::ResponseConnection
-        | Rule::AcceptMissing
-        | Rule::AcceptMismatch
-        | Rule::AcceptRepeated
-        | Rule::ExtensionNotAsked
-        | Rule::SubprotocolNotAsked => return None,
-    };
-    session.bytes.get(session.head_len + start..)
-}
-
-/// The code in the Close that breaks the rule.
-fn broken_close_code(wire: &Wire, rule: Rule) -> Option<u16> {
-    let frame = broken_frame(&wire.session, rule)?;
-    let second = frame.get(1)?;
-    let length_bytes = match second & 0x7f {
-        126 => 2,
-        127 => 8,
-        1 => return None,
-        _ => 0,
-    };
-    let (key, at) = if second & 0x80 == 0 {
-        ([0, 0], 2 + length_bytes)
-    } else {
-        let key = frame.get(2 + length_bytes..)?.first_chunk::<2>()?;
-        (*key, 6 + length_bytes)
-    };
-    let [high, low] = *frame.get(at..)?.first_chunk::<2>()?;
-    let code = u16::from_be_bytes([high ^ key[0], low ^ key[1]]);
-    (second & 0x7f > 0).then_some(code)
-}
-
-fn bytes(bytes: &[u8]) -> String {
-    let shown = bytes.get(..24).unwrap_or(bytes);
-    let more = if shown.len() < bytes.len() { "..." } else { "" };
-    format!("b\"{}{more}\"", shown.escape_ascii())
-}
-
-fn shown((text, payload): &(bool, Vec<u8>)) -> String {
-    let kind = if *text { "a text" } else { "a binary message" };
-    format!("{kind} of {} bytes, {}", payload.len(), bytes(payload))
-}
-
-fn code_shown(code: Option<u16>) -> String {
-    code.map_or_else(|| String::from("without a code"), |code| code.to_string())
-}
-
-fn with_code(code: Option<u16>) -> String {
-    code.map_or_else(|| String::from("without a code"), |code| format!("with {code}"))
-}
-
-fn listed(codes: &[u16]) -> String {
-    let codes: Vec<_> = codes.iter().map(u16::to_string).collect();
-    codes.join(" or ")
+    (any || sizes.pings > 0).then_some(sizes)
 }

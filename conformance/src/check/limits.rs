@@ -10,8 +10,8 @@ pub(crate) struct Sizes {
     pub(crate) message: u64,
     pub(crate) frame: u64,
     pub(crate) frames: u64,
-    /// How many control frames a connection has.
-    pub(crate) controls: u64,
+    /// How many Pings a connection has.
+    pub(crate) pings: u64,
 }
 
 impl Sizes {
@@ -26,7 +26,7 @@ impl Sizes {
         self.message = self.message.max(other.message);
         self.frame = self.frame.max(other.frame);
         self.frames = self.frames.max(other.frames);
-        self.controls = self.controls.max(other.controls);
+        self.pings = self.pings.max(other.pings);
     }
 
     /// Whether something as large was taken, by each measure.
@@ -34,12 +34,12 @@ impl Sizes {
         self.message >= other.message
             && self.frame >= other.frame
             && self.frames >= other.frames
-            && self.controls >= other.controls
+            && self.pings >= other.pings
     }
 
     /// Whether most implementations take it.
     pub(crate) const fn is_usual(&self) -> bool {
-        self.message < 65536 && self.frames <= 64 && self.controls <= 64
+        self.message < 65536 && self.frames <= 64 && self.pings <= 64
     }
 }
 
@@ -65,8 +65,8 @@ impl Claim {
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a message of {} bytes in {} frames", self.message, self.frames)?;
-        if self.controls > 0 {
-            write!(f, " behind {} control frames", self.controls)?;
+        if !self.is_usual() && self.pings > 16 {
+            write!(f, " behind {} Pings", self.pings)?;
         }
         Ok(())
     }

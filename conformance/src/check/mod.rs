@@ -1,5 +1,6 @@
 //! The checker: runs an implementation against sessions with a known verdict, and says what it got wrong.
 
+mod broken;
 mod isolate;
 mod judge;
 mod keys;
@@ -10,6 +11,7 @@ mod shrink;
 mod verdict;
 mod watch;
 mod wire;
+mod words;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -225,15 +225,30 @@ fn refusal(judge: &mut Judge, wire: &Wire, rule: Rule, head_len: Option<usize>) 
 
 /// With which status a server answered a request that breaks a rule.
 fn refusal_status(judge: &mut Judge, wire: &Wire, rule: Rule, head: &[u8]) {
+    let request = wire.session.bytes.get(..wire.session.head_len).unwrap_or_default();
+    let version = match list(request, "sec-websocket-version").as_slice() {
+        [version] => version
+            .parse::<u8>()
+            .ok()
+            .filter(|number| number.to_string() == *version),
+        _ => None,
+    };
     match (status_of(&wire.sent), rule.answer()) {
+        (Some(101), Answer::Status(426)) if version.is_some_and(|version| version < 13) => {
+            judge.custom(
+                "4.4",
+                "opens the connection after a version that only drafts of the RFC had",
+            );
+        }
         (Some(101), _) => judge.fail(rule.section(), format!("opens the connection after {rule}")),
         (Some(status @ 400..=599), Answer::Status(426)) => {
-            if list(head, "sec-websocket-version").is_empty() {
+            // What is no version at all is a request that breaks the grammar.
+            if version.is_some() && list(head, "sec-websocket-version").is_empty() {
                 judge.fail(
                     "4.2.2",
                     format!("answers {status} to {rule}, and does not say which version it takes"),
                 );
-            } else if status != 426 {
+            } else if version.is_some() && status != 426 {
                 judge.custom("4.2.2", format!("answers {status}, not 426, to {rule}"));
             }
         }

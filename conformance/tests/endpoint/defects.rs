@@ -301,7 +301,7 @@ defects! {
     VersionIsNotDemanded Server Fail;
     VersionIsNotChecked Server Fail;
     VersionBeginsWith13 Server Fail;
-    Version8IsTaken Server Fail;
+    Version8IsTaken Server Custom;
     TwoVersionsAreTaken Server Fail;
     VersionIsNotTold Server Fail;
     VersionIsAnsweredWith400 Server Custom;

@@ -6,50 +6,44 @@ use super::Defect::{self, *};
 
 /// A frame of which the header is whole.
 #[derive(Clone)]
-struct Frame {
-    fin: bool,
-    opcode: u8,
-    length: u64,
-    key: Option<[u8; 4]>,
-    payload: Vec<u8>,
+pub(super) struct Frame {
+    pub(super) fin: bool,
+    pub(super) opcode: u8,
+    pub(super) length: u64,
+    pub(super) key: Option<[u8; 4]>,
+    pub(super) payload: Vec<u8>,
 }
 
-struct Message {
-    text: bool,
-    data: Vec<u8>,
-    fragments: u32,
+pub(super) struct Message {
+    pub(super) text: bool,
+    pub(super) data: Vec<u8>,
+    pub(super) fragments: u32,
     /// How much of it is known to be text.
-    valid: usize,
-    controls: u32,
+    pub(super) valid: usize,
+    pub(super) controls: u32,
 }
 
 pub(super) struct Frames {
-    defect: Defect,
-    server: bool,
-    header: Vec<u8>,
-    frame: Option<Frame>,
+    pub(super) defect: Defect,
+    pub(super) server: bool,
+    pub(super) header: Vec<u8>,
+    pub(super) frame: Option<Frame>,
     /// The place in the mask.
-    phase: usize,
-    first_key: Option<[u8; 4]>,
-    message: Option<Message>,
-    message_before: bool,
-    long_form: bool,
-    closed: bool,
-    pings: u32,
-    pings_in_a_row: u32,
-    last_ping: Option<Vec<u8>>,
-    delivered: u32,
-    last_delivered: Option<(bool, Vec<u8>)>,
-    frames: u32,
-    bytes: u64,
-    random: u64,
-    keys: u32,
-}
-
-fn utf8_error(text: &[u8]) -> Option<(usize, bool)> {
-    std::str::from_utf8(text)
-        .err()
-        .map(|error| (error.valid_up_to(), error.error_len().is_none()))
+    pub(super) phase: usize,
+    pub(super) first_key: Option<[u8; 4]>,
+    pub(super) message: Option<Message>,
+    pub(super) message_before: bool,
+    pub(super) long_form: bool,
+    pub(super) closed: bool,
+    pub(super) pings: u32,
+    pub(super) pings_in_a_row: u32,
+    pub(super) last_ping: Option<Vec<u8>>,
+    pub(super) delivered: u32,
+    pub(super) last_delivered: Option<(bool, Vec<u8>)>,
+    pub(super) frames: u32,
+    pub(super) bytes: u64,
+    pub(super) random: u64,
+    pub(super) keys: u32,
 }
 
 impl Frames {
@@ -79,7 +73,7 @@ impl Frames {
         }
     }
 
-    fn is(&self, defect: Defect) -> bool {
+    pub(super) fn is(&self, defect: Defect) -> bool {
         self.defect == defect
     }
 
@@ -204,7 +198,7 @@ impl Frames {
         }
     }
 
-    fn send(&mut self, opcode: u8, payload: &[u8], wire: &mut Wire) {
+    pub(super) fn send(&mut self, opcode: u8, payload: &[u8], wire: &mut Wire) {
         let pong = opcode == 0xa;
         let mut first = 0x80 | opcode;
         if pong && self.is(PongHasRsv1) {
@@ -565,397 +559,8 @@ impl Frames {
         });
         Ok(())
     }
-
-    /// Judges a payload as far as it has come.
-    fn judge_part(&mut self) -> Result<(), u16> {
-        let Some(frame) = &self.frame else { return Ok(()) };
-        match frame.opcode {
-            8 => self.judge_close(&frame.payload, false),
-            0..=2 => {
-                let Some(message) = &self.message else { return Ok(()) };
-                if !message.text || self.is(TextIsValidatedAtTheEnd) || !self.validates(message) {
-                    return Ok(());
-                }
-                let text = self.tail(message, &frame.payload);
-                match self.utf8_error(&text) {
-                    Some((_, false)) => Err(1007),
-                    _ => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn validates(&self, message: &Message) -> bool {
-        match self.defect {
-            TextIsNotValidated | TextIsMendedWithReplacements | BadTextIsDropped => false,
-            ContinuationsAreNotValidated => message.fragments < 2,
-            _ => true,
-        }
-    }
-
-    /// What is not known yet to be text, and what was added to it.
-    fn tail(&self, message: &Message, part: &[u8]) -> Vec<u8> {
-        let before = if self.is(TextIsValidatedFrameByFrame) {
-            &[][..]
-        } else {
-            &message.data[message.valid.min(message.data.len())..]
-        };
-        let mut tail = [before, part].concat();
-        match self.defect {
-            TextIsValidatedUpTo64Bytes => tail.truncate(64_usize.saturating_sub(message.valid)),
-            TextIsValidatedUpTo65535Bytes if message.valid + tail.len() > 65535 => tail.clear(),
-            _ => {}
-        }
-        tail
-    }
-
-    /// Where text is not UTF-8, and whether more bytes may mend that. The defects see something else in the bytes.
-    fn utf8_error(&self, text: &[u8]) -> Option<(usize, bool)> {
-        if std::str::from_utf8(text).is_ok() {
-            let text = std::str::from_utf8(text).unwrap_or_default();
-            let refused = match self.defect {
-                NoncharactersAreRefused => text.contains(['\u{fffe}', '\u{ffff}', '\u{10ffff}']),
-                ZeroIsRefusedInText => text.contains('\0'),
-                FourByteCharactersAreRefused => text.chars().any(|c| c > '\u{ffff}'),
-                _ => false,
-            };
-            return refused.then_some((0, false));
-        }
-        let mut text = text.to_vec();
-        for at in 0..text.len() {
-            let (now, next) = (text[at], text.get(at + 1).copied().unwrap_or(0x80));
-            let after = text.get(at + 2).copied().unwrap_or(0x80);
-            match self.defect {
-                OverlongsOfTwoBytesAreTaken if matches!(now, 0xc0 | 0xc1) => text[at] = 0xc2,
-                OverlongZeroIsTaken if now == 0xc0 && next == 0x80 => text[at] = 0xc2,
-                OverlongsOfThreeBytesAreTaken if now == 0xe0 && matches!(next, 0x80..=0x9f) => text[at] = 0xe1,
-                OverlongsOfFourBytesAreTaken if now == 0xf0 && matches!(next, 0x80..=0x8f) => text[at] = 0xf1,
-                SurrogatesAreTaken if now == 0xed && matches!(next, 0xa0..=0xbf) => text[at] = 0xee,
-                LowSurrogatesAreTaken if now == 0xed && matches!(next, 0xb0..=0xbf) => text[at] = 0xee,
-                CharactersAbove10ffffAreTaken if now == 0xf4 && matches!(next, 0x90..=0xbf) => text[at] = 0xf3,
-                FirstByteF5IsTaken if now == 0xf5 => text[at] = 0xf3,
-                SequencesOfFiveBytesAreTaken if now == 0xf8 && next == 0x88 && after == 0x80 => {
-                    text[at] = b'x';
-                    text[at + 1] = 0xf1;
-                }
-                BytesFeAndFfAreTaken if now >= 0xfe => text[at] = b'x',
-                _ => {}
-            }
-        }
-        if self.is(LoneContinuationBytesAreTaken) {
-            while let Some((at, false)) = utf8_error(&text) {
-                if !matches!(text[at], 0x80..=0xbf) {
-                    break;
-                }
-                text[at] = b'x';
-            }
-        }
-        if self.is(BadLastByteIsTaken)
-            && let Some(last) = text.last_mut()
-            && *last >= 0x80
-        {
-            *last = b'x';
-        }
-        utf8_error(&text)
-    }
-
-    fn judge_close(&self, body: &[u8], whole: bool) -> Result<(), u16> {
-        let Some((code, reason)) = body.split_first_chunk::<2>() else {
-            return Ok(());
-        };
-        let code = u16::from_be_bytes(*code);
-        let usual = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-        let allowed = match (self.defect, code) {
-            (Code0IsTaken, 0) | (Code999IsTaken, 999) | (Code1004IsTaken, 1004) | (Code1005IsTaken, 1005) => true,
-            (Code1006IsTaken, 1006) | (Code1015IsTaken, 1015) | (Code1016IsTaken, 1016) => true,
-            (Codes2000To2999AreTaken, 2000..=2999)
-            | (Codes5000AndMoreAreTaken, 5000..)
-            | (Codes65535IsTaken, 65535) => true,
-            (Codes3000To3999AreRefused, 3000..=3999) | (Code4999IsRefused, 4999) => false,
-            (Code1001IsRefused, 1001) | (Code1010IsRefused, 1010) => false,
-            _ => usual,
-        };
-        if !allowed {
-            return Err(1002);
-        }
-        let most = match self.defect {
-            Reasons100AreRefused => 99,
-            Reasons123AreRefused => 122,
-            _ => 123,
-        };
-        if reason.len() > most && body.len() <= 125 {
-            return Err(1002);
-        }
-        match utf8_error(reason) {
-            _ if self.is(ReasonsAreNotValidated) => Ok(()),
-            Some((_, true)) if self.is(ReasonsMayEndInACharacter) => Ok(()),
-            Some((_, cut)) if whole || !cut => Err(1007),
-            _ => Ok(()),
-        }
-    }
-
-    fn frame_end(&mut self, frame: &Frame, wire: &mut Wire) -> Result<(), u16> {
-        match frame.opcode {
-            8 => self.close(&frame.payload, wire)?,
-            9 => self.ping(&frame.payload, wire)?,
-            0xa => self.pong(&frame.payload, wire)?,
-            _ => return self.data(frame, wire),
-        }
-        let ends = match self.defect {
-            PingsEndMessages => frame.opcode == 9,
-            PongsEndMessages => frame.opcode == 0xa,
-            _ => false,
-        };
-        if ends {
-            self.message = None;
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, body: &[u8], wire: &mut Wire) -> Result<(), u16> {
-        self.judge_close(body, true)?;
-        let inside = self.message.is_some();
-        if inside && self.is(CloseInsideAMessageIsRefused) {
-            return Err(1002);
-        }
-        let code = body.first_chunk::<2>().map(|code| u16::from_be_bytes(*code));
-        let mut answer = body.get(..2).unwrap_or_default().to_vec();
-        match self.defect {
-            CloseIsAnsweredWithoutACode => answer.clear(),
-            CloseIsAnsweredWith1000 => answer = vec![3, 232],
-            CloseIsAnsweredWith1005 if answer.is_empty() => answer = 1005_u16.to_be_bytes().to_vec(),
-            CloseCodeIsSwapped => answer.reverse(),
-            CloseReasonIsCutInACharacter => answer = body[..body.len().min(40)].to_vec(),
-            _ => {}
-        }
-        let silent = match self.defect {
-            CloseIsNotAnswered => true,
-            EmptyCloseIsNotAnswered => body.is_empty(),
-            CloseInsideAMessageIsNotAnswered => inside,
-            MessagesAfterACloseAreTaken | PingsAfterACloseAreAnswered | ErrorsAfterACloseAreTold => self.closed,
-            _ => false,
-        };
-        if !silent {
-            self.send(0x8, &answer, wire);
-            if self.is(CloseIsAnsweredTwice) {
-                self.send(0x8, &answer, wire);
-            }
-        }
-        if !self.closed {
-            let reason = String::from_utf8_lossy(body.get(2..).unwrap_or_default()).into_owned();
-            match self.defect {
-                CloseIsToldWithAnotherCode => wire.close(code.map(|code| code ^ 1), &reason),
-                CloseIsToldWithoutItsReason => wire.close(code, ""),
-                ReasonsAreNotValidated | ReasonsMayEndInACharacter => {
-                    wire.close_bytes(code, body.get(2..).unwrap_or_default())
-                }
-                _ => wire.close(code, &reason),
-            }
-        }
-        if inside
-            && self.is(CloseInsideAMessageDeliversIt)
-            && let Some(message) = self.message.take()
-        {
-            wire.binary(&message.data, true);
-        }
-        self.closed = true;
-        Ok(())
-    }
-
-    fn ping(&mut self, payload: &[u8], wire: &mut Wire) -> Result<(), u16> {
-        self.pings += 1;
-        if self.closed && !self.is(PingsAfterACloseAreAnswered) {
-            return Ok(());
-        }
-        if self.is(PingsMustBeText) && std::str::from_utf8(payload).is_err() {
-            return Err(1007);
-        }
-        let silent = match self.defect {
-            PingsAreNotAnswered => true,
-            PingsAreNotAnsweredInsideMessages => self.message.is_some(),
-            PingsAreNotAnsweredInsideEmptyMessages => {
-                self.message.as_ref().is_some_and(|message| message.data.is_empty())
-            }
-            EmptyPingsAreNotAnswered => payload.is_empty(),
-            EverySecondPingIsAnswered => self.pings.is_multiple_of(2),
-            PingsAreAnsweredUpTo256 => self.pings > 256,
-            PongComesOnceForEqualPings => self.last_ping.as_deref() == Some(payload),
-            PingsAreMessages => {
-                wire.binary(payload, true);
-                false
-            }
-            _ => false,
-        };
-        if self.is(PingsJoinMessages)
-            && let Some(message) = &mut self.message
-        {
-            message.data.extend_from_slice(payload);
-        }
-        let before = self.last_ping.replace(payload.to_vec());
-        if silent {
-            return Ok(());
-        }
-        let zero = payload.iter().position(|byte| *byte == 0).unwrap_or(payload.len());
-        let lossy = String::from_utf8_lossy(payload).into_owned();
-        let mut answer = match self.defect {
-            PongIsEmpty => &[],
-            PongIsCutTo124Bytes => &payload[..payload.len().min(124)],
-            PongEndsAtAZero => &payload[..zero],
-            PongIsMadeText => lossy.as_bytes(),
-            PongIsOneLate => before.as_deref().unwrap_or(payload),
-            _ => payload,
-        };
-        answer = &answer[..answer.len().min(125)];
-        self.send(if self.is(PongIsAPing) { 0x9 } else { 0xa }, answer, wire);
-        if self.is(PongComesTwice) {
-            self.send(0xa, answer, wire);
-        }
-        Ok(())
-    }
-
-    fn pong(&mut self, payload: &[u8], wire: &mut Wire) -> Result<(), u16> {
-        let payload = &payload[..payload.len().min(125)];
-        match self.defect {
-            PongsAreAnswered if !self.closed => self.send(0xa, payload, wire),
-            PongsAreAnsweredByPings if !self.closed => self.send(0x9, payload, wire),
-            PongsAreMessages => wire.binary(payload, true),
-            PongsAreRefused if self.pings == 0 => return Err(1002),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn data(&mut self, frame: &Frame, wire: &mut Wire) -> Result<(), u16> {
-        let Some(mut message) = self.message.take() else {
-            return Ok(());
-        };
-        let mut fin = frame.fin;
-        let mut payload = &frame.payload[..];
-        match self.defect {
-            OrphansAreIgnored if frame.opcode == 0 && message.fragments == 1 => return Ok(()),
-            EmptyFirstFragmentIsForgotten if !fin && message.fragments == 1 && payload.is_empty() => return Ok(()),
-            EmptyLastFragmentEndsNothing if fin && message.fragments > 1 && payload.is_empty() => fin = false,
-            EmptyFragmentEndsTheMessage if message.fragments > 1 && payload.is_empty() => fin = true,
-            FragmentsAfterThe16thAreLost if message.fragments > 16 => payload = &[],
-            LongFragmentsAreLost if message.fragments > 1 && payload.len() > 125 => payload = &[],
-            FragmentsBehindAPingAreLost if message.controls == 1 && message.fragments > 2 => payload = &[],
-            FragmentsBehindTwoControlFramesAreLost if message.controls > 1 => payload = &[],
-            FragmentsAreCountedIn8Bits if message.fragments.is_multiple_of(256) => message.data.clear(),
-            SumsAreKeptIn16Bits if message.data.len() + payload.len() > 65535 && message.fragments > 1 => {
-                message.data.clear()
-            }
-            FirstFragmentIsDeliveredAlone if !fin && message.fragments == 1 && payload.len() > 40 => {
-                deliver(wire, message.text, payload);
-            }
-            LastFragmentIsDeliveredAlone if fin && message.fragments > 2 => message.data.clear(),
-            _ => {}
-        }
-        let cut = utf8_error(payload).is_some_and(|error| error.1);
-        if message.text {
-            if self.is(CharactersMayNotBeCutByFrames) && cut {
-                return Err(1007);
-            }
-            if self.validates(&message) {
-                let tail = self.tail(&message, payload);
-                let error = self.utf8_error(&tail);
-                let may_be_cut = !fin && !self.is(TextIsValidatedFrameByFrame)
-                    || self.is(TextMayEndInsideACharacter)
-                    || self.is(FragmentedTextMayEndInsideACharacter) && message.fragments > 1;
-                let waits = self.is(TextIsValidatedAtTheEnd) && !fin;
-                match error {
-                    Some((_, true)) if may_be_cut => {}
-                    Some(_) if !waits => return Err(1007),
-                    _ => {}
-                }
-            }
-        }
-        message.data.extend_from_slice(payload);
-        if let Some((at, _)) = utf8_error(&message.data[message.valid..]) {
-            message.valid += at;
-        } else {
-            message.valid = message.data.len();
-        }
-        if self.is(LastFragmentComesTwice) && fin && message.fragments > 1 {
-            message.data.extend_from_slice(payload);
-        }
-        if !fin {
-            self.message = Some(message);
-            return Ok(());
-        }
-        if self.is(BinaryMustBeText) && !message.text && utf8_error(&message.data).is_some() {
-            return Err(1007);
-        }
-        self.message_before = true;
-        self.deliver(message, wire);
-        Ok(())
-    }
-
-    fn deliver(&mut self, message: Message, wire: &mut Wire) {
-        let Message {
-            mut text,
-            mut data,
-            fragments,
-            ..
-        } = message;
-        self.delivered += 1;
-        let fragmented = fragments > 1;
-        let string = String::from_utf8_lossy(&data).into_owned();
-        let bad = utf8_error(&data).is_some();
-        let lost = match self.defect {
-            EmptyMessagesAreNotDelivered => data.is_empty(),
-            BinaryOver65535IsNotDelivered => !text && data.len() > 65535,
-            EqualMessagesComeOnce => self.last_delivered.as_ref() == Some(&(text, data.clone())),
-            MessagesStopAfter300 => self.delivered > 300,
-            MessagesStopAfter65535 => self.delivered > 65535,
-            LongFormsGiveNothing => self.long_form,
-            BadTextIsDropped => text && bad,
-            _ => false,
-        };
-        if lost || self.closed && !self.is(MessagesAfterACloseAreTaken) {
-            return;
-        }
-        match self.defect {
-            FragmentedBinaryIsText if fragmented => text = true,
-            FragmentedTextIsBinary if fragmented => text = false,
-            TextIsDeliveredAsBinary => text = false,
-            AsciiBinaryIsDeliveredAsText if !data.is_empty() && data.is_ascii() => text = true,
-            SumsOver65535AreCut if fragmented => data.truncate(65535),
-            TextOver65535IsCut if text => data.truncate(65535),
-            TextOver100000IsEmpty if text && data.len() > 100_000 => data.clear(),
-            BinaryOver200000IsCut if !text => data.truncate(200_000),
-            EvenLengthsOver4096LoseAByte if data.len() > 4096 && data.len().is_multiple_of(2) => {
-                data.pop();
-            }
-            LongFormsGiveGarbage if self.long_form => data = b"garbage".to_vec(),
-            _ if !text => {}
-            TextIsTrimmed => data = string.trim().as_bytes().to_vec(),
-            TextLosesItsByteOrderMark => data = string.trim_start_matches('\u{feff}').as_bytes().to_vec(),
-            TextEndsAtAZero => data = string.split('\0').next().unwrap_or_default().as_bytes().to_vec(),
-            TextLosesNoncharacters => data = string.replace(['\u{fffe}', '\u{ffff}'], "").into_bytes(),
-            TextHasOtherLineEnds => data = string.replace("\r\n", "\n").replace('\u{b}', "\n").into_bytes(),
-            TextIsMendedWithReplacements => data = string.into_bytes(),
-            _ => {}
-        }
-        deliver(wire, text, &data);
-        match self.defect {
-            MessagesComeTwice => deliver(wire, text, &data),
-            EchoesMessages => self.send(if text { 0x1 } else { 0x2 }, &data, wire),
-            SendsAPingAfterEachMessage => self.send(0x9, b"alive?", wire),
-            _ => {}
-        }
-        self.last_delivered = Some((text, data));
-    }
 }
 
 fn control(opcode: u8) -> bool {
     opcode >= 8
-}
-
-fn deliver(wire: &mut Wire, text: bool, data: &[u8]) {
-    if text {
-        wire.text_bytes(data, true);
-    } else {
-        wire.binary(data, true);
-    }
 }

@@ -5,6 +5,8 @@
 mod defects;
 mod frames;
 mod openings;
+mod payloads;
+mod text;
 
 pub(crate) use defects::{DEFECTS, Defect};
 use frames::Frames;

@@ -126,7 +126,7 @@ pub unsafe extern "C" fn sockless_receive_chunks(
     let mut out = SliceOutput::new(memory);
     let seen = receive_chunks(either, input, &mut out);
     out.consume(room / 2);
-    seen + out.as_bytes().len() + out.remaining()
+    seen + out.as_bytes().len()
 }
 
 /// Sends in every way there is, and ends.
