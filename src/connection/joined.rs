@@ -14,7 +14,9 @@ use super::tx::Tx;
 use crate::buffer::Output;
 #[cfg(feature = "alloc")]
 use crate::buffer::OutputFull;
-use crate::error::{Blocked, Failure, ReceiveError};
+#[cfg(feature = "alloc")]
+use crate::error::Failure;
+use crate::error::{Blocked, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::state::{Control, SentClose, TransportAction};
