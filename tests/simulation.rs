@@ -24,7 +24,7 @@ use sockless::{
 };
 
 /// How many seeds are run: 100,000 take half a minute of processor time in release.
-const RUNS: u64 = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+const RUNS: u64 = if cfg!(debug_assertions) { 3_000 } else { 100_000 };
 /// Faults come within this time. Then both applications close.
 const FAULTS: Duration = Duration::from_secs(3);
 const END: Moment = Moment::from_micros(3_000_000);

@@ -37,6 +37,8 @@ impl<R: Role> BufferedConnection<R> {
     /// # }
     /// ```
     ///
+    /// Once [`tick`](Self::tick) was called, this does not read after it has written, so that the tick comes in between.
+    ///
     /// # Errors
     /// Those of `stream`; what was not written stays in the output. `WouldBlock` and `TimedOut` are errors only as long as
     /// [`tick`](Self::tick) was not called: it knows better what takes too long. A reset after both Close frames, or after a
@@ -49,6 +51,7 @@ impl<R: Role> BufferedConnection<R> {
         let over = |ws: &Self, error: &io::Error| {
             is_gone(error) && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
         };
+        let writes = self.buffers().1.len() > 0;
         match self.buffers().1.write_to(stream) {
             Err(error) if over(self, &error) => self.buffers().1.discard(),
             Err(error) if is_patient(self.timing(), &error) => return Ok(true),
@@ -61,6 +64,10 @@ impl<R: Role> BufferedConnection<R> {
                 self.sending_shut_down();
             }
             TransportAction::Continue | TransportAction::AwaitPeer | TransportAction::Drain => {}
+        }
+        if writes && self.timing().has_begun() {
+            // What has left may have a deadline now, which the next tick tells.
+            return Ok(true);
         }
         if self.buffers().0.needs_input() {
             match read(stream, self.space()) {

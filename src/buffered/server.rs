@@ -63,6 +63,7 @@ pub(super) enum State {
     /// The request was handed out, or refused.
     Answered,
     /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
+    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `exchange` drains"))]
     Draining(usize),
     /// The stream has ended, or enough was discarded.
     Ended,

@@ -149,6 +149,7 @@ fn none_if_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
 }
 
 /// A server from its handshake on. It accepts whoever comes.
+#[allow(clippy::large_enum_variant, reason = "there is one for each run")]
 #[derive(Debug)]
 pub enum ServerEnd<A> {
     /// In the opening handshake.
@@ -158,6 +159,7 @@ pub enum ServerEnd<A> {
 }
 
 /// A client from its handshake on.
+#[allow(clippy::large_enum_variant, reason = "there is one for each run")]
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one of them, and the larger one comes first")]
 pub enum ClientEnd<'r, E, A> {

@@ -369,6 +369,8 @@ fn every_rule_is_tested() {
             E::HeadTooLarge,
             E::TooManyHeaders,
             E::EndOfStream,
+            // With the deadlines of the machine with buffers.
+            E::TimedOut,
             E::MethodNotConnect,
             // Beside the scanner, where memory can be made to run out.
             E::OutOfMemory,
