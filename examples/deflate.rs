@@ -77,7 +77,11 @@ fn run() -> Result<(), Exit> {
 fn serve(mut stream: TcpStream, options: DeflateOptions) -> Outcome {
     stream.set_nodelay(true)?;
     let handshake = BufferedServerHandshake::new(&Limits::default()).with_deflate(options);
-    let mut ws = handshake.complete(&mut stream, &AcceptOptions::new())?;
+    let mut ws = handshake.complete(
+        &mut stream,
+        |stream| stream.shutdown(Shutdown::Write),
+        &AcceptOptions::new(),
+    )?;
     ENGINES.with_borrow_mut(|engines| {
         while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
             while let Some((event, mut tx)) = ws.next_event_with(engines)? {
