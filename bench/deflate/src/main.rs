@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release            the table
 //!     ONE=ours TIMES=3 valgrind --tool=callgrind target/release/bench-deflate "receive, no takeover"
-//!     cargo run --release count SUBJECT PASSES    one subject alone, for callgrind: SUBJECT is plain, agreed or buffered
+//!     cargo run --release count SUBJECT PASSES    one subject alone, for callgrind: SUBJECT is plain, agreed or none
 
 use std::hint::black_box;
 use std::time::Instant;
