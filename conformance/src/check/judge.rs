@@ -11,7 +11,7 @@ use super::verdict::{Judgement, Verdict};
 use super::wire::{AsksWithoutEnd, Implementation, Wire};
 use super::words::{bytes, code_shown, listed, shown, with_code};
 use crate::model::{self, Bounds, Event, Reading};
-use crate::rule::Rule;
+use crate::rule::{Role, Rule};
 use crate::session::{Case, Session};
 
 /// What is sent has no limits.
@@ -118,6 +118,7 @@ pub(super) struct Judge {
     delivered: usize,
     /// Whether one that was sent was not.
     is_missing: bool,
+    is_client: bool,
     keys: Vec<[u8; 4]>,
 }
 
@@ -142,6 +143,7 @@ impl Judge {
     }
 
     fn wire(&mut self, wire: &Wire, reading: &Reading, how: How) {
+        self.is_client = wire.session.role == Role::Client;
         if wire.kind_changed {
             self.fail("5.4", "delivers pieces of one message as text and as binary");
         }
@@ -494,6 +496,10 @@ impl Judge {
         // Registered after the RFC was written: an endpoint need not know them.
         if matches!(peer, Some(1012..=1014)) && matches!(code, None | Some(1002)) {
             return;
+        }
+        // Nothing came of the connection at all: it is the response that was not taken.
+        if head_len > 0 && code.is_none() && self.delivered == 0 && self.keys.is_empty() && self.is_client {
+            return self.fail("4.1", format!("refuses a legal response: {error}"));
         }
         if matches!(code, None | Some(1008 | 1009))
             && let Some(sizes) = under_way_sizes(reading, self.delivered, given.saturating_sub(head_len))

@@ -14,6 +14,9 @@ pub(crate) struct Sizes {
     pub(crate) pings: u64,
 }
 
+/// So many Pings may be more than an implementation answers at once.
+const FLOOD: u64 = 50;
+
 impl Sizes {
     /// Those of the message with this frame, as far as it goes.
     pub(crate) fn include(&mut self, frame: &Header) {
@@ -29,17 +32,18 @@ impl Sizes {
         self.pings = self.pings.max(other.pings);
     }
 
-    /// Whether something as large was taken, by each measure.
+    /// Whether something as large was taken, by each measure. Of many Pings that says nothing: how many at once are a flood
+    /// depends on how they come.
     pub(crate) const fn covers(&self, other: &Self) -> bool {
         self.message >= other.message
             && self.frame >= other.frame
             && self.frames >= other.frames
-            && self.pings >= other.pings
+            && (other.pings <= FLOOD && self.pings >= other.pings)
     }
 
     /// Whether most implementations take it.
     pub(crate) const fn is_usual(&self) -> bool {
-        self.message < 65536 && self.frames <= 64 && self.pings <= 64
+        self.message < 65536 && self.frames <= 64 && self.pings <= FLOOD
     }
 }
 
