@@ -151,8 +151,18 @@ impl<R: Role> Open<R> {
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
         let mut tx = self.ws.tx();
         let sent = match what {
-            0 => return Ok(allowed(tx.ping(&data[..data.len().min(125)]))),
-            1 => return Ok(allowed(tx.pong(&data[..data.len().min(125)]))),
+            0 => {
+                return {
+                    allowed(tx.ping(&data[..data.len().min(125)]));
+                    Ok(())
+                };
+            }
+            1 => {
+                return {
+                    allowed(tx.pong(&data[..data.len().min(125)]));
+                    Ok(())
+                };
+            }
             2 | 3 => {
                 let fin = u.arbitrary()?;
                 let kind = self.part.as_ref().map_or(kind, |part| part.0);
@@ -166,7 +176,12 @@ impl<R: Role> Open<R> {
                 return Ok(());
             }
             4 => tx.shared(kind, &SharedBytes::new(data.clone())),
-            5 if u.ratio(1_u8, 16)? => return Ok(allowed(tx.close(CloseCode::NORMAL, "so be it"))),
+            5 if u.ratio(1_u8, 16)? => {
+                return {
+                    allowed(tx.close(CloseCode::NORMAL, "so be it"));
+                    Ok(())
+                };
+            }
             _ => tx.send(payload(kind, &data)),
         };
         match sent {

@@ -12,6 +12,7 @@ use super::sender::Sender;
 use super::sender::close_body;
 use super::tx::Tx;
 use crate::buffer::Output;
+#[cfg(feature = "alloc")]
 use crate::buffer::OutputFull;
 #[cfg(feature = "alloc")]
 use crate::error::Failure;

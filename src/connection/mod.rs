@@ -41,6 +41,7 @@ pub use reply::{Reply, ReplySlot};
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
 pub use tx::Tx;
+#[cfg(feature = "deflate")]
 pub(crate) use tx::{Compress, Compressor};
 
 pub use crate::state::{Initiator, StreamEnd, TransportAction};

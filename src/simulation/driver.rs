@@ -161,7 +161,6 @@ pub enum ServerEnd<A> {
 /// A client from its handshake on.
 #[allow(clippy::large_enum_variant, reason = "there is one for each run")]
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "one of them, and the larger one comes first")]
 pub enum ClientEnd<'r, E, A> {
     /// In the opening handshake.
     Handshake(BufferedClientHandshake<'r, E>, Option<A>),
