@@ -197,7 +197,8 @@ impl core::error::Error for ReceiveError {}
 pub enum SendError {
     /// The frame does not fit the output: drain it, and call again.
     OutputFull(OutputFull),
-    /// A Close frame was sent: nothing may follow it (section 5.5.1).
+    /// A Close frame was sent: the application may send nothing more (section 5.5.1). This is no reason to leave the loop:
+    /// the peer's Close is still to come.
     Closed,
     /// A message is being sent in parts: finish it first (section 5.4).
     MessageInProgress,

@@ -71,22 +71,21 @@ type DefaultStorage = [u8; 0];
 /// ```
 /// use sockless::buffer::ReadBuffer;
 /// use sockless::connection::{Connection, Server};
-/// # use sockless::message::Event;
 /// # use std::io::Read;
 ///
-/// struct Client<S> { stream: S, ws: Connection<Server>, held: ReadBuffer, out: Vec<u8> }
+/// struct Peer<S> { stream: S, ws: Connection<Server>, held: ReadBuffer, out: Vec<u8> }
 ///
 /// fn on_readable<S: Read>(
-///     client: &mut Client<S>,
+///     peer: &mut Peer<S>,
 ///     shared: &mut ReadBuffer,    // ReadBuffer::with_capacity(256 << 10)
 /// ) -> Result<(), Box<dyn std::error::Error>> {
-///     let input = shared.input_for(&mut client.held);
-///     let n = client.stream.read(input.space())?;
+///     let input = shared.input_for(&mut peer.held);
+///     let n = peer.stream.read(input.space())?;
 ///     input.advance(n);
-///     while let Some((event, mut tx)) = client.ws.receive(input, &mut client.out)? {
+///     while let Some((event, mut tx)) = peer.ws.receive(input, &mut peer.out)? {
 ///         # let _ = (event, &mut tx);
 ///     }
-///     shared.keep_rest(&mut client.held)?;
+///     shared.keep_rest(&mut peer.held)?;
 ///     Ok(())
 /// }
 /// ```

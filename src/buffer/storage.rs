@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use super::output::OutOfMemory;
 
 /// The memory of a [`ReadBuffer`](super::ReadBuffer): a `Vec<u8>`, which grows, or a fixed `&mut [u8]` or `[u8; N]`.
-pub trait Storage: sealed::Storage {}
+pub trait Storage: sealed::Memory {}
 
-impl<S: sealed::Storage> Storage for S {}
+impl<S: sealed::Memory> Storage for S {}
 
 /// Makes a vector longer, by exactly as much as is needed.
 #[cfg(feature = "alloc")]
@@ -31,7 +31,7 @@ pub(crate) fn move_to_front(bytes: &mut [u8], by: usize) {
 
 mod sealed {
     #[allow(unreachable_pub, reason = "a public bound that nobody outside can name")]
-    pub trait Storage {
+    pub trait Memory {
         /// Whether more memory can be had.
         const GROWS: bool;
 
@@ -46,7 +46,7 @@ mod sealed {
     }
 
     #[cfg(feature = "alloc")]
-    impl Storage for alloc::vec::Vec<u8> {
+    impl Memory for alloc::vec::Vec<u8> {
         const GROWS: bool = true;
 
         #[inline(always)]
@@ -70,7 +70,7 @@ mod sealed {
         }
     }
 
-    impl Storage for &mut [u8] {
+    impl Memory for &mut [u8] {
         const GROWS: bool = false;
 
         #[inline(always)]
@@ -84,7 +84,7 @@ mod sealed {
         }
     }
 
-    impl<const N: usize> Storage for [u8; N] {
+    impl<const N: usize> Memory for [u8; N] {
         const GROWS: bool = false;
 
         #[inline(always)]

@@ -36,8 +36,45 @@ use crate::timers::{Due, Moment, Timeouts, Timers};
 /// }
 /// ```
 ///
-/// An event loop calls the parts of [`exchange`](Self::exchange) as its transport becomes ready: write
-/// [`output`](Self::output), look at [`transport`](Self::transport), read into [`space`](Self::space).
+/// Where the transport does not block, or is asynchronous, the order is the same: receive, write, look at the transport,
+/// read. Receive also before the first read: the peer's first frames may have come with its handshake.
+///
+/// ```
+/// # use sockless::buffered::BufferedConnection;
+/// # use sockless::connection::{Server, TransportAction};
+/// # use sockless::message::Event;
+/// # trait Stream { async fn read(&mut self, space: &mut [u8]) -> Result<usize, Error>; async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error>; async fn shutdown(&mut self) -> Result<(), Error>; }
+/// # type Error = Box<dyn std::error::Error>;
+/// async fn serve(mut ws: BufferedConnection<Server>, mut stream: impl Stream) -> Result<(), Error> {
+///     loop {
+///         while let Some((event, mut tx)) = ws.next_event()? {
+///             match event {
+///                 Event::Text(text) => tx.text(text)?,
+///                 Event::Binary(data) => tx.binary(data)?,
+///                 _ => {}
+///             }
+///         }
+///         if !ws.output().is_empty() {
+///             let n = stream.write(ws.output()).await?;    // with a deadline
+///             ws.written(n);
+///             continue;
+///         }
+///         match ws.transport() {
+///             TransportAction::ShutDownSend => {
+///                 stream.shutdown().await?;
+///                 ws.sending_shut_down();
+///                 continue;
+///             }
+///             TransportAction::Close | TransportAction::Abort => return Ok(()),
+///             _ => {}
+///         }
+///         match stream.read(ws.space()).await? {    // with a deadline
+///             0 => drop(ws.end_of_stream()),
+///             n => ws.advance(n),
+///         }
+///     }
+/// }
+/// ```
 pub struct BufferedConnection<R> {
     pub(super) connection: Connection<R>,
     pub(super) input: ReadBuffer,
@@ -97,8 +134,10 @@ impl<R: Role> BufferedConnection<R> {
         self.input.advance(len);
     }
 
-    /// The next event, and the output handle, so that an answer can be sent while the event is still borrowed. `None`
-    /// means that the output is to be written, and that more has to be read.
+    /// The next event, and the output handle, so that an answer can be sent while the event is still borrowed.
+    ///
+    /// `None` means: write the output, then call this again if [`wants_input`](Self::wants_input) is false although nothing
+    /// is left to write, then read more. So the order of a loop is receive, write, look at the transport, read.
     ///
     /// # Errors
     /// [`ReceiveError::Failed`] if the connection has failed, but only when nothing is left to do: after the Close has
@@ -170,7 +209,7 @@ impl<R: Role> BufferedConnection<R> {
         self.connection.transport()
     }
 
-    /// Whether to read now: unless nothing more is expected, or the output is over its
+    /// Whether to read now: unless nothing more is expected, there is input that has not been received, the output is over its
     /// [watermark](WriteBuffer::set_watermark), or [`set_reading`](Self::set_reading) says no. A peer that sends and does
     /// not read is held up so.
     #[must_use]
@@ -180,7 +219,7 @@ impl<R: Role> BufferedConnection<R> {
             // Closing cannot end otherwise.
             action => action.wants_input(),
         };
-        wanted && !self.output.is_over_watermark()
+        wanted && !self.output.is_over_watermark() && self.input.needs_input()
     }
 
     /// Says whether the caller goes on to read. While it does not, [`wants_input`](Self::wants_input) is false and the

@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::server::State;
 use super::timing::Timing;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use crate::buffer::Output;
@@ -83,10 +82,6 @@ impl<R: Role> BufferedConnection<R> {
     }
 }
 
-/// How much is read and discarded behind an answer that is no upgrade, in bytes, so that a client which is still sending
-/// gets to see it.
-const DRAINED: usize = 64 << 10;
-
 impl BufferedServerHandshake {
     /// Does what is due with `stream`: writes the output if there is any, else reads once. Behind an answer that is no
     /// upgrade it shuts down the sending direction and reads on until the stream ends, so that the answer is not lost to a
@@ -106,14 +101,14 @@ impl BufferedServerHandshake {
                 Err(error) if is_patient(self.timing(), &error) => return Ok(true),
                 written => written?,
             }
-            if self.state == State::Answered {
+            if self.transport() == TransportAction::ShutDownSend {
                 shut_down(stream, shut_down_send)?;
-                self.state = State::Draining(0);
+                self.sending_shut_down();
             }
             return Ok(true);
         }
-        match self.state {
-            State::Receiving => match read(stream, self.buffers().0.space()) {
+        match self.transport() {
+            TransportAction::Continue => match read(stream, self.buffers().0.space()) {
                 Err(error) if is_patient(self.timing(), &error) => {}
                 len => match len? {
                     0 => self
@@ -122,20 +117,23 @@ impl BufferedServerHandshake {
                     len => self.buffers().0.advance(len),
                 },
             },
-            State::Draining(before) => {
+            TransportAction::Drain => {
                 let drained = match read(stream, &mut [0; 4096]) {
                     Err(error) if is_gone(&error) => 0,
                     Err(error) if is_patient(self.timing(), &error) => return Ok(true),
                     len => len?,
                 };
-                let total = before.saturating_add(drained);
-                self.state = if drained == 0 || total > DRAINED {
-                    State::Ended
+                if drained == 0 {
+                    // The head was complete: this is no error.
+                    let _ = self.end_of_stream();
                 } else {
-                    State::Draining(total)
-                };
+                    self.drain(drained);
+                }
             }
-            State::Answered | State::Ended => return Ok(false),
+            TransportAction::ShutDownSend
+            | TransportAction::AwaitPeer
+            | TransportAction::Close
+            | TransportAction::Abort => return Ok(false),
         }
         Ok(true)
     }

@@ -7,7 +7,7 @@ use super::timing::Timing;
 use crate::buffer::{Output, ReadBuffer, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::connection::Extensions;
-use crate::connection::{Connection, Server};
+use crate::connection::{Connection, Server, TransportAction};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateOptions;
 use crate::handshake::{AcceptOptions, HandshakeError, HttpResponse, Request, RequestError, ServerHandshake};
@@ -56,6 +56,10 @@ pub struct BufferedServerHandshake {
     timing: Timing,
 }
 
+/// How much is read and discarded behind an answer that is no upgrade, in bytes, so that a client which is still sending
+/// gets to see it.
+const DRAINED: usize = 64 << 10;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// The request is not complete.
@@ -63,7 +67,6 @@ pub(super) enum State {
     /// The request was handed out, or refused.
     Answered,
     /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
-    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `exchange` drains"))]
     Draining(usize),
     /// The stream has ended, or enough was discarded.
     Ended,
@@ -107,6 +110,7 @@ impl BufferedServerHandshake {
     /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: after the answer has
     /// been written and, over [`exchange`](Self::exchange), the stream has ended. Until then the result is `None`.
     pub fn receive(&mut self) -> Result<Option<(Request<'_>, &mut WriteBuffer)>, RequestError> {
+        self.drain(0);
         match self.handshake.receive(&mut self.input, &mut self.output) {
             Ok(Some(request)) => {
                 self.state = State::Answered;
@@ -128,6 +132,7 @@ impl BufferedServerHandshake {
     /// [`RequestError`]. What the client did wrong is told when nothing is left to do, as by [`receive`](Self::receive).
     pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, RequestError> {
         if self.not_websocket {
+            self.drain(0);
             return if is_busy(&mut self.state, &self.output) {
                 Ok(None)
             } else {
@@ -160,6 +165,39 @@ impl BufferedServerHandshake {
             }
         };
         Ok(Some(self.take_connection(connection)))
+    }
+
+    /// What to do with the transport, once the output is written. Behind an answer that is no upgrade the stream is shut
+    /// down and drained, so that the answer is not lost to a reset.
+    #[must_use]
+    pub fn transport(&self) -> TransportAction {
+        match self.state {
+            State::Receiving => TransportAction::Continue,
+            State::Answered if self.output.len() > 0 => TransportAction::Continue,
+            State::Answered => TransportAction::ShutDownSend,
+            State::Draining(_) => TransportAction::Drain,
+            State::Ended => TransportAction::Close,
+        }
+    }
+
+    /// The sending direction of the transport was shut down, as [`transport`](Self::transport) asked.
+    pub fn sending_shut_down(&mut self) {
+        if self.state == State::Answered {
+            self.state = State::Draining(0);
+        }
+    }
+
+    /// Discards what was read behind an answer that is no upgrade, and `len` bytes more, up to a bound.
+    pub(super) fn drain(&mut self, len: usize) {
+        if let State::Draining(before) = self.state {
+            let total = before.saturating_add(self.input.unread().len()).saturating_add(len);
+            self.input.at.discard();
+            self.state = if total > DRAINED {
+                State::Ended
+            } else {
+                State::Draining(total)
+            };
+        }
     }
 
     /// The client will send nothing more.

@@ -19,7 +19,8 @@ use crate::utf8;
 /// A send half joined with the output that it writes to.
 ///
 /// It comes beside each event, and from [`Connection::tx`](super::Connection::tx) or [`Sender::tx`] at any other time.
-/// Each call writes a whole frame or nothing. After [`SendError::OutputFull`] drain the output and call again.
+/// Each call writes all of its bytes or nothing. After [`SendError::OutputFull`] drain the [output](Self::output) and call
+/// again.
 pub struct Tx<'a, R, O: ?Sized> {
     pub(crate) sender: &'a mut Sender<R>,
     pub(crate) out: &'a mut O,
@@ -99,7 +100,13 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         self.whole(payload.kind(), payload.as_bytes())
     }
 
-    /// Whether a whole message can be sent now, if the output has room.
+    /// The output, to drain it, or to ask how full it is, while the event is still borrowed.
+    pub const fn output(&mut self) -> &mut O {
+        self.out
+    }
+
+    /// Whether a whole message can be sent now, if the output has room. It cannot after a Close was sent, although messages
+    /// of the peer still arrive.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageInProgress`], [`SendError::FrameInProgress`].
@@ -303,8 +310,11 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         self.control(Opcode::Pong, payload)
     }
 
-    /// Sends a Close frame (section 5.5.1). Nothing can be sent after it. `None` as code, or
-    /// [`CloseCode::NO_STATUS`], sends an empty body. A message that is being sent in parts is abandoned.
+    /// Sends a Close frame (section 5.5.1): one of the [named codes](CloseCode), `CloseCode(4000)` and the like, or `None`
+    /// for an empty body. A message that is being sent in parts is abandoned.
+    ///
+    /// No message and no control frame of yours can be sent after it: [`SendError::Closed`]. Messages of the peer still
+    /// arrive until its Close does, and its Pings are still answered.
     ///
     /// # Errors
     /// [`SendError::OutputFull`], [`SendError::Closed`], [`SendError::FrameInProgress`],

@@ -241,8 +241,8 @@ impl core::error::Error for Misuse {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The client broke a rule. The answer is in the output: write it, then close the transport. Every later call returns
-    /// the same error.
+    /// The client broke a rule. The answer is in the output: write it, shut down the sending direction, and read until the
+    /// stream ends, or the answer could be lost to a reset. Every later call returns the same error.
     Refused(HandshakeError),
     /// The request is plain HTTP, where the machine with buffers was to accept an opening handshake. The answer, status 426,
     /// has been written.
