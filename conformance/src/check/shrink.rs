@@ -86,6 +86,7 @@ impl Shrinker<'_> {
         };
         let mut session = Session::of(now.role, topic, now.name.clone(), parts, now.bounds);
         session.core = now.core;
+        session.is_uncommon = now.is_uncommon;
         if session.case != now.case || session.bytes.is_empty() || session.head_len > 0 && now.head_len == 0 {
             return false;
         }

@@ -210,6 +210,7 @@ impl ClientCheck {
                 return Exchanged {
                     received: Vec::new(),
                     failed: None,
+                    is_late: false,
                     besides: Some(Judgement {
                         verdict: Verdict::Fail,
                         section: "4.1",
@@ -235,6 +236,7 @@ impl ClientCheck {
         Exchanged {
             received: [&request[..], behind, &rest].concat(),
             failed: Some(String::from("gives up the connection")),
+            is_late: false,
             besides: None,
         }
     }

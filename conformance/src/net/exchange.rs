@@ -220,6 +220,7 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
             |received| received.has_answers(&before),
         );
     }
+    let is_late = !received.has_answers(&before);
     // Then the frame that ends it, and what follows.
     let lenient = Wanted::of(&model::receive_any_form(session.role, bytes, &session.bounds));
     // What follows a Close comes with it, what follows a broken rule only if nothing happens: a stream with bytes that
@@ -255,7 +256,8 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
             done,
         );
     }
-    end(job, stream, head, received, options)
+    let exchanged = end(job, stream, head, received, options);
+    Exchanged { is_late, ..exchanged }
 }
 
 /// Whether an endpoint may well wait for more.
@@ -323,6 +325,7 @@ fn end(job: &Job, stream: &mut TcpStream, head: Vec<u8>, mut received: Received,
     Exchanged {
         received: [head, received.bytes].concat(),
         failed: failed.map(String::from),
+        is_late: false,
         besides,
     }
 }

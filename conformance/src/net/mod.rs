@@ -181,6 +181,8 @@ pub(crate) struct Exchanged {
     pub(crate) received: Vec<u8>,
     /// How it ended otherwise than by a Close, if it did.
     pub(crate) failed: Option<String>,
+    /// Whether something was still to come when the time was over.
+    pub(crate) is_late: bool,
     /// Something that only the network shows.
     pub(crate) besides: Option<Judgement>,
 }
@@ -195,6 +197,11 @@ fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
     }
     let seen = outcome(Ok(wire), &job.session.reading(), How::Echo);
     let mut judgement = seen.judgement;
+    // To be slow with a megabyte is no fault.
+    if exchanged.is_late && job.session.bytes.len() > 1 << 20 && judgement.verdict == Verdict::Fail {
+        let why = format!("has not answered within {:.0} s", took.as_secs_f32());
+        judgement = Judgement::new(Verdict::Custom, job.session.case.section(), why);
+    }
     if let Some(besides) = exchanged.besides
         && besides.verdict > judgement.verdict
     {

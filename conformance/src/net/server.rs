@@ -193,6 +193,7 @@ fn one(job: &Job, target: &Target, options: &Options) -> Option<Exchanged> {
     let nothing = |why: String| Exchanged {
         received: Vec::new(),
         failed: None,
+        is_late: false,
         besides: Some(Judgement {
             verdict: Verdict::Fail,
             section: session.case.section(),
@@ -227,12 +228,14 @@ fn one(job: &Job, target: &Target, options: &Options) -> Option<Exchanged> {
             Exchanged {
                 received: [head, behind, rest].concat(),
                 failed: (!opened).then(|| String::from("refuses the request")),
+                is_late: false,
                 besides: None,
             }
         }
         Err(part) => Exchanged {
             failed: Some(String::from("closes the TCP connection without a response")),
             received: part,
+            is_late: false,
             besides: None,
         },
     })
