@@ -163,7 +163,7 @@ impl Frames {
             BadTextClosesWith1003 if code == 1007 => 1003,
             _ => code,
         };
-        if !self.is(FailureSendsNoClose) && !(self.closed && self.is(ErrorsAfterACloseAreTold)) {
+        if !(self.is(FailureSendsNoClose) || self.closed && self.is(ErrorsAfterACloseAreTold)) {
             self.send(0x8, &code.to_be_bytes(), wire);
             if self.is(FailureSendsTwoCloses) {
                 self.send(0x8, &code.to_be_bytes(), wire);
