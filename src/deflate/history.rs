@@ -86,6 +86,7 @@ fn copy(to: &mut [u8], at: usize, from: &[u8]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "any bytes will do")]
 mod tests {
     use super::*;
 
