@@ -256,7 +256,38 @@ fn pongs_are_bounded<R: Role>(role: fn() -> R) {
     );
 }
 
+/// Bytes that came in another way than through the space were put behind all that had come before them, until nothing was
+/// unread: a peer whose frames are cut everywhere never let it come to that.
+fn what_is_appended_takes_no_more_than_what_is_read<R: Role>(role: fn() -> R) {
+    let payload = [7; 1000];
+    let whole = from_peer::<R>(FIN | BIN, &payload);
+    let first = from_peer::<R>(BIN, &payload);
+    let ping = from_peer::<R>(PING, &[0; 125]);
+    let rows = [
+        // Messages.
+        (Vec::new(), whole),
+        // Pings within a message.
+        (first, ping),
+    ];
+    for (start, frame) in rows {
+        let mut ws = Connection::new(role(), &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+        let (front, back) = frame.split_at(50);
+        input.extend(&start).unwrap();
+        input.extend(front).unwrap();
+        for _ in 0..2000 {
+            input.extend(back).unwrap();
+            input.extend(front).unwrap();
+            assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+            assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+            out.clear();
+            assert!(input.capacity() < 16_000, "{}", input.capacity());
+        }
+    }
+}
+
 both_roles!(
+    what_is_appended_takes_no_more_than_what_is_read,
     idle_after_the_longest_messages,
     nothing_is_held_when_it_is_over,
     pongs_are_bounded,
