@@ -12,7 +12,7 @@ mod common;
 
 use common::*;
 use sockless::buffer::{OutputFull, ReadBuffer, SliceOutput};
-use sockless::connection::{Connection, Role};
+use sockless::connection::{ChunkEvent, Connection, Role};
 use sockless::error::{Blocked, ReceiveError, SendError};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;

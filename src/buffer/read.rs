@@ -436,7 +436,7 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Whether more has to be read before anything can be received: nothing is unread, or it is known to be incomplete.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "alloc")]
     pub(crate) const fn needs_input(&self) -> bool {
         self.at.start == self.at.end || self.at.incomplete
     }

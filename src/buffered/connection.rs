@@ -68,7 +68,7 @@ impl<R: Role> BufferedConnection<R> {
     }
 
     /// The next event, and the output handle, so that an answer can be sent while the event is still borrowed. `None`
-    /// means that the output is to be written, and that more has to be read.
+    /// means that the output is to be written, and that more has to be read if [`wants_input`](Self::wants_input) says so.
     ///
     /// # Errors
     /// [`ReceiveError::Failed`] if the connection has failed, but only when nothing is left to do: after the Close has
@@ -135,11 +135,15 @@ impl<R: Role> BufferedConnection<R> {
         self.connection.transport()
     }
 
-    /// Whether to read now: unless nothing more is expected, or the output is over its
-    /// [watermark](WriteBuffer::set_watermark). A peer that sends and does not read is held up so.
+    /// Whether to read now: unless nothing more is expected, the output is over its
+    /// [watermark](WriteBuffer::set_watermark), or it holds as many Pongs as
+    /// [`Limits::max_reply_backlog`](crate::limits::Limits::max_reply_backlog) allows. A peer that sends and does not read is
+    /// held up so. Receive all events first.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        self.transport().wants_input() && !self.output.is_over_watermark()
+        // Input that is there waits for the output.
+        let waits = self.output.len() > 0 && !self.input.needs_input();
+        self.transport().wants_input() && !self.output.is_over_watermark() && !waits
     }
 
     /// The sending direction of the transport was shut down: [`Connection::sending_shut_down`].
