@@ -130,6 +130,44 @@ fn no_space_is_not_the_end_of_the_stream() {
     assert_eq!(ws.transport(), TransportAction::ShutDownSend);
 }
 
+/// Where there was no memory to read the end of the stream into, the peer's Close was forgotten, and a loop never came to
+/// its end.
+#[test]
+fn no_space_after_the_close() {
+    if !with_little_memory("no_space_after_the_close") {
+        return;
+    }
+    for bytes in [from_peer::<Server>(CLOSE, &1000_u16.to_be_bytes()), vec![0]] {
+        let mut ws = BufferedConnection::new(Connection::new(Server, &lifted()));
+        ws.space()[..bytes.len()].copy_from_slice(&bytes);
+        ws.advance(bytes.len());
+        while ws.next_event().unwrap().is_some() {}
+        ws.written(4);
+        assert_eq!(ws.transport(), TransportAction::ShutDownSend);
+        let before = (ws.close_record().received, ws.close_record().failure);
+        ws.sending_shut_down();
+        ws.release();
+        let mut all = Vec::<Vec<u8>>::new();
+        all.try_reserve_exact(1 << 20).unwrap();
+        let mut size = MOST_OF_IT;
+        while size > 0 {
+            let mut block = Vec::new();
+            match block.try_reserve_exact(size) {
+                Ok(()) => all.push(block),
+                Err(_) => size /= 2,
+            }
+        }
+        let len = ws.space().len();
+        if len == 0 {
+            ws.end_of_stream();
+        }
+        drop(all);
+        assert_eq!(len, 0);
+        assert_eq!(ws.transport(), TransportAction::Close);
+        assert_eq!((ws.close_record().received, ws.close_record().failure), before);
+    }
+}
+
 /// What is to be sent and does not fit the memory is refused, and what is sent after it goes out.
 #[test]
 fn no_memory_for_the_output() {
