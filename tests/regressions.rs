@@ -432,6 +432,47 @@ fn the_host_of_an_absolute_target_counts() {
     assert_eq!(upgrade.host(), "real.example:81");
 }
 
+/// A stream whose flush failed once was never flushed again: what it held back did not reach the peer.
+#[cfg(feature = "std")]
+#[test]
+fn what_was_not_flushed_is_flushed_again() {
+    use std::io::{self, ErrorKind, Write};
+
+    /// Holds back what was not flushed, and flushes every other time.
+    #[derive(Default)]
+    struct Lazy {
+        held: Vec<u8>,
+        sent: Vec<u8>,
+        flushes: usize,
+    }
+
+    impl Write for Lazy {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.held.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.flushes += 1;
+            if self.flushes % 2 == 1 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.sent.append(&mut self.held);
+            Ok(())
+        }
+    }
+
+    let (mut ws, mut output) = (Connection::new(Server, &Limits::default()), WriteBuffer::new());
+    let mut stream = Lazy::default();
+    ws.tx(&mut output).text("hi").unwrap();
+    assert_eq!(output.write_to(&mut stream).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(output.len(), 0);
+    output.write_to(&mut stream).unwrap();
+    assert_eq!(stream.sent, from_us::<Server>(FIN | TEXT, b"hi"));
+    output.write_to(&mut stream).unwrap();
+    assert_eq!(stream.flushes, 2, "nothing is due");
+}
+
 both_roles!(
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,

@@ -48,6 +48,9 @@ pub struct WriteBuffer {
     /// How much memory was needed lately.
     peak: usize,
     watermark: usize,
+    /// Whether the stream that all was written to has still to be flushed.
+    #[cfg(feature = "std")]
+    flush_due: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,8 @@ impl WriteBuffer {
             shared_len: 0,
             peak: 0,
             watermark: 64 << 10,
+            #[cfg(feature = "std")]
+            flush_due: false,
         }
     }
 
@@ -139,17 +144,19 @@ impl WriteBuffer {
         }
     }
 
-    /// Writes all that is unwritten to `stream`.
+    /// Writes all that is unwritten to `stream`, and flushes it.
     ///
     /// # Errors
-    /// Those of `stream`, `WouldBlock` and `TimedOut` among them. What was not written stays here.
+    /// Those of `stream`, `WouldBlock` and `TimedOut` among them. What was not written stays here, and what was not flushed is
+    /// flushed by the next call.
     #[cfg(feature = "std")]
     pub fn write_to(&mut self, stream: &mut (impl std::io::Write + ?Sized)) -> std::io::Result<()> {
         use std::io::{ErrorKind, IoSlice};
 
-        if self.len() == 0 {
+        if !self.is_due() {
             return Ok(());
         }
+        self.flush_due = true;
         while self.len() > 0 {
             let mut slices = [IoSlice::new(&[]); 8];
             let mut count = 0;
@@ -164,13 +171,31 @@ impl WriteBuffer {
                 Err(error) => return Err(error),
             }
         }
-        stream.flush()
+        loop {
+            match stream.flush() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                flushed => {
+                    self.flush_due = flushed.is_err();
+                    return flushed;
+                }
+            }
+        }
+    }
+
+    /// Whether [`write_to`](Self::write_to) has something to do.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_due(&self) -> bool {
+        self.len() > 0 || self.flush_due
     }
 
     /// Discards all bytes that are unwritten: the transport takes no more.
     pub(crate) fn discard(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
+        #[cfg(feature = "std")]
+        {
+            self.flush_due = false;
+        }
         self.clear();
     }
 

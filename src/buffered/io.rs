@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use super::server::State;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use crate::buffer::Output;
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
 use crate::handshake::AcceptOptions;
@@ -72,7 +71,7 @@ impl BufferedServerHandshake {
         stream: &mut S,
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
-        if self.buffers().1.len() > 0 {
+        if self.buffers().1.is_due() {
             self.buffers().1.write_to(stream)?;
             if self.state == State::Answered {
                 shut_down(stream, shut_down_send)?;
@@ -133,7 +132,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
     pub fn exchange<S: Read + Write + ?Sized>(&mut self, stream: &mut S) -> io::Result<bool> {
         let over = self.is_over();
         let (input, output) = self.buffers();
-        if output.len() > 0 {
+        if output.is_due() {
             output.write_to(stream)?;
             return Ok(true);
         }
