@@ -14,7 +14,7 @@ mod common;
 use common::*;
 use sockless::buffer::{Output, OutputFull, ReadBuffer, SliceOutput, WriteBuffer};
 use sockless::buffered::BufferedConnection;
-use sockless::connection::{ChunkEvent, Connection, PreparedMessage, ReplySlot, Role, Server, TransportAction};
+use sockless::connection::{ChunkEvent, Connection, PreparedMessage, ReplySlot, Role, Sender, Server, TransportAction};
 #[cfg(feature = "getrandom")]
 use sockless::entropy::{Entropy, OsEntropy};
 use sockless::error::{Blocked, ReceiveError, SendError, Violation};
@@ -471,6 +471,16 @@ fn what_was_not_flushed_is_flushed_again() {
     assert_eq!(stream.sent, from_us::<Server>(FIN | TEXT, b"hi"));
     output.write_to(&mut stream).unwrap();
     assert_eq!(stream.flushes, 2, "nothing is due");
+}
+
+/// The default write buffer was over its watermark with its first byte.
+#[test]
+fn the_default_write_buffer_is_a_new_one() {
+    let mut output = WriteBuffer::default();
+    Sender::new(Server).tx(&mut output).binary(&[0; 60_000]).unwrap();
+    assert!(!output.is_over_watermark());
+    Sender::new(Server).tx(&mut output).binary(&[0; 60_000]).unwrap();
+    assert!(output.is_over_watermark());
 }
 
 both_roles!(

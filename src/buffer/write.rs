@@ -36,7 +36,7 @@ const KEPT: usize = 16 << 10;
 /// # use sockless::buffer::Output;
 /// # Ok::<(), sockless::error::SendError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WriteBuffer {
     memory: Vec<u8>,
     /// How much at the front of `memory` was written.
@@ -238,6 +238,12 @@ impl WriteBuffer {
             }
             self.written = 0;
         }
+    }
+}
+
+impl Default for WriteBuffer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
