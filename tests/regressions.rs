@@ -483,7 +483,28 @@ fn the_default_write_buffer_is_a_new_one() {
     assert!(output.is_over_watermark());
 }
 
+/// Fragments that were left in the buffer of the message level were put in front of the next message, where the streaming
+/// level had finished theirs and begun the next with as many bytes.
+fn no_message_is_put_together_of_two<R: Role>(role: fn() -> R) {
+    for (begun, left) in [(&b"BBBB"[..], &b"AAAA"[..]), (b"", b""), (b"B", b"AAAA")] {
+        let mut ws = Connection::new(role(), &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+        input.extend(&from_peer::<R>(BIN, left)).unwrap();
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+        let mut bytes = [from_peer::<R>(FIN | CONT, b"aa"), from_peer::<R>(BIN, begun)].concat();
+        let mut rest = &mut bytes[..];
+        while ws.receive_chunk(&mut rest, &mut out).unwrap().is_some() {}
+        let end = [from_peer::<R>(FIN | CONT, b"bb"), from_peer::<R>(FIN | BIN, b"next")].concat();
+        input.extend(&end).unwrap();
+        let event = ws.receive(&mut input, &mut out).unwrap().map(|(event, _)| Seen::from(event));
+        assert_eq!(event, Some(Seen::binary(b"next")));
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+        assert!(input.is_at_rest());
+    }
+}
+
 both_roles!(
+    no_message_is_put_together_of_two,
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,
     failure_of_a_message_comes_again,
