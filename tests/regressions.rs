@@ -503,7 +503,20 @@ fn no_message_is_put_together_of_two<R: Role>(role: fn() -> R) {
     }
 }
 
+/// The last message could still be taken after receiving had gone on to a Ping whose Pong did not fit.
+fn no_message_is_taken_after_a_blocked_reply<R: Role>(role: fn() -> R) {
+    let mut ws = Connection::new(role(), &Limits::default());
+    let (mut input, mut out) = (ReadBuffer::new(), SliceOutput::new(&mut []));
+    let bytes = [from_peer::<R>(FIN | BIN, b"message"), from_peer::<R>(PING, b"")].concat();
+    input.extend(&bytes).unwrap();
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+    let blocked = ws.receive(&mut input, &mut out).map(|event| event.is_some());
+    assert!(matches!(blocked, Err(ReceiveError::Blocked(Blocked::OutputFull(_)))));
+    assert_eq!(input.take_binary(), None);
+}
+
 both_roles!(
+    no_message_is_taken_after_a_blocked_reply,
     no_message_is_put_together_of_two,
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,

@@ -368,6 +368,7 @@ fn find<R: Role, S: Storage>(
     half: &mut impl Half<R>,
     input: &mut ReadBuffer<S>,
 ) -> Result<Option<Found>, ReceiveError> {
+    input.at.forget_delivered();
     loop {
         let receiver = half.receiver();
         let found = match receiver.phase {
