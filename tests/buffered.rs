@@ -268,7 +268,55 @@ fn what_follows_the_head() {
     }
 }
 
+/// Whatever a transport says where it has ended behind both Close frames, or behind a failure, is no error.
+fn every_end_of_a_transport<R: Role>(role: fn() -> R) {
+    struct Transport(Vec<u8>, ErrorKind);
+
+    impl Read for Transport {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(self.1.into());
+            }
+            let len = (&self.0[..]).read(space)?;
+            self.0.drain(..len);
+            Ok(len)
+        }
+    }
+
+    impl Write for Transport {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let close = from_peer::<R>(CLOSE, &close_body(1000, ""));
+    let rows = [(close, true), (vec![0], true), (from_peer::<R>(PING, b""), false)];
+    for (bytes, is_over) in rows {
+        for kind in [
+            ErrorKind::ConnectionReset,
+            ErrorKind::ConnectionAborted,
+            ErrorKind::BrokenPipe,
+            ErrorKind::NotConnected,
+            ErrorKind::UnexpectedEof,
+        ] {
+            let (mut ws, mut stream) = (open(role()), Transport(bytes.clone(), kind));
+            let result = loop {
+                match ws.exchange(&mut stream, |_| Ok(())) {
+                    Ok(true) => while let Ok(Some(_)) = ws.next_event() {},
+                    result => break result.map_err(|error| error.kind()),
+                }
+            };
+            assert_eq!(result, if is_over { Ok(false) } else { Err(kind) });
+        }
+    }
+}
+
 both_roles!(
+    every_end_of_a_transport,
     every_read_and_write_size,
     a_failure_is_told_last,
     over_a_stream,

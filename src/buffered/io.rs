@@ -19,14 +19,15 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// # Errors
     /// Those of `stream`, `WouldBlock` and `TimedOut` among them; what was not written stays in the output. A reset after
-    /// both Close frames, or after a failure, is no error but the end.
+    /// both Close frames, or after a failure, is no error but the end, and so is a TLS stream that ends there without
+    /// `close_notify` (`UnexpectedEof`).
     pub fn exchange<S: Read + Write + ?Sized>(
         &mut self,
         stream: &mut S,
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
         let over = |ws: &Self, error: &io::Error| {
-            is_gone(error) && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
+            has_ended(error) && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
         };
         match self.buffers().1.write_to(stream) {
             Err(error) if over(self, &error) => self.buffers().1.discard(),
@@ -88,7 +89,7 @@ impl BufferedServerHandshake {
             },
             State::Draining(before) => {
                 let drained = match read(stream, &mut [0; 4096]) {
-                    Err(error) if is_gone(&error) => 0,
+                    Err(error) if has_ended(&error) => 0,
                     len => len?,
                 };
                 let total = before.saturating_add(drained);
@@ -174,8 +175,13 @@ fn shut_down<S: ?Sized>(stream: &mut S, shut_down_send: impl FnOnce(&mut S) -> i
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::NotConnected
     )
+}
+
+/// Whether that is the end of the stream, where nothing else is expected.
+fn has_ended(error: &io::Error) -> bool {
+    is_gone(error) || error.kind() == ErrorKind::UnexpectedEof
 }
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
