@@ -82,6 +82,8 @@ impl BufferedServerHandshake {
         }
         match self.state {
             State::Receiving => match read(stream, self.buffers().0.space())? {
+                // There was no memory to read into, which is not the end.
+                0 if self.buffers().0.is_exhausted() => {}
                 0 => self
                     .end_of_stream()
                     .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
@@ -141,6 +143,8 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
             return Ok(false);
         }
         match read(stream, input.space())? {
+            // As above.
+            0 if input.is_exhausted() => {}
             0 => self
                 .end_of_stream()
                 .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
