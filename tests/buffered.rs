@@ -17,6 +17,7 @@ use sockless::buffer::Output;
 use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, Role, StreamEnd, TransportAction};
 use sockless::error::{ReceiveError, Violation};
+use sockless::handshake::{AcceptOptions, RequestError};
 use sockless::limits::Limits;
 use sockless::message::Event;
 
@@ -313,6 +314,76 @@ fn every_end_of_a_transport<R: Role>(role: fn() -> R) {
             assert_eq!(result, if is_over { Ok(false) } else { Err(kind) });
         }
     }
+}
+
+/// Behind an answer that is no upgrade, a flush or a shutdown that would block ended the handshake with the answer unsent, and
+/// without a word of what the client had done.
+#[test]
+fn an_answer_whose_flush_and_shutdown_would_block() {
+    /// Each operation would block every other time.
+    struct Blocking {
+        input: &'static [u8],
+        held: Vec<u8>,
+        sent: Vec<u8>,
+        calls: usize,
+    }
+
+    impl Blocking {
+        fn call(&mut self) -> io::Result<()> {
+            self.calls += 1;
+            if self.calls % 2 == 1 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        }
+    }
+
+    impl Read for Blocking {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            self.call()?;
+            self.input.read(space)
+        }
+    }
+
+    impl Write for Blocking {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.held.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.call()?;
+            self.sent.append(&mut self.held);
+            Ok(())
+        }
+    }
+
+    let mut stream = Blocking {
+        input: b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        held: Vec::new(),
+        sent: Vec::new(),
+        calls: 0,
+    };
+    let mut shut_down = 0;
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    let error = loop {
+        let shut = |stream: &mut Blocking| {
+            stream.call()?;
+            shut_down += 1;
+            Ok(())
+        };
+        match handshake.exchange(&mut stream, shut) {
+            Ok(more) => assert!(more, "over before the error was told"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+        match handshake.accept(&AcceptOptions::new()) {
+            Ok(connection) => assert!(connection.is_none()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, RequestError::NotWebSocket));
+    assert!(stream.sent.starts_with(b"HTTP/1.1 426 "));
+    assert_eq!(shut_down, 1);
 }
 
 both_roles!(

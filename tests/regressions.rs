@@ -496,7 +496,10 @@ fn no_message_is_put_together_of_two<R: Role>(role: fn() -> R) {
         while ws.receive_chunk(&mut rest, &mut out).unwrap().is_some() {}
         let end = [from_peer::<R>(FIN | CONT, b"bb"), from_peer::<R>(FIN | BIN, b"next")].concat();
         input.extend(&end).unwrap();
-        let event = ws.receive(&mut input, &mut out).unwrap().map(|(event, _)| Seen::from(event));
+        let event = ws
+            .receive(&mut input, &mut out)
+            .unwrap()
+            .map(|(event, _)| Seen::from(event));
         assert_eq!(event, Some(Seen::binary(b"next")));
         assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
         assert!(input.is_at_rest());

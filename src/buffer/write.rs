@@ -49,7 +49,6 @@ pub struct WriteBuffer {
     peak: usize,
     watermark: usize,
     /// Whether the stream that all was written to has still to be flushed.
-    #[cfg(feature = "std")]
     flush_due: bool,
 }
 
@@ -78,7 +77,6 @@ impl WriteBuffer {
             shared_len: 0,
             peak: 0,
             watermark: 64 << 10,
-            #[cfg(feature = "std")]
             flush_due: false,
         }
     }
@@ -182,8 +180,7 @@ impl WriteBuffer {
         }
     }
 
-    /// Whether [`write_to`](Self::write_to) has something to do.
-    #[cfg(feature = "std")]
+    /// Whether something is to be written, or to be flushed.
     pub(crate) fn is_due(&self) -> bool {
         self.len() > 0 || self.flush_due
     }
@@ -192,10 +189,7 @@ impl WriteBuffer {
     pub(crate) fn discard(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
-        #[cfg(feature = "std")]
-        {
-            self.flush_due = false;
-        }
+        self.flush_due = false;
         self.clear();
     }
 

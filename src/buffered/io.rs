@@ -74,11 +74,10 @@ impl BufferedServerHandshake {
     ) -> io::Result<bool> {
         if self.buffers().1.is_due() {
             self.buffers().1.write_to(stream)?;
-            if self.state == State::Answered {
-                shut_down(stream, shut_down_send)?;
-                self.state = State::Draining(0);
+            if self.state != State::Answered {
+                return Ok(true);
             }
-            return Ok(true);
+            self.state = State::Written;
         }
         match self.state {
             State::Receiving => match read(stream, self.buffers().0.space())? {
@@ -100,6 +99,10 @@ impl BufferedServerHandshake {
                 } else {
                     State::Draining(total)
                 };
+            }
+            State::Written => {
+                shut_down(stream, shut_down_send)?;
+                self.state = State::Draining(0);
             }
             State::Answered | State::Ended => return Ok(false),
         }

@@ -1,7 +1,7 @@
 //! The server's opening handshake with its buffers.
 
 use super::BufferedConnection;
-use crate::buffer::{Output, ReadBuffer, WriteBuffer};
+use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Connection, Server};
 use crate::handshake::{AcceptOptions, HandshakeError, HttpResponse, Request, RequestError, ServerHandshake};
 use crate::limits::Limits;
@@ -51,6 +51,8 @@ pub(super) enum State {
     Receiving,
     /// The request was handed out, or refused.
     Answered,
+    /// The answer was written, and the sending direction is to be shut down.
+    Written,
     /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
     Draining(usize),
     /// The stream has ended, or enough was discarded.
@@ -155,5 +157,5 @@ fn is_busy(state: &mut State, output: &WriteBuffer) -> bool {
     if *state == State::Receiving {
         *state = State::Answered;
     }
-    output.len() > 0 || matches!(state, State::Draining(_))
+    output.is_due() || matches!(state, State::Written | State::Draining(_))
 }
