@@ -17,6 +17,7 @@ use sockless::buffer::Output;
 use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, Role, StreamEnd, TransportAction};
 use sockless::error::{ReceiveError, Violation};
+use sockless::handshake::{AcceptOptions, RequestError};
 use sockless::limits::Limits;
 use sockless::message::Event;
 
@@ -268,7 +269,125 @@ fn what_follows_the_head() {
     }
 }
 
+/// Whatever a transport says where it has ended behind both Close frames, or behind a failure, is no error.
+fn every_end_of_a_transport<R: Role>(role: fn() -> R) {
+    struct Transport(Vec<u8>, ErrorKind);
+
+    impl Read for Transport {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(self.1.into());
+            }
+            let len = (&self.0[..]).read(space)?;
+            self.0.drain(..len);
+            Ok(len)
+        }
+    }
+
+    impl Write for Transport {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let close = from_peer::<R>(CLOSE, &close_body(1000, ""));
+    let rows = [(close, true), (vec![0], true), (from_peer::<R>(PING, b""), false)];
+    for (bytes, is_over) in rows {
+        for kind in [
+            ErrorKind::ConnectionReset,
+            ErrorKind::ConnectionAborted,
+            ErrorKind::BrokenPipe,
+            ErrorKind::NotConnected,
+            ErrorKind::UnexpectedEof,
+        ] {
+            let (mut ws, mut stream) = (open(role()), Transport(bytes.clone(), kind));
+            let result = loop {
+                match ws.exchange(&mut stream, |_| Ok(())) {
+                    Ok(true) => while let Ok(Some(_)) = ws.next_event() {},
+                    result => break result.map_err(|error| error.kind()),
+                }
+            };
+            assert_eq!(result, if is_over { Ok(false) } else { Err(kind) });
+        }
+    }
+}
+
+/// Behind an answer that is no upgrade, a flush or a shutdown that would block ended the handshake with the answer unsent, and
+/// without a word of what the client had done.
+#[test]
+fn an_answer_whose_flush_and_shutdown_would_block() {
+    /// Each operation would block every other time.
+    struct Blocking {
+        input: &'static [u8],
+        held: Vec<u8>,
+        sent: Vec<u8>,
+        calls: usize,
+    }
+
+    impl Blocking {
+        fn call(&mut self) -> io::Result<()> {
+            self.calls += 1;
+            if self.calls % 2 == 1 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        }
+    }
+
+    impl Read for Blocking {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            self.call()?;
+            self.input.read(space)
+        }
+    }
+
+    impl Write for Blocking {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.held.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.call()?;
+            self.sent.append(&mut self.held);
+            Ok(())
+        }
+    }
+
+    let mut stream = Blocking {
+        input: b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        held: Vec::new(),
+        sent: Vec::new(),
+        calls: 0,
+    };
+    let mut shut_down = 0;
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    let error = loop {
+        let shut = |stream: &mut Blocking| {
+            stream.call()?;
+            shut_down += 1;
+            Ok(())
+        };
+        match handshake.exchange(&mut stream, shut) {
+            Ok(more) => assert!(more, "over before the error was told"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+        match handshake.accept(&AcceptOptions::new()) {
+            Ok(connection) => assert!(connection.is_none()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, RequestError::NotWebSocket));
+    assert!(stream.sent.starts_with(b"HTTP/1.1 426 "));
+    assert_eq!(shut_down, 1);
+}
+
 both_roles!(
+    every_end_of_a_transport,
     every_read_and_write_size,
     a_failure_is_told_last,
     over_a_stream,

@@ -12,7 +12,7 @@ mod common;
 
 use common::*;
 use sockless::buffer::{OutputFull, ReadBuffer, SliceOutput};
-use sockless::connection::{Connection, Role};
+use sockless::connection::{ChunkEvent, Connection, Role};
 use sockless::error::{Blocked, ReceiveError, SendError};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
@@ -209,7 +209,27 @@ fn split_waits_for_the_frame<R: Role>(role: fn() -> R) {
     sender.tx(&mut out).text("y").unwrap();
 }
 
+/// A Pong waited for the end of a frame that could never end, and control frames in pieces waited for the Pong.
+fn nothing_waits_once_the_sending_direction_is_shut_down<R: Role>(role: fn() -> R) {
+    let mut ws = Connection::new(role(), &Limits::default());
+    let mut out = Vec::new();
+    ws.tx(&mut out).begin_frame(MessageKind::Binary, 5, true).unwrap();
+    let mut ping = from_peer::<R>(PING, b"p");
+    assert!(ws.receive_chunk(&mut &mut ping[..], &mut out).unwrap().is_some());
+    ws.sending_shut_down();
+    let mut close = from_peer::<R>(CLOSE, &close_body(1000, "bye"));
+    let mut closed = false;
+    for piece in close.chunks_mut(1) {
+        let mut input = piece;
+        while let Some((event, _)) = ws.receive_chunk(&mut input, &mut out).unwrap() {
+            closed = matches!(event, ChunkEvent::Close(frame) if frame.reason == "bye");
+        }
+    }
+    assert!(closed);
+}
+
 both_roles!(
+    nothing_waits_once_the_sending_direction_is_shut_down,
     pong_with_the_last_chunk,
     cut_ping_while_a_pong_waits,
     cut_pong_while_a_pong_waits,

@@ -16,6 +16,7 @@ mod common;
 use allocation_counter::measure;
 use common::*;
 use sockless::buffer::{ReadBuffer, WriteBuffer};
+use sockless::buffered::BufferedConnection;
 use sockless::connection::{Connection, Role, Server, TransportAction};
 use sockless::error::ReceiveError;
 use sockless::limits::Limits;
@@ -256,7 +257,71 @@ fn pongs_are_bounded<R: Role>(role: fn() -> R) {
     );
 }
 
+/// Bytes that came in another way than through the space were put behind all that had come before them, until nothing was
+/// unread: a peer whose frames are cut everywhere never let it come to that.
+fn what_is_appended_takes_no_more_than_what_is_read<R: Role>(role: fn() -> R) {
+    let payload = [7; 1000];
+    let whole = from_peer::<R>(FIN | BIN, &payload);
+    let first = from_peer::<R>(BIN, &payload);
+    let ping = from_peer::<R>(PING, &[0; 125]);
+    let rows = [
+        // Messages.
+        (Vec::new(), whole),
+        // Pings within a message.
+        (first, ping),
+    ];
+    for (start, frame) in rows {
+        let mut ws = Connection::new(role(), &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+        let (front, back) = frame.split_at(50);
+        input.extend(&start).unwrap();
+        input.extend(front).unwrap();
+        for _ in 0..2000 {
+            input.extend(back).unwrap();
+            input.extend(front).unwrap();
+            assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+            assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+            out.clear();
+            assert!(input.capacity() < 16_000, "{}", input.capacity());
+        }
+    }
+}
+
+/// A peer that sends Pings and reads nothing was read from for ever where the limit on Pongs was below the watermark.
+fn pings_are_not_read_beyond_the_backlog<R: Role>(role: fn() -> R) {
+    let pings = from_peer::<R>(PING, &[0; 125]).repeat(3000);
+    for (watermark, backlog) in [(64 << 10, 1024), (1 << 20, 256 << 10)] {
+        let limits = Limits::default().with_max_reply_backlog(backlog);
+        let mut ws = BufferedConnection::new(Connection::new(role(), &limits));
+        ws.buffers().1.set_watermark(watermark);
+        let (mut rounds, mut at) = (0, 0);
+        // Twice: the output is written in between, and then it goes on.
+        for _ in 0..2 {
+            while ws.next_event().unwrap().is_some() {}
+            assert!(ws.wants_input());
+            while ws.wants_input() {
+                let rest = &pings[at..];
+                let space = ws.space();
+                let len = space.len().min(rest.len());
+                space[..len].copy_from_slice(&rest[..len]);
+                ws.advance(len);
+                at = (at + len) % pings.len();
+                while ws.next_event().unwrap().is_some() {}
+                rounds += 1;
+                assert!(rounds < 100, "{watermark}");
+            }
+            assert!(ws.buffers().0.capacity() <= 3 * A_READ);
+            while !ws.output().is_empty() {
+                ws.written(1000);
+                while ws.next_event().unwrap().is_some() {}
+            }
+        }
+    }
+}
+
 both_roles!(
+    pings_are_not_read_beyond_the_backlog,
+    what_is_appended_takes_no_more_than_what_is_read,
     idle_after_the_longest_messages,
     nothing_is_held_when_it_is_over,
     pongs_are_bounded,

@@ -16,10 +16,11 @@ use std::process::Command;
 
 use common::*;
 use sockless::buffer::{OutputFull, ReadBuffer, SharedBytes, SliceOutput, WriteBuffer};
-use sockless::buffered::BufferedConnection;
+use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, PreparedMessage, Sender, Server, TransportAction};
 use sockless::error::{Failure, OutOfMemory, ReceiveError, SendError};
 use sockless::frame::MessageKind;
+use sockless::handshake::{HandshakeError, RequestError};
 use sockless::limits::Limits;
 
 /// How much address space a test's process may take, in KiB.
@@ -128,6 +129,71 @@ fn no_space_is_not_the_end_of_the_stream() {
     assert_eq!(ws.output(), close_from_us::<Server>(1011));
     assert_eq!(ws.close_record().failure, Some(Failure::OutOfMemory(OutOfMemory)));
     assert_eq!(ws.transport(), TransportAction::ShutDownSend);
+}
+
+/// Takes all the memory that there is.
+fn all_memory() -> Vec<Vec<u8>> {
+    let mut all = Vec::<Vec<u8>>::new();
+    all.try_reserve_exact(1 << 20).unwrap();
+    let mut size = MOST_OF_IT;
+    while size > 0 {
+        let mut block = Vec::new();
+        match block.try_reserve_exact(size) {
+            Ok(()) => all.push(block),
+            Err(_) => size /= 2,
+        }
+    }
+    all
+}
+
+/// The same of the opening handshake.
+#[test]
+fn no_space_is_not_the_end_of_the_head() {
+    if !with_little_memory("no_space_is_not_the_end_of_the_head") {
+        return;
+    }
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    let mut stream = std::io::Cursor::new(Vec::new());
+    let all = all_memory();
+    let read = handshake.exchange(&mut stream, |_| Ok(())).is_ok();
+    drop(all);
+    assert!(read);
+    assert!(handshake.receive().unwrap().is_none());
+    while handshake.exchange(&mut stream, |_| Ok(())).unwrap() {}
+    assert!(stream.into_inner().starts_with(b"HTTP/1.1 503 "));
+    assert!(matches!(
+        handshake.receive(),
+        Err(RequestError::Refused(HandshakeError::OutOfMemory))
+    ));
+}
+
+/// Where there was no memory to read the end of the stream into, the peer's Close was forgotten, and a loop never came to
+/// its end.
+#[test]
+fn no_space_after_the_close() {
+    if !with_little_memory("no_space_after_the_close") {
+        return;
+    }
+    for bytes in [from_peer::<Server>(CLOSE, &1000_u16.to_be_bytes()), vec![0]] {
+        let mut ws = BufferedConnection::new(Connection::new(Server, &lifted()));
+        ws.space()[..bytes.len()].copy_from_slice(&bytes);
+        ws.advance(bytes.len());
+        while ws.next_event().unwrap().is_some() {}
+        ws.written(4);
+        assert_eq!(ws.transport(), TransportAction::ShutDownSend);
+        let before = (ws.close_record().received, ws.close_record().failure);
+        ws.sending_shut_down();
+        ws.release();
+        let all = all_memory();
+        let len = ws.space().len();
+        if len == 0 {
+            ws.end_of_stream();
+        }
+        drop(all);
+        assert_eq!(len, 0);
+        assert_eq!(ws.transport(), TransportAction::Close);
+        assert_eq!((ws.close_record().received, ws.close_record().failure), before);
+    }
 }
 
 /// What is to be sent and does not fit the memory is refused, and what is sent after it goes out.

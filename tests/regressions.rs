@@ -14,7 +14,7 @@ mod common;
 use common::*;
 use sockless::buffer::{Output, OutputFull, ReadBuffer, SliceOutput, WriteBuffer};
 use sockless::buffered::BufferedConnection;
-use sockless::connection::{ChunkEvent, Connection, PreparedMessage, ReplySlot, Role, Server, TransportAction};
+use sockless::connection::{ChunkEvent, Connection, PreparedMessage, ReplySlot, Role, Sender, Server, TransportAction};
 #[cfg(feature = "getrandom")]
 use sockless::entropy::{Entropy, OsEntropy};
 use sockless::error::{Blocked, ReceiveError, SendError, Violation};
@@ -432,7 +432,95 @@ fn the_host_of_an_absolute_target_counts() {
     assert_eq!(upgrade.host(), "real.example:81");
 }
 
+/// A stream whose flush failed once was never flushed again: what it held back did not reach the peer.
+#[cfg(feature = "std")]
+#[test]
+fn what_was_not_flushed_is_flushed_again() {
+    use std::io::{self, ErrorKind, Write};
+
+    /// Holds back what was not flushed, and flushes every other time.
+    #[derive(Default)]
+    struct Lazy {
+        held: Vec<u8>,
+        sent: Vec<u8>,
+        flushes: usize,
+    }
+
+    impl Write for Lazy {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.held.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.flushes += 1;
+            if self.flushes % 2 == 1 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.sent.append(&mut self.held);
+            Ok(())
+        }
+    }
+
+    let (mut ws, mut output) = (Connection::new(Server, &Limits::default()), WriteBuffer::new());
+    let mut stream = Lazy::default();
+    ws.tx(&mut output).text("hi").unwrap();
+    assert_eq!(output.write_to(&mut stream).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(output.len(), 0);
+    output.write_to(&mut stream).unwrap();
+    assert_eq!(stream.sent, from_us::<Server>(FIN | TEXT, b"hi"));
+    output.write_to(&mut stream).unwrap();
+    assert_eq!(stream.flushes, 2, "nothing is due");
+}
+
+/// The default write buffer was over its watermark with its first byte.
+#[test]
+fn the_default_write_buffer_is_a_new_one() {
+    let mut output = WriteBuffer::default();
+    Sender::new(Server).tx(&mut output).binary(&[0; 60_000]).unwrap();
+    assert!(!output.is_over_watermark());
+    Sender::new(Server).tx(&mut output).binary(&[0; 60_000]).unwrap();
+    assert!(output.is_over_watermark());
+}
+
+/// Fragments that were left in the buffer of the message level were put in front of the next message, where the streaming
+/// level had finished theirs and begun the next with as many bytes.
+fn no_message_is_put_together_of_two<R: Role>(role: fn() -> R) {
+    for (begun, left) in [(&b"BBBB"[..], &b"AAAA"[..]), (b"", b""), (b"B", b"AAAA")] {
+        let mut ws = Connection::new(role(), &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+        input.extend(&from_peer::<R>(BIN, left)).unwrap();
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+        let mut bytes = [from_peer::<R>(FIN | CONT, b"aa"), from_peer::<R>(BIN, begun)].concat();
+        let mut rest = &mut bytes[..];
+        while ws.receive_chunk(&mut rest, &mut out).unwrap().is_some() {}
+        let end = [from_peer::<R>(FIN | CONT, b"bb"), from_peer::<R>(FIN | BIN, b"next")].concat();
+        input.extend(&end).unwrap();
+        let event = ws
+            .receive(&mut input, &mut out)
+            .unwrap()
+            .map(|(event, _)| Seen::from(event));
+        assert_eq!(event, Some(Seen::binary(b"next")));
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+        assert!(input.is_at_rest());
+    }
+}
+
+/// The last message could still be taken after receiving had gone on to a Ping whose Pong did not fit.
+fn no_message_is_taken_after_a_blocked_reply<R: Role>(role: fn() -> R) {
+    let mut ws = Connection::new(role(), &Limits::default());
+    let (mut input, mut out) = (ReadBuffer::new(), SliceOutput::new(&mut []));
+    let bytes = [from_peer::<R>(FIN | BIN, b"message"), from_peer::<R>(PING, b"")].concat();
+    input.extend(&bytes).unwrap();
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+    let blocked = ws.receive(&mut input, &mut out).map(|event| event.is_some());
+    assert!(matches!(blocked, Err(ReceiveError::Blocked(Blocked::OutputFull(_)))));
+    assert_eq!(input.take_binary(), None);
+}
+
 both_roles!(
+    no_message_is_taken_after_a_blocked_reply,
+    no_message_is_put_together_of_two,
     owed_pong_goes_out_before_the_answer_to_a_whole_message,
     read_bytes_survive_a_blocked_reply,
     failure_of_a_message_comes_again,

@@ -334,6 +334,11 @@ impl ReadBuffer {
         if self.is_at_rest() {
             self.at = Cursor::START;
         }
+        // What is read into space that was handed out before would not follow these bytes.
+        self.sizing.offered = 0;
+        if self.room() < bytes.len() {
+            self.compact();
+        }
         let end = self.at.end.checked_add(bytes.len()).ok_or(OutOfMemory)?;
         if end > self.memory.len() {
             let len = end.max(self.memory.len().saturating_mul(2).min(end.saturating_add(MOST_READ)));
@@ -348,6 +353,16 @@ impl ReadBuffer {
         self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
         self.at.forget_delivered();
         Ok(())
+    }
+
+    /// Moves what is there to the front, if at least as much was consumed, so that the work stays linear however often it
+    /// is asked for.
+    fn compact(&mut self) {
+        let kept = self.joined().len().saturating_add(self.unread().len());
+        if self.at.end.saturating_sub(kept) >= kept {
+            self.move_joined();
+            self.move_unread();
+        }
     }
 
     /// Gives back all memory, if nothing is unread and no message is under way. The next [`space`](Self::space) allocates.

@@ -50,6 +50,8 @@ pub struct WriteBuffer {
     watermark: usize,
     /// Whether it was over the watermark when bytes were written, since that was last asked.
     was_over: bool,
+    /// Whether the stream that all was written to has still to be flushed.
+    flush_due: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,7 @@ impl WriteBuffer {
             peak: 0,
             watermark: 64 << 10,
             was_over: false,
+            flush_due: false,
         }
     }
 
@@ -148,17 +151,19 @@ impl WriteBuffer {
         }
     }
 
-    /// Writes all that is unwritten to `stream`.
+    /// Writes all that is unwritten to `stream`, and flushes it.
     ///
     /// # Errors
-    /// Those of `stream`, `WouldBlock` and `TimedOut` among them. What was not written stays here.
+    /// Those of `stream`, `WouldBlock` and `TimedOut` among them. What was not written stays here, and what was not flushed is
+    /// flushed by the next call.
     #[cfg(feature = "std")]
     pub fn write_to(&mut self, stream: &mut (impl std::io::Write + ?Sized)) -> std::io::Result<()> {
         use std::io::{ErrorKind, IoSlice};
 
-        if self.len() == 0 {
+        if !self.is_due() {
             return Ok(());
         }
+        self.flush_due = true;
         while self.len() > 0 {
             let mut slices = [IoSlice::new(&[]); 8];
             let mut count = 0;
@@ -173,19 +178,33 @@ impl WriteBuffer {
                 Err(error) => return Err(error),
             }
         }
-        stream.flush()
+        loop {
+            match stream.flush() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                flushed => {
+                    self.flush_due = flushed.is_err();
+                    return flushed;
+                }
+            }
+        }
+    }
+
+    /// Whether something is to be written, or to be flushed.
+    pub(crate) fn is_due(&self) -> bool {
+        self.len() > 0 || self.flush_due
     }
 
     /// Discards all bytes that are unwritten: the transport takes no more.
     pub(crate) fn discard(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
+        self.flush_due = false;
         self.clear();
     }
 
     /// Everything is written. Memory that was not needed lately is given back.
     fn clear(&mut self) {
-        self.peak = self.memory.len().max(self.peak - self.peak / 4);
+        self.peak = self.memory.len().max(self.peak / 2);
         self.memory.clear();
         self.written = 0;
         if self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {

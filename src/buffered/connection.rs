@@ -12,6 +12,7 @@ use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
 use crate::deflate::Compression;
 use crate::error::{Blocked, OutOfMemory, ReceiveError};
 use crate::message::Event;
+use crate::state::Received;
 use crate::timers::{Due, Moment, Timeouts, Timers};
 
 /// An open connection that owns its buffers.
@@ -166,8 +167,9 @@ impl<R: Role> BufferedConnection<R> {
     /// The stream of input has ended: a read has returned no bytes. Receive all events first. Returns the record of how
     /// the connection ended, with code 1006 if no Close was received.
     pub fn end_of_stream(&mut self) -> CloseRecord<'_> {
-        if self.input.is_exhausted() {
-            // There was no memory to read into, which is not the end.
+        if self.input.is_exhausted() && self.connection.receiver.received() == Received::Nothing {
+            // There was no memory to read into, which is not the end. Where nothing more would be received, it may as well
+            // be: there is no memory to wait for the end.
             self.connection.fail(OutOfMemory, &mut self.output);
             return self.connection.close_record();
         }

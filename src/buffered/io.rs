@@ -2,9 +2,9 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use super::server::State;
 use super::timing::Timing;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use crate::buffer::Output;
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
 use crate::handshake::AcceptOptions;
@@ -41,16 +41,16 @@ impl<R: Role> BufferedConnection<R> {
     /// # Errors
     /// Those of `stream`; what was not written stays in the output. `WouldBlock` and `TimedOut` are errors only as long as
     /// [`tick`](Self::tick) was not called: it knows better what takes too long. A reset after both Close frames, or after a
-    /// failure, is no error but the end.
+    /// failure, is no error but the end, and so is a TLS stream that ends there without `close_notify` (`UnexpectedEof`).
     pub fn exchange<S: Read + Write + ?Sized>(
         &mut self,
         stream: &mut S,
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
         let over = |ws: &Self, error: &io::Error| {
-            is_gone(error) && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
+            has_ended(error) && (ws.close_record().is_clean() || ws.close_record().failure.is_some())
         };
-        let writes = self.buffers().1.len() > 0;
+        let writes = self.buffers().1.is_due();
         match self.buffers().1.write_to(stream) {
             Err(error) if over(self, &error) => self.buffers().1.discard(),
             Err(error) if is_patient(self.timing(), &error) => return Ok(true),
@@ -96,21 +96,22 @@ impl BufferedServerHandshake {
         stream: &mut S,
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
-        if self.buffers().1.len() > 0 {
+        if self.buffers().1.is_due() {
             match self.buffers().1.write_to(stream) {
                 Err(error) if is_patient(self.timing(), &error) => return Ok(true),
                 written => written?,
             }
-            if self.transport() == TransportAction::ShutDownSend {
-                shut_down(stream, shut_down_send)?;
-                self.sending_shut_down();
+            if self.transport() != TransportAction::ShutDownSend {
+                return Ok(true);
             }
-            return Ok(true);
+            self.state = State::Written;
         }
         match self.transport() {
             TransportAction::Continue => match read(stream, self.buffers().0.space()) {
                 Err(error) if is_patient(self.timing(), &error) => {}
                 len => match len? {
+                    // There was no memory to read into, which is not the end.
+                    0 if self.buffers().0.is_exhausted() => {}
                     0 => self
                         .end_of_stream()
                         .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
@@ -119,7 +120,7 @@ impl BufferedServerHandshake {
             },
             TransportAction::Drain => {
                 let drained = match read(stream, &mut [0; 4096]) {
-                    Err(error) if is_gone(&error) => 0,
+                    Err(error) if has_ended(&error) => 0,
                     Err(error) if is_patient(self.timing(), &error) => return Ok(true),
                     len => len?,
                 };
@@ -130,10 +131,11 @@ impl BufferedServerHandshake {
                     self.drain(drained);
                 }
             }
-            TransportAction::ShutDownSend
-            | TransportAction::AwaitPeer
-            | TransportAction::Close
-            | TransportAction::Abort => return Ok(false),
+            TransportAction::ShutDownSend => {
+                shut_down(stream, shut_down_send)?;
+                self.sending_shut_down();
+            }
+            TransportAction::AwaitPeer | TransportAction::Close | TransportAction::Abort => return Ok(false),
         }
         Ok(true)
     }
@@ -167,7 +169,7 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
     pub fn exchange<S: Read + Write + ?Sized>(&mut self, stream: &mut S) -> io::Result<bool> {
         let over = self.is_over();
         let (input, output) = self.buffers();
-        if output.len() > 0 {
+        if output.is_due() {
             return match output.write_to(stream) {
                 Err(error) if is_patient(self.timing(), &error) => Ok(true),
                 written => written.map(|()| true),
@@ -179,6 +181,8 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         match read(stream, input.space()) {
             Err(error) if is_patient(self.timing(), &error) => {}
             len => match len? {
+                // As above.
+                0 if self.buffers().0.is_exhausted() => {}
                 0 => self
                     .end_of_stream()
                     .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
@@ -214,13 +218,18 @@ fn shut_down<S: ?Sized>(stream: &mut S, shut_down_send: impl FnOnce(&mut S) -> i
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::NotConnected
     )
 }
 
 /// Whether this is the stream's time-out, while deadlines are kept.
 fn is_patient(timing: &Timing, error: &io::Error) -> bool {
     timing.has_begun() && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Whether that is the end of the stream, where nothing else is expected.
+fn has_ended(error: &io::Error) -> bool {
+    is_gone(error) || error.kind() == ErrorKind::UnexpectedEof
 }
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::BufferedConnection;
 use super::timing::Timing;
-use crate::buffer::{Output, ReadBuffer, WriteBuffer};
+use crate::buffer::{ReadBuffer, WriteBuffer};
 #[cfg(feature = "deflate")]
 use crate::connection::Extensions;
 use crate::connection::{Connection, Server, TransportAction};
@@ -66,6 +66,9 @@ pub(super) enum State {
     Receiving,
     /// The request was handed out, or refused.
     Answered,
+    /// The answer was written, and the sending direction is to be shut down.
+    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `exchange` goes there"))]
+    Written,
     /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
     Draining(usize),
     /// The stream has ended, or enough was discarded.
@@ -173,8 +176,8 @@ impl BufferedServerHandshake {
     pub fn transport(&self) -> TransportAction {
         match self.state {
             State::Receiving => TransportAction::Continue,
-            State::Answered if self.output.len() > 0 => TransportAction::Continue,
-            State::Answered => TransportAction::ShutDownSend,
+            State::Answered if self.output.is_due() => TransportAction::Continue,
+            State::Answered | State::Written => TransportAction::ShutDownSend,
             State::Draining(_) => TransportAction::Drain,
             State::Ended => TransportAction::Close,
         }
@@ -182,7 +185,7 @@ impl BufferedServerHandshake {
 
     /// The sending direction of the transport was shut down, as [`transport`](Self::transport) asked.
     pub fn sending_shut_down(&mut self) {
-        if self.state == State::Answered {
+        if matches!(self.state, State::Answered | State::Written) {
             self.state = State::Draining(0);
         }
     }
@@ -245,7 +248,7 @@ impl BufferedServerHandshake {
                 (Due::Passed(Deadline::Handshake | Deadline::Message), State::Receiving) => {
                     // The error comes again from `receive`.
                     if self.handshake.timed_out(&mut self.input, &mut self.output).is_err() {
-                        self.state = if self.output.len() > 0 {
+                        self.state = if self.output.is_due() {
                             State::Answered
                         } else {
                             State::Ended
@@ -254,7 +257,10 @@ impl BufferedServerHandshake {
                     }
                 }
                 (Due::Passed(_) | Due::Ping(_), State::Receiving) => {}
-                (Due::Passed(_) | Due::Ping(_), State::Answered | State::Draining(_) | State::Ended) => {
+                (
+                    Due::Passed(_) | Due::Ping(_),
+                    State::Answered | State::Written | State::Draining(_) | State::Ended,
+                ) => {
                     self.output.discard();
                     self.state = State::Ended;
                 }
@@ -272,8 +278,8 @@ impl BufferedServerHandshake {
     fn is_left_to_write(&self) -> bool {
         match self.state {
             State::Receiving => false,
-            State::Answered | State::Ended => self.output.len() > 0,
-            State::Draining(_) => true,
+            State::Answered | State::Ended => self.output.is_due(),
+            State::Written | State::Draining(_) => true,
         }
     }
 
@@ -294,5 +300,5 @@ fn is_busy(state: &mut State, output: &WriteBuffer) -> bool {
     if *state == State::Receiving {
         *state = State::Answered;
     }
-    output.len() > 0 || matches!(state, State::Draining(_))
+    output.is_due() || matches!(state, State::Written | State::Draining(_))
 }

@@ -27,13 +27,19 @@ impl Backlog {
     #[allow(clippy::cast_possible_truncation, reason = "positions are modulo 2^32")]
     pub(super) fn admits(&mut self, put: u32, undrained: usize, len: usize) -> bool {
         let drained = put.wrapping_sub(undrained as u32);
+        if undrained == 0 {
+            // However far the mark has fallen behind.
+            (self.mark, self.before_mark, self.behind_mark) = (put, 0, 0);
+        }
         for _ in 0..2 {
             if drained.wrapping_sub(self.mark) < 1 << 31 {
                 self.before_mark = core::mem::take(&mut self.behind_mark);
                 self.mark = put;
             }
         }
-        let waiting = self.before_mark.saturating_add(self.behind_mark);
+        // At most what the output holds at all, in case that the mark has fallen behind by half of all positions.
+        let undrained = u32::try_from(undrained).unwrap_or(u32::MAX);
+        let waiting = self.before_mark.saturating_add(self.behind_mark).min(undrained);
         waiting == 0 || waiting.saturating_add(len as u32) <= self.max
     }
 
@@ -57,6 +63,20 @@ mod tests {
             assert!(backlog.admits(put, 300, 6));
             backlog.add(6);
             put = put.wrapping_add(306);
+        }
+    }
+
+    /// Half of all positions and more: the mark seemed to lie ahead, and the Pongs before it seemed to be there still.
+    #[test]
+    fn however_much_is_sent_between_two_pings() {
+        for sent in [1000, 1 << 30, 1 << 31, 3 << 30, u32::MAX] {
+            let mut backlog = Backlog::new(100);
+            assert!(backlog.admits(0, 0, 100));
+            backlog.add(100);
+            assert!(!backlog.admits(100, 100, 6));
+            let mut with_a_rest = backlog;
+            assert!(with_a_rest.admits(sent, 50, 6), "{sent}");
+            assert!(backlog.admits(sent, 0, 6), "{sent}");
         }
     }
 

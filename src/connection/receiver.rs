@@ -52,6 +52,8 @@ pub struct Receiver<R> {
     pub(super) compressed: bool,
     /// Whether the payload of a compressed message is left to somebody above, who takes it off the input.
     pub(crate) leaves_compressed: bool,
+    /// Whether the streaming level has begun a frame of the message under way.
+    pub(crate) streamed: bool,
     pub(super) extensions: Extensions,
     /// The start of a character that a chunk or a fragment has cut.
     pub(crate) carry: utf8::Carry,
@@ -130,6 +132,7 @@ impl<R: Role> Receiver<R> {
             message_start: false,
             compressed: false,
             leaves_compressed: false,
+            streamed: false,
             extensions: Extensions::NONE,
             carry: utf8::Carry::new(),
             header: [0; MAX_HEADER_LEN - 1],
@@ -289,6 +292,7 @@ impl<R: Role> Receiver<R> {
             self.message_len = 0;
             self.fragments = 0;
             self.compressed = header.compressed;
+            self.streamed = false;
         }
         self.fragments = self.fragments.saturating_add(1);
         self.message_len = self.message_len.saturating_add(header.payload_len);
@@ -305,11 +309,14 @@ impl<R: Role> Receiver<R> {
         self.phase = self.frame_start();
     }
 
-    /// Goes from a checked header to the payload of its frame.
+    /// Goes from a checked header to the payload of its frame, at the streaming level.
     #[inline]
     pub(super) fn enter(&mut self, header: &CheckedHeader) {
         match header.frame {
-            Frame::Data { kind, first } => self.enter_data(header, kind, first),
+            Frame::Data { kind, first } => {
+                self.enter_data(header, kind, first);
+                self.streamed = true;
+            }
             Frame::Control(control) => {
                 self.remaining = header.payload_len;
                 self.mask = header.mask;

@@ -84,12 +84,14 @@ impl<R: Role> Sender<R> {
 
     /// The sending direction of the transport was shut down, or the stream has ended: nothing can be sent any more.
     pub const fn sending_shut_down(&mut self) {
+        self.pong_deferred = false;
         self.phase = SendPhase::Closed;
         self.closing = self.closing.shut_down();
     }
 
     /// Gives up: nothing can be sent any more.
     pub(super) const fn abort(&mut self) {
+        self.pong_deferred = false;
         self.phase = SendPhase::Closed;
         self.closing = Sending::Aborted(self.closing.sent_close());
     }

@@ -390,6 +390,7 @@ fn find<R: Role, S: Storage>(
     half: &mut impl Half<R>,
     input: &mut ReadBuffer<S>,
 ) -> Result<Option<Found>, ReceiveError> {
+    input.at.forget_delivered();
     loop {
         let receiver = half.receiver();
         let found = match receiver.phase {
@@ -449,7 +450,7 @@ fn find<R: Role, S: Storage>(
 /// a part.
 fn is_seen_from_its_start<R: Role, S>(receiver: &Receiver<R>, input: &ReadBuffer<S>) -> bool {
     // Lossless: a usize has at most 64 bits.
-    (input.at.joined_len() as u64).checked_add(receiver.remaining) == Some(receiver.message_len)
+    !receiver.streamed && (input.at.joined_len() as u64).checked_add(receiver.remaining) == Some(receiver.message_len)
 }
 
 /// More has to be read: `wanted` bytes for the frame under way, or an unknown number for its header.
@@ -466,6 +467,10 @@ fn need_input<R: Role, S: Storage>(
     };
     if input.is_exhausted() {
         return Err(receiver.fail(OutOfMemory));
+    }
+    if receiver.phase == Phase::Start {
+        // The fragments of a message that the streaming level has finished.
+        input.at.clear_joined();
     }
     input.at.wanted = wanted;
     input.at.incomplete = true;
