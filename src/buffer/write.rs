@@ -204,11 +204,13 @@ impl WriteBuffer {
 
     /// Everything is written. Memory that was not needed lately is given back.
     fn clear(&mut self) {
-        self.peak = self.memory.len().max(self.peak / 2);
+        let needed = self.memory.len();
+        self.peak = needed.max(self.peak / 2);
         self.memory.clear();
         self.written = 0;
         if self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {
-            self.memory.shrink_to(self.peak);
+            self.memory.shrink_to(needed.max(KEPT));
+            self.peak = needed;
         }
         if self.shared.capacity() * size_of::<Kept>() > KEPT {
             self.shared.shrink_to(0);

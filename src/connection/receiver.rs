@@ -315,7 +315,8 @@ impl<R: Role> Receiver<R> {
         match header.frame {
             Frame::Data { kind, first } => {
                 self.enter_data(header, kind, first);
-                self.streamed = true;
+                // What is left to somebody above is not handed out here.
+                self.streamed |= !(self.compressed && self.leaves_compressed);
             }
             Frame::Control(control) => {
                 self.remaining = header.payload_len;
