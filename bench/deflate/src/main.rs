@@ -122,13 +122,20 @@ fn agreement(takeover: bool) -> DeflateAgreement {
         .with_receive_window_bits(12)
         .with_receive_takeover(takeover)
         .with_send_takeover(takeover);
-    options.accept(Extension::parse("permessage-deflate; client_max_window_bits")).unwrap()
+    options
+        .accept(Extension::parse("permessage-deflate; client_max_window_bits"))
+        .unwrap()
 }
 
 /// A client's frame, masked.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let header = Header::decode(&[first & 0xbf, 0]).unwrap().unwrap().0;
-    let header = Header { rsv: first >> 4 & 7, mask_key: Some([1, 2, 3, 4]), payload_len: payload.len() as u64, ..header };
+    let header = Header {
+        rsv: first >> 4 & 7,
+        mask_key: Some([1, 2, 3, 4]),
+        payload_len: payload.len() as u64,
+        ..header
+    };
     let mut bytes = header.encode().as_bytes().to_vec();
     let start = bytes.len();
     bytes.extend_from_slice(payload);
@@ -216,7 +223,9 @@ fn receive(name: &str, takeover: bool, connections: usize, goal: f64) {
                         state.reset(false);
                     }
                     let before = state.total_out();
-                    state.decompress(&with_tail[at % MESSAGES], &mut output, InflateFlush::SyncFlush).unwrap();
+                    state
+                        .decompress(&with_tail[at % MESSAGES], &mut output, InflateFlush::SyncFlush)
+                        .unwrap();
                     assert_eq!(state.total_out() - before, 1024);
                     black_box(&output);
                 }
@@ -228,7 +237,10 @@ fn receive(name: &str, takeover: bool, connections: usize, goal: f64) {
 /// A message as a stored block.
 fn stored_frame(message: &[u8]) -> Vec<u8> {
     let len = message.len() as u16;
-    frame(0xc1, &[&[0], &len.to_le_bytes()[..], &(!len).to_le_bytes(), message, &[0]].concat())
+    frame(
+        0xc1,
+        &[&[0], &len.to_le_bytes()[..], &(!len).to_le_bytes(), message, &[0]].concat(),
+    )
 }
 
 fn send(name: &str, connections: usize, goal: f64) {
