@@ -31,7 +31,7 @@ pub struct Tx<'a, R, O: ?Sized> {
 }
 
 /// What compresses messages on their way out. The room `deflate`, which is above this one, has it.
-pub(crate) trait Compress: Any {
+pub(crate) trait Compress {
     /// A whole message as it goes on the wire; `None` if it goes plain. `engines` are those that were lent.
     fn whole<'e>(&mut self, engines: &'e mut dyn Any, message: &[u8]) -> Option<&'e [u8]>;
 
@@ -40,6 +40,10 @@ pub(crate) trait Compress: Any {
 
     /// What was compressed last is in the output.
     fn sent(&mut self, bytes: &[u8], fin: bool);
+
+    /// Itself, for the room that has it.
+    #[cfg(feature = "deflate")]
+    fn as_any(&mut self) -> &mut dyn Any;
 }
 
 /// What a connection keeps for compressing, and the engines that it is lent.

@@ -37,13 +37,16 @@ impl Compress for Sending {
     fn sent(&mut self, bytes: &[u8], fin: bool) {
         Self::sent(self, bytes, fin);
     }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
 }
 
 /// What a compressor of this room is made of.
 fn parts<'c>(compressor: &'c mut Compressor<'_>) -> Option<(&'c mut Sending, &'c mut SendEngines)> {
-    let histories: &mut dyn Any = compressor.histories;
     let engines: &mut dyn Any = compressor.engines;
-    Some((histories.downcast_mut()?, engines.downcast_mut()?))
+    Some((compressor.histories.as_any().downcast_mut()?, engines.downcast_mut()?))
 }
 
 impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
