@@ -469,7 +469,8 @@ impl<S: Storage> ReadBuffer<S> {
         self.at.wanted = self.at.wanted.saturating_sub(len);
     }
 
-    /// What was read and has not been consumed: after an opening handshake that was not one, the start of the body.
+    /// What was read and has not been consumed: after an opening handshake that was not one, the start of the body. Within a
+    /// long frame of text, its first bytes may be unmasked already: do not feed it to another way of receiving.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()

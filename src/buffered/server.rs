@@ -107,7 +107,8 @@ impl BufferedServerHandshake {
     /// The request, once its head is complete, and the output to answer it into. It comes once. `None` means that the
     /// output is to be written, and that more has to be read.
     ///
-    /// Accept an upgrade and go on with [`into_connection`](Self::into_connection); answer anything else and go on here.
+    /// Accept an upgrade and go on with [`into_connection`](Self::into_connection), before anything is exchanged; answer
+    /// anything else and go on here. Whatever is exchanged here behind an answer closes the stream.
     ///
     /// # Errors
     /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: after the answer has
