@@ -110,9 +110,9 @@ impl<R: Role> BufferedConnection<R> {
         self
     }
 
-    /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). What is in
-    /// the output is to be written first, and what is in the input is to be received first. Where compressed messages were
-    /// agreed to, use `into_deflate_parts`.
+    /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). Write
+    /// what is in the output, and receive what is in the input, before anything else goes out or comes in. Where compressed
+    /// messages were agreed to, use `into_deflate_parts`.
     #[must_use]
     pub fn into_parts(self) -> (Connection<R>, ReadBuffer, WriteBuffer) {
         (self.connection, self.input, self.output)
@@ -233,8 +233,8 @@ impl<R: Role> BufferedConnection<R> {
     /// Keeps the deadlines: sends Pings, closes, and gives up, as [`timers`](crate::timers) says. `now` is the only clock.
     /// Returns how long the next wait for the transport may take at most; `None` if nothing has a deadline.
     ///
-    /// Call it before the first wait, and when a wait is over, after reading what is there, before receiving events: a Pong is taken to come at the
-    /// time of the last tick. Where the transport has not taken all of the output, call it again before waiting. It costs a
+    /// Call it before the first wait. Then call it when a wait is over, after reading what is there and before receiving
+    /// events: a Pong is taken to come at the time of the last tick. Where the transport has not taken all of the output, call it again before waiting. It costs a
     /// few comparisons.
     ///
     /// The first call starts the clocks, with [`Timeouts::DEFAULT`] or what [`set_timeouts`](Self::set_timeouts) has set.

@@ -12,7 +12,7 @@ use super::sender::{SendPhase, Sender, close_body, frame_len, header_len};
 use crate::buffer::SharedBytes;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
-use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, MessageKind, Opcode};
+use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
 use crate::state::{Sending, SentClose};
 use crate::utf8;
 
@@ -229,15 +229,9 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         if kind == MessageKind::Text && utf8::validate(payload).is_err() {
             return Err(SendError::TextNotUtf8);
         }
-        let payload_len = payload.len() as u64;
-        let len = header_len::<R>(payload_len);
-        self.out.reserve(len)?;
-        let header = self.sender.header(opcode, fin, 0, payload_len);
-        header.with_bytes(|bytes| self.out.put(bytes));
-        if let Some(mut mask) = header.mask() {
+        if let Some(mut mask) = self.put_header(opcode, payload.len(), fin)? {
             mask.apply(payload);
         }
-        self.sender.count(len);
         self.sender.after_frame(kind, fin);
         Ok(())
     }
@@ -397,6 +391,18 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         Ok(())
     }
 
+    /// The header alone of a frame whose payload the caller writes. Returns the mask of the payload, if there is one.
+    fn put_header(&mut self, opcode: Opcode, payload_len: usize, fin: bool) -> Result<Option<Mask>, SendError> {
+        // Lossless: a usize has at most 64 bits.
+        let payload_len = payload_len as u64;
+        let len = header_len::<R>(payload_len);
+        self.out.reserve(len)?;
+        let header = self.sender.header(opcode, fin, 0, payload_len);
+        header.with_bytes(|bytes| self.out.put(bytes));
+        self.sender.count(len);
+        Ok(header.mask())
+    }
+
     fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.sender.check_control()?;
         if payload.len() > MAX_CONTROL_LEN {
@@ -417,12 +423,7 @@ impl<O: Output + ?Sized> Tx<'_, Server, O> {
         let payload = payload.into();
         let kind = payload.kind();
         let opcode = self.sender.next_opcode(kind)?;
-        let payload_len = payload.as_bytes().len() as u64;
-        let len = header_len::<Server>(payload_len);
-        self.out.reserve(len)?;
-        let header = self.sender.header(opcode, fin, 0, payload_len);
-        header.with_bytes(|bytes| self.out.put(bytes));
-        self.sender.count(len);
+        self.put_header(opcode, payload.as_bytes().len(), fin)?;
         self.sender.after_frame(kind, fin);
         Ok(())
     }
