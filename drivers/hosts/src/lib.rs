@@ -1,0 +1,1 @@
+//! Complete small programs that run `sockless`, each in `examples`.

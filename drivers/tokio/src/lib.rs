@@ -1,0 +1,1 @@
+//! WebSocket for tokio, on the state machine of `sockless`.
