@@ -124,7 +124,7 @@ pub enum Blocked {
     /// A Pong waits until the frame that is being sent in chunks is finished, and another control frame arrives in
     /// pieces: finish that frame.
     FrameInProgress,
-    /// A compressed message was begun by `receive`: go on with that until its end.
+    /// A compressed message was begun by `receive`: go on with that, and with the same buffer, until its end.
     MessageInProgress,
 }
 

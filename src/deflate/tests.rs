@@ -36,40 +36,49 @@ fn both_windows_are_equal_after_any_mix_of_messages() {
         let mut client = DeflateConnection::new(Connection::new(Client::new(keys), &limits), Some(&clients));
         let (mut engines, mut random) = (Engines::with_scratch(100), Random(u32::from(bits)));
         let mut input = ReadBuffer::new();
-        for _ in 0..400 {
+        for _ in 0..600 {
             let len = random.below(900);
             let message: Vec<u8> = (0..len).map(|_| b"abcdefgh"[random.below(8) as usize]).collect();
             let mut out = Vec::new();
+            let mut nothing = Vec::new();
             let mut none = SliceOutput::new(&mut []);
-            let what = random.below(6);
-            match what {
+            match random.below(6) {
                 0 => server.tx(&mut out, &mut engines).plain().binary(&message).unwrap(),
-                1 => assert!(server.tx(&mut none, &mut engines).binary(&message).is_err()),
+                1 => {
+                    assert!(server.tx(&mut none, &mut engines).binary(&message).is_err());
+                    assert!(server.tx(&mut none, &mut engines).part(&message[..], false).is_err());
+                }
                 2 => {
-                    let mut tx = server.tx(&mut out, &mut engines);
                     for part in message.chunks(100) {
-                        tx.part(part, false).unwrap();
+                        server.tx(&mut out, &mut engines).part(part, false).unwrap();
+                        assert!(server.tx(&mut none, &mut engines).part(part, false).is_err());
+                        server.tx(&mut out, &mut engines).ping(b"between").unwrap();
                     }
-                    tx.part(&[][..], true).unwrap();
+                    server.tx(&mut out, &mut engines).part(&[][..], true).unwrap();
                 }
                 _ => server.tx(&mut out, &mut engines).binary(&message).unwrap(),
             }
-            let mut nothing = Vec::new();
-            if what == 3 || what == 2 {
-                let mut slice = &mut out[..];
-                while client
-                    .receive_chunk(&mut slice, &mut nothing, &mut engines)
-                    .unwrap()
-                    .is_some()
-                {}
-            } else {
-                input.extend(&out).unwrap();
+            // Whole; in chunks; or begun in chunks and skipped by the message level.
+            let chunks = match random.below(3) {
+                0 => 0,
+                1 => out.len(),
+                _ => random.below(u32::try_from(out.len()).unwrap() + 1) as usize,
+            };
+            let (mut begun, rest) = out.split_at_mut(chunks);
+            while client
+                .receive_chunk(&mut begun, &mut nothing, &mut engines)
+                .unwrap()
+                .is_some()
+            {}
+            for piece in rest.chunks(1 + random.below(300) as usize) {
+                input.extend(piece).unwrap();
                 while client
                     .receive(&mut input, &mut nothing, &mut engines)
                     .unwrap()
                     .is_some()
                 {}
             }
+            assert!(client.connection().message_progress().is_none());
             let (sent, received) = (server.shell.sending.history(), client.shell.receiving.history());
             assert!(received.ends_with(&sent), "{bits} {takeover}");
             assert_eq!(sent.len(), received.len().min(if takeover { 1 << bits } else { 0 }));

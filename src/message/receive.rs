@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::Event;
 use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_to_front};
 use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx, failed};
-use crate::error::{Failure, OutOfMemory, ReceiveError};
+use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
 use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation, WholeMessage};
 use crate::state::{Control, Frame};
 use crate::utf8;
@@ -558,14 +558,20 @@ fn finish_streaming<R: Role, S: Storage>(
         | Phase::Held(_)
         | Phase::Failing(_) => {}
     }
+    if let Ok(Step::LeftCompressed) = step {
+        // The streaming level has begun the header and not the payload; or the fragments before it are in another buffer.
+        return if is_seen_from_its_start(half.receiver(), input) {
+            Ok(None)
+        } else {
+            Err(Blocked::MessageInProgress.into())
+        };
+    }
     Ok(match step? {
         Step::NeedInput => Some(None),
         Step::Control(control, payload) => {
             let range = payload.map(|payload| at.start.saturating_sub(payload.len())..at.start);
             Some(Some(Found::Control(control, range)))
         }
-        // Whoever leaves compressed payloads in the input finishes such a message before it comes here.
-        Step::LeftCompressed => Some(None),
-        Step::Text(..) | Step::SplitChar(_) | Step::Binary(..) | Step::Compressed(..) => None,
+        Step::LeftCompressed | Step::Text(..) | Step::SplitChar(_) | Step::Binary(..) | Step::Compressed(..) => None,
     })
 }

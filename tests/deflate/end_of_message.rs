@@ -181,3 +181,39 @@ fn a_message_is_finished_at_the_level_where_it_began() {
         other => panic!("{other:?}"),
     };
 }
+
+/// A header that the streaming level has begun is finished by the message level, which then has the whole message.
+#[test]
+fn a_header_may_be_begun_at_the_other_level() {
+    use sockless::buffer::ReadBuffer;
+    let bytes = masked(0xc1, &HELLO);
+    for cut in 0..=6 {
+        let mut ws = plain_server();
+        let (mut input, mut out, mut engines) = (ReadBuffer::new(), Vec::new(), Engines::new());
+        let mut begun = bytes[..cut].to_vec();
+        let mut slice = &mut begun[..];
+        assert!(ws.receive_chunk(&mut slice, &mut out, &mut engines).unwrap().is_none());
+        input.extend(&bytes[cut..]).unwrap();
+        match ws.receive(&mut input, &mut out, &mut engines).unwrap() {
+            Some((sockless::Event::Text(text), _)) => assert_eq!(text, "Hello"),
+            other => panic!("{cut}: {other:?}"),
+        };
+    }
+}
+
+/// The fragments of a compressed message lie in the buffer that they were read into: another one does not have them.
+#[test]
+fn fragments_stay_in_their_buffer() {
+    use sockless::buffer::ReadBuffer;
+    use sockless::error::{Blocked, ReceiveError};
+    let mut ws = plain_server();
+    let (mut first, mut second) = (ReadBuffer::new(), ReadBuffer::new());
+    let (mut out, mut engines) = (Vec::new(), Engines::new());
+    first.extend(&masked(0x41, &HELLO[..3])).unwrap();
+    assert!(ws.receive(&mut first, &mut out, &mut engines).unwrap().is_none());
+    second.extend(&masked(0x80, &HELLO[3..])).unwrap();
+    for _ in 0..2 {
+        let error = ws.receive(&mut second, &mut out, &mut engines).unwrap_err();
+        assert_eq!(error, ReceiveError::Blocked(Blocked::MessageInProgress));
+    }
+}
