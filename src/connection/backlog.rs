@@ -3,7 +3,8 @@
 /// An upper bound on the Pong bytes that the output still holds, whatever else the application puts there.
 ///
 /// Positions count the bytes that were put, modulo 2^32. Pongs are counted in two parts, before and behind a mark. Once the
-/// output is drained up to the mark, the part before it is gone, and the mark moves to the end.
+/// output is drained up to the mark, the part before it is gone, and the mark moves to the end. Once it is drained up to the
+/// last Pong, all are gone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backlog {
     max: u32,
@@ -23,11 +24,11 @@ impl Backlog {
     }
 
     /// Whether one more Pong of `len` bytes may be put: `put` bytes have been put so far, of which the output holds the
-    /// last `undrained`. One Pong is always admitted.
+    /// last `undrained`, and the last Pong ended at `pong_end`. One Pong is always admitted.
     #[allow(clippy::cast_possible_truncation, reason = "positions are modulo 2^32")]
-    pub(super) fn admits(&mut self, put: u32, undrained: usize, len: usize) -> bool {
+    pub(super) fn admits(&mut self, put: u32, pong_end: u32, undrained: usize, len: usize) -> bool {
         let drained = put.wrapping_sub(undrained as u32);
-        if undrained == 0 {
+        if undrained == 0 || drained.wrapping_sub(pong_end) < 1 << 31 {
             // However far the mark has fallen behind.
             (self.mark, self.before_mark, self.behind_mark) = (put, 0, 0);
         }
@@ -60,7 +61,7 @@ mod tests {
         let mut backlog = Backlog::new(100);
         let mut put = 300_u32;
         for _ in 0..1_000 {
-            assert!(backlog.admits(put, 300, 6));
+            assert!(backlog.admits(put, put.wrapping_sub(300), 300, 6));
             backlog.add(6);
             put = put.wrapping_add(306);
         }
@@ -71,12 +72,26 @@ mod tests {
     fn however_much_is_sent_between_two_pings() {
         for sent in [1000, 1 << 30, 1 << 31, 3 << 30, u32::MAX] {
             let mut backlog = Backlog::new(100);
-            assert!(backlog.admits(0, 0, 100));
+            assert!(backlog.admits(0, 0, 0, 100));
             backlog.add(100);
-            assert!(!backlog.admits(100, 100, 6));
+            assert!(!backlog.admits(100, 100, 100, 6));
             let mut with_a_rest = backlog;
-            assert!(with_a_rest.admits(sent, 50, 6), "{sent}");
-            assert!(backlog.admits(sent, 0, 6), "{sent}");
+            assert!(with_a_rest.admits(sent, 100, 50, 6), "{sent}");
+            assert!(backlog.admits(sent, 100, 0, 6), "{sent}");
+        }
+    }
+
+    /// What the application has put behind the last Pong says nothing of Pongs.
+    #[test]
+    fn once_the_last_pong_is_drained_none_waits() {
+        for start in [0, u32::MAX - 50] {
+            let mut backlog = Backlog::new(100);
+            assert!(backlog.admits(start, start, 0, 90));
+            backlog.add(90);
+            let (pong_end, put) = (start.wrapping_add(90), start.wrapping_add(190));
+            let mut with_a_rest = backlog;
+            assert!(!with_a_rest.admits(put, pong_end, 101, 90));
+            assert!(backlog.admits(put, pong_end, 100, 90));
         }
     }
 
@@ -85,10 +100,10 @@ mod tests {
         for start in [0, u32::MAX - 50] {
             let mut backlog = Backlog::new(100);
             let (mut put, mut undrained) = (start, 0);
-            assert!(backlog.admits(put, undrained, 6));
+            assert!(backlog.admits(put, put, undrained, 6));
             for round in 0..3 {
                 let mut pongs = 0;
-                while backlog.admits(put, undrained, 6) {
+                while backlog.admits(put, put, undrained, 6) {
                     backlog.add(6);
                     put = put.wrapping_add(6);
                     undrained += 6;

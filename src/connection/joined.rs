@@ -232,11 +232,13 @@ impl<R: Role> Connection<R> {
             Control::Ping => {
                 let payload = payload.unwrap_or(self.receiver.control_payload());
                 let frame_len = payload.len() + if R::IS_CLIENT { 6 } else { 2 };
-                if !self.backlog.admits(self.sender.put, out.len(), frame_len) {
+                let Sender { put, pong_end, .. } = self.sender;
+                if !self.backlog.admits(put, pong_end, out.len(), frame_len) {
                     return Err(Blocked::UndrainedPongs);
                 }
                 self.sender.write_pong(payload, out)?;
                 self.backlog.add(frame_len);
+                self.sender.pong_end = self.sender.put;
                 Ok(())
             }
             // "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a

@@ -34,6 +34,8 @@ pub struct Sender<R> {
     compressed: bool,
     /// How many bytes have been put into the output, modulo 2^32.
     pub(super) put: u32,
+    /// How many these were behind the last Pong of the joined connection's own. It is the backlog's, and takes no memory here.
+    pub(super) pong_end: u32,
     /// The mask of the frame that is being sent in chunks, if this endpoint masks.
     mask: Option<Mask>,
     /// The bytes that the frame still lacks.
@@ -65,6 +67,7 @@ impl<R: Role> Sender<R> {
             extensions: Extensions::NONE,
             compressed: false,
             put: 0,
+            pong_end: 0,
             mask: None,
             remaining: 0,
         }

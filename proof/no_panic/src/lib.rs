@@ -10,6 +10,7 @@ use sockless::connection::{
 use sockless::frame::{CloseCode, CloseFrame, Header, Mask, MessageKind};
 use sockless::limits::Limits;
 use sockless::message::Event;
+use sockless::timers::{Due, Moment, Rate, Timeouts, Timers};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -246,6 +247,71 @@ pub extern "C" fn sockless_connect(either: &mut Either, client: bool, fill: fn(&
     } else {
         Either::Server(Connection::new(Server, &limits).with_extensions(Extensions::NONE))
     };
+}
+
+/// The timers: everything that can happen, at any time, and what is due.
+#[unsafe(no_mangle)]
+#[allow(
+    improper_ctypes_definitions,
+    reason = "never called from C: what counts is that it is compiled"
+)]
+pub extern "C" fn sockless_timers(
+    timers: &mut Timers,
+    timeouts: &mut Timeouts,
+    happens: u8,
+    micros: u64,
+    number: usize,
+    payload: &[u8; 8],
+) -> u64 {
+    let now = Moment::from_micros(micros);
+    let time = Some(now - Moment::START);
+    match happens {
+        0 => *timers = Timers::new(timeouts, now),
+        1 => timers.opened(now),
+        2 => timers.received(now, Some(micros)),
+        3 => timers.received(now, None),
+        4 => timers.message_received(now),
+        5 => {
+            return timers
+                .pong(now, payload)
+                .map_or(0, |time| (Moment::START + time).as_micros());
+        }
+        6 => timers.pinged(now, number),
+        7 => timers.written(now, number, micros as usize),
+        8 => timers.reading(now, number > 0),
+        9 => timers.closing(now),
+        10 => {
+            let rate = Rate {
+                grace: now - Moment::START,
+                bytes_per_second: number as u32,
+            };
+            *timeouts = timeouts
+                .with_handshake(time)
+                .with_ping_after(time)
+                .with_pong_within(time);
+            *timeouts = timeouts
+                .with_idle(time)
+                .with_message(Some(rate))
+                .with_write(time)
+                .with_close(time);
+        }
+        _ => {
+            let mut sum = 0;
+            while let Some(due) = timers.handle_timeout(now) {
+                sum += match due {
+                    Due::Ping(payload) => u64::from_be_bytes(payload) >> 8,
+                    Due::Passed(deadline) => deadline.text().len() as u64 + u64::from(deadline.close_code().is_some()),
+                };
+            }
+            let least = timers
+                .round_trip()
+                .map_or(now, |trip| now + trip.least + trip.smoothed + trip.last);
+            return sum ^ least.as_micros() ^ u64::from(timers.passed().is_some());
+        }
+    }
+    timers
+        .next_deadline()
+        .map_or(u64::MAX, |deadline| (now + (deadline - now)).as_micros())
 }
 
 /// What the check must find.
