@@ -1,4 +1,4 @@
-"""A bare TCP client of the `echo` and `event_loop` examples: what no library would send, and plain HTTP."""
+"""A bare TCP client of `echo` and of the servers in `drivers/hosts`: what no library would send, and plain HTTP."""
 
 import asyncio
 import os

@@ -12,7 +12,7 @@ from raw import frame, head, opened, response
 EXAMPLES = os.environ["EXAMPLES"]
 FEED = urlsplit(os.environ["FEED"]).port
 FEED_PROCESS = os.environ["FEED_PROCESS"]
-SERVERS = ("echo", "event_loop", "feed")
+SERVERS = ("echo", "feed")
 
 
 async def run(program, *arguments):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = Path(os.environ["EXAMPLES"])
+HOSTS = Path(os.environ["HOSTS"])
 OUT = Path(os.environ["OUT"])
 SECONDS_PER_PART = 240
 
@@ -23,16 +24,20 @@ PYTHON, NODE = str(OUT / "venv" / "bin" / "python"), "node"
 # The last word is the example that is the server, if there are several.
 PARTS = [
     ("stranger", [PYTHON, "stranger.py"]),
+    ("hosts", [PYTHON, "hosts.py"]),
     ("raw client of echo", [PYTHON, "raw_client.py"]),
-    ("raw client of event_loop", [PYTHON, "raw_client.py"]),
+    ("raw client of mio", [PYTHON, "raw_client.py"]),
     ("websockets client of echo", [PYTHON, "websockets_client.py"]),
-    ("websockets client of event_loop", [PYTHON, "websockets_client.py"]),
+    ("websockets client of mio", [PYTHON, "websockets_client.py"]),
     ("websockets server", [PYTHON, "websockets_server.py"]),
     ("ws client of echo", [NODE, "ws_client.cjs"]),
-    ("ws client of event_loop", [NODE, "ws_client.cjs"]),
+    ("ws client of mio", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
 ]
+
+# Servers with the same options as `echo`, and where they are.
+ECHOES = {"echo": EXAMPLES, "mio": HOSTS}
 
 passed = failed = 0
 children = []
@@ -101,7 +106,7 @@ class Server:
         self.errors = tempfile.TemporaryFile()
         self.name = " ".join([program, *options])
         self.child = start(
-            [str(EXAMPLES / program), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
+            [str(ECHOES.get(program, EXAMPLES) / program), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
         )
         self.url = next(lines_of(self.child.stdout, time.monotonic() + 10), "").strip()
         if not (self.url.startswith(f"{scheme}://127.0.0.1:") and self.url.endswith("/")):
@@ -160,7 +165,7 @@ def main():
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     echoes = {}
-    for program in ("echo", "event_loop"):
+    for program in ECHOES:
         three = [
             Server(program, "http"),
             Server(program, "http", "--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),

@@ -1,0 +1,255 @@
+"""The servers in `drivers/hosts` from outside: mistakes, Ctrl-C in order, deadlines, and what an idle connection costs."""
+
+import asyncio
+import os
+import resource
+import signal
+import struct
+import time
+from urllib.parse import urlsplit
+
+from cases import case, main, resident_kilobytes, same
+from raw import frame, head, opened, response
+
+HOSTS = os.environ["HOSTS"]
+SERVERS = ("mio",)
+CLOSE_1001 = b"\x88\x02" + struct.pack(">H", 1001)
+MILLIS = 600  # the deadlines, in the cases about them
+LATE = 0.4  # how much later a busy machine may notice
+
+
+class Started:
+    """A server on a free port."""
+
+    def __init__(self, program, *options):
+        self.command = [os.path.join(HOSTS, program), "0", *options]
+
+    async def __aenter__(self):
+        self.process = await asyncio.create_subprocess_exec(*self.command, stdout=asyncio.subprocess.PIPE)
+        self.port = urlsplit((await self.process.stdout.readline()).decode().strip()).port
+        return self
+
+    async def __aexit__(self, *_):
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+
+async def run(program, *arguments):
+    """Exit status, standard output and standard error of a program that ends by itself."""
+    pipe = asyncio.subprocess.PIPE
+    command = [os.path.join(HOSTS, program), *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    try:
+        out, errors = await asyncio.wait_for(process.communicate(), 10)
+    except TimeoutError:
+        process.kill()
+        raise
+    return process.returncode, out.decode(), errors.decode()
+
+
+def mistake(program, *arguments, says):
+    @case(" ".join([program, *arguments]) + ": exit status 2")
+    async def _():
+        status, out, errors = await run(program, *arguments)
+        same((status, out), (2, ""), "exit status and standard output")
+        same(errors.startswith(f"{program}: ") and says in errors and errors.endswith("Try --help.\n"), True, errors)
+
+
+def cases_of(program):
+    @case(f"{program} --help")
+    async def _():
+        for flag in ("--help", "-h"):
+            status, out, errors = await run(program, flag)
+            same((status, errors), (0, ""), "exit status and standard error")
+            same(f"Usage: {program} " in out, True, "usage in what it prints")
+
+    mistake(program, "nonsense", says="'nonsense' is not a port")
+    mistake(program, "99999", says="'99999' is not a port")
+    mistake(program, "nonsense:1", says="'nonsense:1' is not an address")
+    mistake(program, "0", "1", says="one port is enough: '1'")
+    mistake(program, "--unknown", says="'--unknown'")
+    mistake(program, "--origin", says="'--origin'")
+
+    @case(f"{program}: a port that is taken: exit status 1")
+    async def _():
+        server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            status, out, errors = await run(program, str(port))
+        same((status, out), (1, ""), "exit status and standard output")
+        same(errors.startswith(f"{program}: cannot listen on 127.0.0.1:{port}: "), True, errors)
+
+    @case(f"{program}: Ctrl-C closes connections with 1001, and ends once they are closed")
+    async def _():
+        async with Started(program) as server:
+            reader, writer = await opened(server.port)
+            silent = await asyncio.open_connection("127.0.0.1", server.port)  # no head yet
+            writer.write(frame(0x81, b"hi"))
+            same(await reader.readexactly(4), b"\x81\x02hi", "echo")
+            server.process.send_signal(signal.SIGINT)
+            same(await reader.readexactly(4), CLOSE_1001, "Close")
+            try:
+                await asyncio.open_connection("127.0.0.1", server.port)
+                raise AssertionError("still accepts")
+            except ConnectionRefusedError:
+                pass
+            writer.write(frame(0x88, struct.pack(">H", 1001)))
+            same(await reader.read(), b"", "end of the stream")
+            writer.close()
+            same(await asyncio.wait_for(server.process.wait(), 5), 0, "exit status")
+            silent[1].close()
+
+    @case(f"{program}: a second Ctrl-C ends it at once")
+    async def _():
+        async with Started(program) as server:
+            reader, writer = await opened(server.port)
+            server.process.send_signal(signal.SIGINT)
+            same(await reader.readexactly(4), CLOSE_1001, "Close")
+            server.process.send_signal(signal.SIGINT)
+            same(await asyncio.wait_for(server.process.wait(), 5), 130, "exit status")
+            writer.close()
+
+
+def deadlines_of(program):
+    """Each deadline is `MILLIS`; none is early."""
+
+    def deadline(name, times=1, slack=0.0):
+        def register(function):
+            @case(f"{program}: {name}")
+            async def _():
+                async with Started(program, "--patience", str(MILLIS)) as server:
+                    began, took = time.monotonic(), None
+                    began = await function(server.port) or began
+                    took = time.monotonic() - began
+                    due = times * MILLIS / 1000 + slack
+                    same(due - 0.002 <= took <= due + LATE, True, f"after {took:.3f} s, due after {due:.3f} s")
+
+        return register
+
+    @deadline("who sends nothing is dropped")
+    async def _(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        same(await reader.read(), b"", "what is sent")
+        writer.close()
+
+    @deadline("a head that does not end is answered with 408")
+    async def _(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head()[:20])
+        status, _, _ = await response(reader)
+        same(status, 408, "status")
+        writer.close()
+
+    @deadline("a message that does not end is closed with 1008", slack=0.004)
+    async def _(port):
+        reader, writer = await opened(port)
+        began = time.monotonic()
+        writer.write(frame(0x82, b"12", length=1000))  # 2 bytes at 500 a second, after the grace
+        first, length, code = struct.unpack(">BBH", await reader.readexactly(4))
+        if first == 0x89:  # it may ask whether anybody is there
+            await reader.readexactly((length & 127) - 2)
+            first, length, code = struct.unpack(">BBH", await reader.readexactly(4))
+        same((first, code), (0x88, 1008), "Close")
+        writer.close()
+        return began
+
+    @deadline("who does not answer a Ping is closed with 1011", times=2)
+    async def _(port):
+        reader, writer = await opened(port)
+        began = time.monotonic()
+        first, length = await reader.readexactly(2)
+        same(first, 0x89, "Ping")
+        await reader.readexactly(length)
+        first, _, code = struct.unpack(">BBH", await reader.readexactly(4))
+        same((first, code), (0x88, 1011), "Close")
+        writer.close()
+        return began
+
+    @deadline("who does not answer a Close is dropped")
+    async def _(port):
+        reader, writer = await opened(port)
+        writer.write(frame(0xC1, b"bad"))
+        first, length = await reader.readexactly(2)
+        began = time.monotonic()
+        await reader.readexactly(length)
+        same((first, await reader.read()), (0x88, b""), "Close, and the end of the stream")
+        # Our direction stays open: the server waits for its end, and resets what comes later.
+        while True:
+            try:
+                writer.write(b"x")
+                await writer.drain()
+            except ConnectionError:
+                return began
+            await asyncio.sleep(0.01)
+
+    # The kernel may have taken the last byte from us later than it took the server's.
+    @deadline("who reads nothing is dropped", slack=-0.1)
+    async def _(port):
+        reader, writer = await opened(port)
+        reader._transport.pause_reading()
+        data, last = frame(0x82, bytes(60000)), time.monotonic()
+        while True:
+            try:
+                writer.write(data)
+                await asyncio.wait_for(writer.drain(), 0.1)
+                last = time.monotonic()  # something was still taken
+            except TimeoutError:
+                pass
+            except ConnectionError:
+                return last
+
+    @case(f"{program}: who answers Pings stays")
+    async def _():
+        async with Started(program, "--patience", str(MILLIS)) as server:
+            reader, writer = await opened(server.port)
+            for _ in range(3):
+                first, length = await asyncio.wait_for(reader.readexactly(2), 3)
+                same(first, 0x89, "Ping")
+                writer.write(frame(0x8A, await reader.readexactly(length)))
+            writer.write(frame(0x81, b"here"))
+            same(await reader.readexactly(6), b"\x81\x04here", "echo")
+            writer.close()
+
+
+def idle(program, most, count=9900):
+    @case(f"{program}: {count} idle connections hold at most {most} bytes each, after a message of 100 kB, too", limit=120)
+    async def _():
+        needed = count + 100
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < needed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+        async with Started(program) as server:
+            process = server.process.pid
+            first = await opened(server.port)  # what there is once for all
+            await echo(first, 100_000)
+            before, peers = resident_kilobytes(process), []
+            while len(peers) < count:
+                peers += await asyncio.gather(*(opened(server.port) for _ in range(100)))
+            silent = resident_kilobytes(process)
+            for peer in peers:
+                await echo(peer, 16)
+            for peer in peers[:100]:
+                await echo(peer, 100_000)
+            after = resident_kilobytes(process)
+            for _, writer in peers:
+                writer.transport.abort()
+        each = [round((now - before) * 1024 / count) for now in (silent, after)]
+        print(f"-- {program}: {each[0]} bytes for each idle connection, {each[1]} after traffic", flush=True)
+        same(max(each) <= most, True, f"{each} bytes")
+
+
+async def echo(peer, size):
+    reader, writer = peer
+    data = bytes(size)
+    writer.write(frame(0x82, data))
+    header = 2 if size < 126 else 4 if size < 1 << 16 else 10
+    same((await reader.readexactly(header + size))[header:] == data, True, "echo")
+
+
+for server in SERVERS:
+    cases_of(server)
+    deadlines_of(server)
+idle("mio", 320)
+
+main("hosts")
