@@ -4,7 +4,7 @@
 
 const cases = [];
 
-const SIZES = [125, 126, 65535, 65536, 16 * 1024 * 1024];
+const SIZES = [125, 126, 65535, 65536, Number(process.env.LARGEST ?? 16 * 1024 * 1024)];
 const FRAGMENTS = ["frag", "mented: héllo, ", "", "世界 ", "🌍"];
 const LONGEST_REASON = "é世🌍".repeat(13) + "x".repeat(6); // 123 bytes
 

@@ -7,7 +7,7 @@ import asyncio
 import os
 import traceback
 
-SIZES = [125, 126, 65535, 65536, 16 * 1024 * 1024]
+SIZES = [125, 126, 65535, 65536, int(os.environ.get("LARGEST", 16 * 1024 * 1024))]
 FRAGMENTS = ["frag", "mented: héllo, ", "", "世界 ", "🌍"]
 
 _cases = []

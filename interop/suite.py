@@ -29,15 +29,17 @@ PARTS = [
     ("raw client of mio", [PYTHON, "raw_client.py"]),
     ("websockets client of echo", [PYTHON, "websockets_client.py"]),
     ("websockets client of mio", [PYTHON, "websockets_client.py"]),
+    ("websockets client of embedded_io", [PYTHON, "websockets_client.py"]),
     ("websockets server", [PYTHON, "websockets_server.py"]),
     ("ws client of echo", [NODE, "ws_client.cjs"]),
     ("ws client of mio", [NODE, "ws_client.cjs"]),
+    ("ws client of embedded_io", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
 ]
 
 # Servers with the same options as `echo`, and where they are.
-ECHOES = {"echo": EXAMPLES, "mio": HOSTS}
+ECHOES = {"echo": EXAMPLES, "mio": HOSTS, "embedded_io": HOSTS}
 
 passed = failed = 0
 children = []
@@ -175,6 +177,8 @@ def main():
         addresses = [server.url.replace("http:", "ws:", 1) for server in three]
         echoes[program] = dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN"], addresses))
         echoes[program]["ECHO_PROCESS"] = str(three[0].child.pid)
+    # It answers in as many fragments as it takes reads, which peers bound.
+    echoes["embedded_io"]["LARGEST"] = str(1 << 20)
     for name, command in parts:
         run_part(name, command, {**environment, **echoes.get(name.split()[-1], echoes["echo"])})
     for server in servers:

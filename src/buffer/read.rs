@@ -476,6 +476,24 @@ impl<S: Storage> ReadBuffer<S> {
         self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()
     }
 
+    /// The memory, and where in it lies what is unread: after an opening handshake, to go on with chunks
+    /// ([`receive_chunk`](crate::connection::Connection::receive_chunk)) over the same memory. Within a message, see
+    /// [`unread`](Self::unread).
+    ///
+    /// ```
+    /// use sockless::buffer::ReadBuffer;
+    ///
+    /// let mut input = ReadBuffer::fixed([0; 8]);
+    /// input.space()[..5].copy_from_slice(b"bytes");
+    /// input.advance(5);
+    /// let (mut memory, unread) = input.into_unread();
+    /// assert_eq!(&mut memory[unread], b"bytes");
+    /// ```
+    #[must_use]
+    pub fn into_unread(self) -> (S, core::ops::Range<usize>) {
+        (self.memory, self.at.start..self.at.end)
+    }
+
     /// Whether nothing is unread and no message is under way. Then the buffer can serve another connection.
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
