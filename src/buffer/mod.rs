@@ -4,6 +4,8 @@
 //! - [`Output`]: the trait of whatever takes outbound bytes: a `Vec<u8>`, a fixed slice ([`SliceOutput`]), a
 //!   [`WriteBuffer`], or a type of your own.
 
+#[cfg(feature = "alloc")]
+mod lend;
 mod output;
 mod read;
 #[cfg(feature = "alloc")]

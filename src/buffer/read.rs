@@ -26,7 +26,7 @@ const LARGE: usize = 16 << 10;
 
 /// How much a buffer of a connection's own reads at rest, in bytes.
 #[cfg(feature = "alloc")]
-const LEAST_READ: usize = 4 << 10;
+pub(super) const LEAST_READ: usize = 4 << 10;
 
 /// How much it reads at most, in bytes, once reads have filled all room they were given.
 #[cfg(feature = "alloc")]
@@ -93,7 +93,7 @@ pub struct ReadBuffer<S = DefaultStorage> {
     pub(crate) memory: S,
     pub(crate) at: Cursor,
     pub(crate) account: Account,
-    sizing: Sizing,
+    pub(super) sizing: Sizing,
 }
 
 /// What has come so far, for deadlines. All counts are modulo 2^32.
@@ -160,17 +160,19 @@ pub(crate) struct Cursor {
 
 /// How much to read at once.
 #[derive(Clone, Copy, Debug)]
-struct Sizing {
+pub(super) struct Sizing {
     /// How much to read next, at rest, in bytes.
     read_len: usize,
     least: usize,
     most: usize,
     /// The length of the space that was handed out last.
-    offered: usize,
+    pub(super) offered: usize,
     /// How much memory was needed lately.
     peak: usize,
     /// Whether there was no memory for more space.
     exhausted: bool,
+    /// The length of the memory that was lent, or zero.
+    pub(super) lent: u32,
 }
 
 impl Sizing {
@@ -182,7 +184,13 @@ impl Sizing {
             offered: 0,
             peak: 0,
             exhausted: false,
+            lent: 0,
         }
+    }
+
+    /// The length of the memory that was lent, or zero.
+    pub(super) fn lent(&self) -> usize {
+        usize::try_from(self.lent).unwrap_or(usize::MAX)
     }
 
     /// A read brought `len` bytes. It tells how much comes at once unless the space was ended early by a frame.
@@ -372,6 +380,7 @@ impl ReadBuffer {
             self.at = Cursor::START;
             self.sizing.read_len = self.sizing.least;
             self.sizing.peak = 0;
+            self.sizing.lent = 0;
         }
     }
 
@@ -395,6 +404,7 @@ impl ReadBuffer {
             let mut message = core::mem::take(&mut self.memory);
             message.truncate(end);
             self.at = Cursor::START;
+            self.sizing.lent = 0;
             return Some(message);
         }
         let message = self.memory.get(start..end)?;
@@ -534,6 +544,10 @@ impl<S: Storage> ReadBuffer<S> {
     /// Starts from the front, and takes the memory that the last reads suggest. Memory that is much too long goes only
     /// when several rests in a row had no use for it, so that long messages that come now and then find it again.
     fn rest(&mut self) {
+        if self.sizing.lent > 0 {
+            self.at = Cursor::START;
+            return;
+        }
         let Sizing { peak, .. } = &mut self.sizing;
         if self.at.end > 0 {
             *peak = self.at.end.max(*peak / 2);
@@ -549,14 +563,15 @@ impl<S: Storage> ReadBuffer<S> {
     fn make_room(&mut self) -> usize {
         if self.at.is_at_rest() {
             self.rest();
-            return self.room().min(self.sizing.read_len);
+            return self.room().min(self.sizing.read_len.max(self.sizing.lent()));
         }
         let Cursor { start, end, wanted, .. } = self.at;
         let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;
         let (read, needed) = if large {
             (wanted, wanted)
         } else {
-            (self.sizing.read_len, wanted.max(self.sizing.read_len / 2).max(1))
+            let read_len = self.sizing.read_len.max(self.sizing.lent());
+            (read_len, wanted.max(self.sizing.read_len / 2).max(1))
         };
         if self.room() < read && end - start <= start - self.unread_target() {
             self.move_unread();

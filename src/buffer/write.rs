@@ -38,16 +38,18 @@ const KEPT: usize = 16 << 10;
 /// ```
 #[derive(Debug)]
 pub struct WriteBuffer {
-    memory: Vec<u8>,
+    pub(super) memory: Vec<u8>,
     /// How much at the front of `memory` was written.
-    written: usize,
+    pub(super) written: usize,
     /// What is kept by reference, between bytes of `memory`.
-    shared: VecDeque<Kept>,
+    pub(super) shared: VecDeque<Kept>,
     /// The bytes of `shared` that are still to be written.
     shared_len: usize,
     /// How much memory was needed lately.
     peak: usize,
     watermark: usize,
+    /// Whether `memory` was lent.
+    pub(super) lent: bool,
     /// Whether it was over the watermark when bytes were written, since that was last asked.
     was_over: bool,
     /// Whether the stream that all was written to has still to be flushed.
@@ -55,11 +57,11 @@ pub struct WriteBuffer {
 }
 
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     bytes: SharedBytes,
     written: usize,
     /// Where in `memory` they belong.
-    at: usize,
+    pub(super) at: usize,
 }
 
 impl Kept {
@@ -79,6 +81,7 @@ impl WriteBuffer {
             shared_len: 0,
             peak: 0,
             watermark: 64 << 10,
+            lent: false,
             was_over: false,
             flush_due: false,
         }
@@ -195,7 +198,7 @@ impl WriteBuffer {
     }
 
     /// Discards all bytes that are unwritten: the transport takes no more.
-    pub(crate) fn discard(&mut self) {
+    pub fn discard(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
         self.flush_due = false;
@@ -208,7 +211,7 @@ impl WriteBuffer {
         self.peak = needed.max(self.peak / 2);
         self.memory.clear();
         self.written = 0;
-        if self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {
+        if !self.lent && self.memory.capacity() / 4 > self.peak.max(KEPT / 4) {
             self.memory.shrink_to(needed.max(KEPT));
             self.peak = needed;
         }
@@ -223,6 +226,7 @@ impl WriteBuffer {
             self.memory = Vec::new();
             self.written = 0;
             self.shared = VecDeque::new();
+            self.lent = false;
         }
     }
 

@@ -224,6 +224,12 @@ impl<R: Role> BufferedConnection<R> {
         wanted && !self.output.is_over_watermark() && self.input.needs_input()
     }
 
+    /// Whether something is unread that [`next_event`](Self::next_event) may hand out without another read.
+    #[must_use]
+    pub const fn has_input(&self) -> bool {
+        !self.input.needs_input()
+    }
+
     /// Says whether the caller goes on to read. While it does not, [`wants_input`](Self::wants_input) is false and the
     /// clock stands for what the peer sends. Once a Close was sent or received it has no effect: reading goes on.
     pub const fn set_reading(&mut self, reading: bool) {

@@ -1,6 +1,6 @@
 //! What comes out of a connection at the message level.
 
-use crate::connection::Reply;
+use crate::connection::{Payload, Reply};
 use crate::frame::{CloseFrame, MessageKind};
 
 /// Something that the peer sent, at the message level.
@@ -22,7 +22,25 @@ pub enum Event<'a> {
     Close(CloseFrame<'a>),
 }
 
-impl Event<'_> {
+impl<'a> Event<'a> {
+    /// The message, to be sent on as it is; `None` for anything else.
+    ///
+    /// ```
+    /// use sockless::Event;
+    /// use sockless::connection::Payload;
+    ///
+    /// assert_eq!(Event::Text("Hello").message(), Some(Payload::Text("Hello")));
+    /// assert_eq!(Event::Ping(b"").message(), None);
+    /// ```
+    #[must_use]
+    pub const fn message(&self) -> Option<Payload<'a>> {
+        match *self {
+            Self::Text(text) => Some(Payload::Text(text)),
+            Self::Binary(data) => Some(Payload::Binary(data)),
+            Self::Compressed(..) | Self::Ping(_) | Self::Pong(_) | Self::Close(_) => None,
+        }
+    }
+
     /// What the send half owes the peer for this event: a Pong for a Ping, a Close for a Close. Only for halves that are
     /// driven apart; a [`Connection`](crate::connection::Connection) has sent it already.
     #[must_use]

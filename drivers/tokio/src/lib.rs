@@ -1,1 +1,27 @@
-//! WebSocket for tokio, on the state machine of `sockless`.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod accept;
+mod clock;
+mod connect;
+mod entropy;
+mod error;
+mod machine;
+mod memory;
+mod outgoing;
+mod transport;
+mod websocket;
+
+pub use accept::{Acceptor, Answer, Body, accept};
+pub use connect::{ClientStream, Connector, connect};
+pub use entropy::ThreadEntropy;
+pub use error::{Error, Rejection, Result};
+pub use outgoing::Outgoing;
+pub use sockless::connection::{Payload, PreparedMessage};
+pub use sockless::handshake::Request;
+pub use sockless::{self, CloseCode, CloseRecord, Event, Limits, SendError, Server, Timeouts, Tx};
+pub use websocket::WebSocket;
+
+/// The client, whose keys come from the operating system.
+pub type Client = sockless::Client<ThreadEntropy>;

@@ -1,0 +1,65 @@
+//! What the examples share: their arguments and exit statuses.
+#![allow(dead_code, reason = "not every example needs all of it")]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use lexopt::Arg::{Long, Short, Value};
+use lexopt::ValueExt;
+
+/// Why a program ends before its time: its exit status, and what to say.
+pub(crate) struct Exit(pub(crate) u8, pub(crate) String);
+
+impl Exit {
+    pub(crate) const FAILED: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
+
+    pub(crate) fn usage(what: impl ToString) -> Self {
+        let text = format!("{}\nTry --help.", what.to_string());
+        Self(Self::USAGE, text)
+    }
+}
+
+/// The exit status of a program, after the last word to the user.
+pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Exit(status, text)) => {
+            eprintln!("{}: {text}", env!("CARGO_CRATE_NAME"));
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// Passes each argument to `take`: with the name of its option, or with an empty name. Those in `flags` have no value. Prints
+/// `help` if it is asked for, and ends.
+pub(crate) fn arguments(
+    help: &str,
+    names: &[&str],
+    flags: &[&str],
+    mut take: impl FnMut(&str, String) -> Result<(), lexopt::Error>,
+) -> Result<(), Exit> {
+    let mut parser = lexopt::Parser::from_env();
+    let mut parse = || {
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Short('h') | Long("help") => {
+                    let _ = io::stdout().write_all(help.as_bytes());
+                    std::process::exit(0);
+                }
+                Long(name) => match (
+                    names.iter().find(|known| **known == name),
+                    flags.iter().find(|known| **known == name),
+                ) {
+                    (Some(name), _) => take(name, parser.value()?.string()?)?,
+                    (None, Some(flag)) => take(flag, String::new())?,
+                    (None, None) => return Err(Long(name).unexpected()),
+                },
+                Value(value) => take("", value.string()?)?,
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(())
+    };
+    parse().map_err(Exit::usage)
+}

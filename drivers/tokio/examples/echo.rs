@@ -1,0 +1,127 @@
+//! A server that sends back what it gets, and serves a page to try it with.
+//!
+//! With `?pings=SECONDS` in its address, a silent connection is pinged that often and told how long each answer took.
+
+mod common;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Exit, arguments, exit};
+use sockless_tokio::{Acceptor, Answer, Event, Request, Result, Server, Timeouts, WebSocket};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+
+const HELP: &str = "\
+A WebSocket server that sends back what it gets, and serves a page to try it with.
+
+Usage: echo [PORT] [OPTION]...
+
+  PORT                of 127.0.0.1 (default: 9001); 0 for one that is free
+  --subprotocol NAME  a subprotocol to agree to; the first given is preferred
+  --origin ORIGIN     let in pages from this origin only (several may be given)
+  --help              print this and exit
+";
+
+const PAGE: &str = include_str!("../../../examples/echo.html");
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(run().await)
+}
+
+async fn run() -> std::result::Result<(), Exit> {
+    let (mut port, mut subprotocols, mut origins) = (None, Vec::new(), Vec::new());
+    arguments(HELP, &["subprotocol", "origin"], &[], |name, value| {
+        match name {
+            "subprotocol" => subprotocols.push(value),
+            "origin" => origins.push(value),
+            _ if port.is_none() => port = Some(value.parse().map_err(|_| format!("'{value}' is not a port"))?),
+            _ => return Err(format!("one port is enough: '{value}'").into()),
+        }
+        Ok(())
+    })?;
+    let mut acceptor = Acceptor::new().subprotocols(subprotocols);
+    if !origins.is_empty() {
+        acceptor = acceptor.origins(origins);
+    }
+    let acceptor = Arc::new(acceptor);
+    let port: u16 = port.unwrap_or(9001);
+    let cannot = |error| Exit(Exit::FAILED, format!("cannot listen on 127.0.0.1:{port}: {error}"));
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(cannot)?;
+    println!("http://{}/", listener.local_addr().map_err(cannot)?);
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                eprintln!("cannot serve one more: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let acceptor = Arc::clone(&acceptor);
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            if let Err(error) = serve(&acceptor, stream).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+/// One connection, from its first byte to its last.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(acceptor: &Acceptor, stream: S) -> Result<()> {
+    let mut pings = None;
+    let opened = acceptor.accept_if(stream, |request| {
+        pings = asked_for_pings(request);
+        answer(request)
+    });
+    let Some(mut ws) = opened.await? else { return Ok(()) };
+    if pings.is_some() {
+        ws.set_timeouts(&Timeouts::DEFAULT.with_ping_after(pings));
+    }
+    echo(ws, pings.is_some()).await
+}
+
+async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocket<S, Server>, tells: bool) -> Result<()> {
+    let mut answered = 0;
+    while ws.ready().await? {
+        let mut ponged = false;
+        while let Some((event, mut tx)) = ws.next_event()? {
+            ponged |= matches!(event, Event::Pong(_));
+            if let (Some(message), Ok(())) = (event.message(), tx.ready()) {
+                tx.send(message)?;
+            }
+        }
+        if let (true, true, Some(time)) = (tells, ponged, ws.round_trip()) {
+            answered += 1;
+            let millis = time.last.as_secs_f64() * 1000.0;
+            ws.tx().text(&format!("ping {answered}: {millis:.2} ms"))?;
+        }
+    }
+    Ok(())
+}
+
+fn asked_for_pings(request: &Request<'_>) -> Option<Duration> {
+    let Request::Upgrade(upgrade) = request else {
+        return None;
+    };
+    let seconds = upgrade.resource_name().query()?.strip_prefix("pings=")?.parse().ok()?;
+    (1..3600).contains(&seconds).then_some(Duration::from_secs(seconds))
+}
+
+fn answer(request: &Request<'_>) -> Answer {
+    let Request::Http(request) = request else {
+        return Answer::accept();
+    };
+    match (request.method, request.target.split('?').next()) {
+        ("GET" | "HEAD", Some("/")) => Answer::respond(200)
+            .header("Content-Type", "text/html; charset=utf-8")
+            .body(PAGE),
+        ("GET" | "HEAD", _) => Answer::respond(404).body("not found\n"),
+        _ => Answer::respond(405)
+            .header("Allow", "GET, HEAD")
+            .body("method not allowed\n"),
+    }
+}

@@ -1,0 +1,285 @@
+//! The client's side of the opening handshake.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use sockless::buffered::BufferedClientHandshake;
+use sockless::handshake::{HandshakeError, Response};
+use sockless::timers::Deadline;
+use sockless::{ConnectOptions, Limits, Timeouts, WebSocketUri};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::clock::Clock;
+use crate::entropy::ThreadEntropy;
+use crate::error::{Error, Rejection, Result};
+use crate::transport::{Outlet, poll_read};
+use crate::{Client, WebSocket};
+
+/// Connects to a `ws://` address, or with a feature for TLS to a `wss://` address, with the defaults of a [`Connector`].
+///
+/// ```no_run
+/// # async fn connect() -> sockless_tokio::Result<()> {
+/// let mut ws = sockless_tokio::connect("ws://127.0.0.1:9001/").await?;
+/// ws.send("Hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`Connector::connect`].
+pub async fn connect(uri: &str) -> Result<WebSocket<ClientStream, Client>> {
+    Connector::new().connect(uri).await
+}
+
+/// How a client connects. Set it up once and share it.
+///
+/// ```
+/// use sockless_tokio::Connector;
+///
+/// let connector = Connector::new().subprotocols(["chat"]).header("Authorization", "Bearer token");
+/// # let _ = connector;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Connector {
+    limits: Limits,
+    timeouts: Timeouts,
+    subprotocols: Vec<String>,
+    subprotocol_required: bool,
+    headers: Vec<(String, String)>,
+    origin: Option<String>,
+    watermark: Option<usize>,
+}
+
+impl Connector {
+    /// Offers no subprotocols.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the limits on what the server may send.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how long the server may take for what. [`Timeouts::handshake`] bounds all that it takes to connect.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Offers subprotocols, in the client's order of preference.
+    #[must_use]
+    pub fn subprotocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether it is an error if the server agrees to none of the subprotocols, as in browsers.
+    #[must_use]
+    pub fn require_subprotocol(mut self, required: bool) -> Self {
+        self.subprotocol_required = required;
+        self
+    }
+
+    /// Adds a header field to the request.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets `Origin`, as a browser does for a page.
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Sets the [watermark](WebSocket::set_watermark) of the connections, in bytes.
+    #[must_use]
+    pub fn watermark(mut self, bytes: usize) -> Self {
+        self.watermark = Some(bytes);
+        self
+    }
+
+    /// Connects to an address: resolves its name, connects, sets up TLS if the scheme is `wss`, and shakes hands.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the stream.
+    ///
+    /// # Errors
+    /// [`Error::Uri`], [`Error::Io`], [`Error::TimedOut`]; [`Error::Handshake`] if the server broke a rule,
+    /// [`Error::Rejected`] if it does not want to, [`Error::Misuse`] for options that must not be sent.
+    pub async fn connect(&self, uri: &str) -> Result<WebSocket<ClientStream, Client>> {
+        let parsed = WebSocketUri::parse(uri)?;
+        // On the heap, so that the task does not keep room for it as long as the connection lives.
+        let connecting: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(async {
+            if parsed.secure() {
+                return Err(Error::NoTls);
+            }
+            let stream = TcpStream::connect((parsed.host(), parsed.port())).await?;
+            stream.set_nodelay(true)?;
+            self.shake(&parsed, ClientStream::plain(stream)).await
+        });
+        self.in_time(connecting).await
+    }
+
+    /// Connects over a stream that is there already, TLS included.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the stream.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        uri: &str,
+        stream: S,
+    ) -> Result<WebSocket<S, Client>> {
+        let parsed = WebSocketUri::parse(uri)?;
+        self.in_time(Box::pin(self.shake(&parsed, stream))).await
+    }
+
+    async fn in_time<T>(&self, connecting: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.timeouts.handshake {
+            None => connecting.await,
+            Some(time) => match tokio::time::timeout(time, connecting).await {
+                Ok(done) => done,
+                Err(_) => Err(Error::TimedOut(Deadline::Handshake)),
+            },
+        }
+    }
+
+    async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        uri: &WebSocketUri<'_>,
+        stream: S,
+    ) -> Result<WebSocket<S, Client>> {
+        let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
+        let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let mut options = ConnectOptions::new()
+            .subprotocols(&subprotocols)
+            .require_subprotocol(self.subprotocol_required)
+            .headers(&headers);
+        if let Some(origin) = &self.origin {
+            options = options.origin(origin);
+        }
+        let mut handshake = BufferedClientHandshake::start(uri, &options, ThreadEntropy, &self.limits)?;
+        handshake.set_timeouts(&self.timeouts);
+        let mut outlet = Outlet::new(stream);
+        let subprotocol = loop {
+            poll_fn(|cx| poll_exchange(&mut handshake, &mut outlet, cx)).await?;
+            match handshake.receive()? {
+                None => {}
+                Some(Response::Accepted(accepted)) => break accepted.subprotocol().map(Into::into),
+                Some(Response::Rejected { status, headers, .. }) => {
+                    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
+                    let body = handshake.buffers().0.unread().to_vec();
+                    return Err(Error::Rejected(Box::new(Rejection { status, headers, body })));
+                }
+            }
+        };
+        let Some(ws) = handshake.connect()? else {
+            return Err(HandshakeError::EndOfStream.into());
+        };
+        let mut ws = WebSocket::from_parts(outlet.stream, ws, Clock::start());
+        ws.subprotocol = subprotocol;
+        if let Some(bytes) = self.watermark {
+            ws.set_watermark(bytes);
+        }
+        Ok(ws)
+    }
+}
+
+/// Writes the request, then reads once.
+fn poll_exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    handshake: &mut BufferedClientHandshake<'_, ThreadEntropy>,
+    outlet: &mut Outlet<S>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<()>> {
+    std::task::ready!(outlet.poll_write(handshake.buffers().1, &mut 0, cx))?;
+    match std::task::ready!(poll_read(&mut outlet.stream, handshake.buffers().0.space(), cx))? {
+        0 => handshake.end_of_stream()?,
+        len => handshake.buffers().0.advance(len),
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// The stream of a client: TCP, or TLS over it.
+#[derive(Debug)]
+pub struct ClientStream {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Plain(TcpStream),
+}
+
+impl ClientStream {
+    const fn plain(stream: TcpStream) -> Self {
+        Self {
+            kind: Kind::Plain(stream),
+        }
+    }
+
+    /// The TCP stream, below TLS if there is any.
+    #[must_use]
+    pub fn tcp(&self) -> &TcpStream {
+        match &self.kind {
+            Kind::Plain(stream) => stream,
+        }
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match &mut $self.get_mut().kind {
+            Kind::Plain($stream) => {
+                let $stream = Pin::new($stream);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, stream => stream.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, stream => stream.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.kind {
+            Kind::Plain(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_shutdown(cx))
+    }
+}

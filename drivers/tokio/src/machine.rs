@@ -1,0 +1,272 @@
+//! A connection over a stream, polled: the whole order of writing, shutting down, reading and keeping deadlines.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use sockless::buffer::Output;
+use sockless::connection::Role;
+use sockless::{BufferedConnection, TransportAction};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::memory::{self, Lease};
+use crate::transport::{Outlet, is_end, poll_read};
+
+/// A connection over a stream.
+pub(crate) struct Machine<S, R> {
+    pub(crate) ws: BufferedConnection<R>,
+    pub(crate) outlet: Outlet<S>,
+    pub(crate) clock: Clock,
+    /// The memory that the connection reads into, if it is the thread's.
+    lease: Option<Lease>,
+    /// Whether all events were received: what is left waits for the output.
+    pub(crate) received: bool,
+    /// Why nothing more can be written, which is told when nothing more can be read either.
+    write_error: Option<io::Error>,
+    over: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
+    pub(crate) fn new(stream: S, ws: BufferedConnection<R>, clock: Clock) -> Self {
+        Self {
+            ws,
+            outlet: Outlet::new(stream),
+            clock,
+            lease: None,
+            received: false,
+            write_error: None,
+            over: false,
+        }
+    }
+
+    /// Does what is due until there may be events. `false` when it is over.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        if self.over {
+            return Poll::Ready(Ok(false));
+        }
+        self.ws.set_reading(true);
+        loop {
+            let mut wrote = 0;
+            let is_written = self.poll_write(&mut wrote, cx).is_ready();
+            match self.ws.transport() {
+                TransportAction::Abort => return Poll::Ready(self.finish(None)),
+                TransportAction::Close if is_written => {
+                    // It says to the peer that this is the end. Nobody has to wait for it.
+                    let _ = self.outlet.poll_shut_down(cx);
+                    return Poll::Ready(self.finish(None));
+                }
+                TransportAction::ShutDownSend if is_written => match self.outlet.poll_shut_down(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.ws.sending_shut_down();
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => {
+                        self.cannot_write(error);
+                        continue;
+                    }
+                    Poll::Pending => {}
+                },
+                TransportAction::Close
+                | TransportAction::ShutDownSend
+                | TransportAction::Continue
+                | TransportAction::AwaitPeer
+                | TransportAction::Drain => {}
+                // There are no others; the enum may grow.
+                _ => {}
+            }
+            if self.ws.has_input() && (!self.received || wrote > 0) && !self.is_full() {
+                self.received = false;
+                return Poll::Ready(Ok(true));
+            }
+            if self.ws.wants_input() {
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(0)) => {
+                        self.ws.end_of_stream();
+                        continue;
+                    }
+                    Poll::Ready(Ok(len)) => {
+                        self.ws.advance(len);
+                        self.ws.tick(self.clock.now());
+                        self.received = false;
+                        return Poll::Ready(Ok(true));
+                    }
+                    Poll::Ready(Err(error)) if is_end(&error) && self.is_settled() => {
+                        self.ws.end_of_stream();
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(self.finish(Some(error))),
+                    Poll::Pending => {}
+                }
+            }
+            if !self.poll_deadline(cx) {
+                self.rest();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes and flushes all of the output. Errors are told by reading, when what the peer has still said was heard.
+    fn poll_write(&mut self, wrote: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+        if self.write_error.is_some() {
+            self.ws.buffers().1.discard();
+            return Poll::Ready(());
+        }
+        match self.outlet.poll_write(self.ws.buffers().1, wrote, cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Ready(Err(error)) => {
+                self.cannot_write(error);
+                Poll::Ready(())
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The stream takes nothing more. What has come from the peer can still be read, its Close among it.
+    fn cannot_write(&mut self, error: io::Error) {
+        self.write_error = Some(error);
+        self.ws.buffers().1.discard();
+        self.ws.sending_shut_down();
+    }
+
+    /// Reads once, into memory of the thread where the connection holds nothing of its own.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.lease.is_none() {
+            self.borrow();
+        }
+        poll_read(&mut self.outlet.stream, self.ws.space(), cx)
+    }
+
+    /// Borrows memory to read into, and to write the answers into.
+    fn borrow(&mut self) {
+        let (input, output) = self.ws.buffers();
+        if let Some((memory, lease)) = memory::to_read() {
+            match input.lend(memory) {
+                Ok(()) => self.lease = Some(lease),
+                Err(memory) => memory::was_read(memory),
+            }
+        }
+        if output.capacity() == 0 {
+            if let Some(memory) = memory::to_write() {
+                let _ = output.lend(memory);
+            }
+        }
+    }
+
+    /// Gives back all memory that is not in use.
+    pub(crate) fn rest(&mut self) {
+        let (input, output) = self.ws.buffers();
+        if self.lease.take().is_some() {
+            if let Some(memory) = input.take_back() {
+                memory::was_read(memory);
+            }
+        }
+        if let Some(memory) = output.take_back() {
+            memory::was_written(memory);
+        }
+        input.release();
+        output.release();
+    }
+
+    /// Whether a deadline has passed and there is something new to do. Otherwise the task is woken at the next one.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            let before = (self.ws.buffers().1.len(), self.ws.transport());
+            let wait = self.ws.tick(self.clock.now());
+            if before != (self.ws.buffers().1.len(), self.ws.transport()) {
+                return true;
+            }
+            if self.clock.poll(wait, cx).is_pending() {
+                return false;
+            }
+        }
+    }
+
+    /// Waits until the output is below its watermark.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            if !self.is_full() {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(done) = self.poll_output(cx) {
+                return Poll::Ready(done);
+            }
+            if self.is_full() && !self.wait_to_write(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Waits until all of the output was written and flushed.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            if let Some(done) = self.poll_output(cx) {
+                return Poll::Ready(done);
+            }
+            if !self.wait_to_write(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what the stream takes now. `None` if it does not take all of it.
+    pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Option<Result<()>> {
+        if self.poll_write(&mut 0, cx).is_pending() {
+            return None;
+        }
+        // What is told here is told by `poll_ready`, too.
+        let passed = self.ws.timers().and_then(|timers| timers.passed());
+        Some(match (&self.write_error, self.ws.transport(), passed) {
+            (Some(error), _, _) => Err(Error::Io(same(error))),
+            (None, TransportAction::Abort, Some(deadline)) => Err(Error::TimedOut(deadline)),
+            (None, TransportAction::Abort, None) => Err(Error::Io(io::ErrorKind::NotConnected.into())),
+            (None, _, _) => Ok(()),
+        })
+    }
+
+    /// Whether there is something new to do. Otherwise the task is woken at the next deadline. Nothing is read meanwhile, and
+    /// the clock stands for what the peer sends.
+    fn wait_to_write(&mut self, cx: &mut Context<'_>) -> bool {
+        self.ws.set_reading(false);
+        self.poll_deadline(cx)
+    }
+
+    pub(crate) fn is_full(&mut self) -> bool {
+        self.ws.buffers().1.is_over_watermark()
+    }
+
+    /// Whether a stream may end in any way: both have said so, or the connection has failed.
+    fn is_settled(&self) -> bool {
+        let record = self.ws.close_record();
+        record.is_clean() || record.failure.is_some()
+    }
+
+    /// It is over. What went wrong is told once.
+    fn finish(&mut self, error: Option<io::Error>) -> Result<bool> {
+        let was_over = std::mem::replace(&mut self.over, true);
+        let error = self.write_error.take().or(error);
+        if error.is_some() {
+            self.ws.abort();
+        }
+        self.rest();
+        let record = self.ws.close_record();
+        if was_over || record.is_clean() {
+            return Ok(false);
+        }
+        if let Some(failure) = record.failure {
+            return Err(Error::Failed(failure));
+        }
+        if let Some(deadline) = self.ws.timers().and_then(|timers| timers.passed()) {
+            return Err(Error::TimedOut(deadline));
+        }
+        error.map_or(Ok(false), |error| Err(Error::Io(error)))
+    }
+}
+
+/// An I/O error once more.
+fn same(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}

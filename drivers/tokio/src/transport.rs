@@ -1,0 +1,98 @@
+//! What is done with a stream in one poll.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockless::{Output, WriteBuffer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How many pieces of the output go into one vectored write.
+const PIECES: usize = 16;
+
+/// A stream to write to that may have something to flush.
+#[derive(Debug)]
+pub(crate) struct Outlet<W> {
+    pub(crate) stream: W,
+    /// Whether something was written and not flushed.
+    flush_due: bool,
+}
+
+impl<W: AsyncWrite + Unpin> Outlet<W> {
+    pub(crate) const fn new(stream: W) -> Self {
+        Self {
+            stream,
+            flush_due: false,
+        }
+    }
+
+    /// Writes all of the output and flushes it. `wrote` counts the bytes that were taken, also where this is pending or fails.
+    pub(crate) fn poll_write(
+        &mut self,
+        output: &mut WriteBuffer,
+        wrote: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while output.len() > 0 {
+            let len = ready!(self.poll_write_some(output, cx))?;
+            if len == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            self.flush_due = true;
+            *wrote += len;
+            output.written(len);
+        }
+        if self.flush_due {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.flush_due = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_some(&mut self, output: &WriteBuffer, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        // All in one piece is the common case.
+        if output.unwritten().len() == output.len() || !stream.is_write_vectored() {
+            return stream.poll_write(cx, output.unwritten());
+        }
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        let mut count = 0;
+        for (to, from) in slices.iter_mut().zip(output.slices()) {
+            *to = IoSlice::new(from);
+            count += 1;
+        }
+        stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+    }
+
+    /// Shuts down the sending direction. It may be down already.
+    pub(crate) fn poll_shut_down(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
+            Err(error) if is_gone(&error) => Poll::Ready(Ok(())),
+            done => Poll::Ready(done),
+        }
+    }
+}
+
+/// Reads once. No bytes are the end of the stream.
+pub(crate) fn poll_read<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    space: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut space = ReadBuf::new(space);
+    ready!(Pin::new(stream).poll_read(cx, &mut space))?;
+    Poll::Ready(Ok(space.filled().len()))
+}
+
+/// Whether the transport has been reset.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::NotConnected
+    )
+}
+
+/// Whether this is the end of a stream where nothing else is expected: a reset, or TLS without `close_notify`.
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    is_gone(error) || error.kind() == ErrorKind::UnexpectedEof
+}

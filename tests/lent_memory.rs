@@ -1,0 +1,154 @@
+//! Memory that is lent to the buffers of a connection: what comes out is the same, and nothing is left behind.
+#![cfg(feature = "alloc")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use proptest::prelude::*;
+use sockless::buffer::{Output, ReadBuffer, SharedBytes, WriteBuffer};
+use sockless::connection::{Connection, Server};
+use sockless::limits::Limits;
+use sockless::message::Event;
+
+/// A masked frame, with a key of zeros.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        len @ 0..=125 => bytes.push(0x80 | u8::try_from(len).unwrap()),
+        len => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+fn bytes_of(event: Event<'_>) -> Option<Vec<u8>> {
+    match event {
+        Event::Binary(data) => Some(data.to_vec()),
+        Event::Text(text) => Some(text.as_bytes().to_vec()),
+        _ => None,
+    }
+}
+
+proptest! {
+    /// Before each read memory may be lent, of any length, and after it taken back.
+    #[test]
+    fn whenever_memory_is_lent_and_taken_back_the_same_comes_out(
+        lens in proptest::collection::vec((0_usize..9000, 1_usize..4), 1..12),
+        reads in proptest::collection::vec((1_usize..6000, any::<bool>(), any::<bool>(), 1_usize..20_000), 1..40),
+        by_value in any::<bool>(),
+    ) {
+        let mut wire = Vec::new();
+        let mut expected = Vec::new();
+        for (index, &(len, fragments)) in lens.iter().enumerate() {
+            let message = vec![b'a' + u8::try_from(index).unwrap(); len];
+            let each = len / fragments + 1;
+            let parts: Vec<&[u8]> = if len == 0 { vec![&[]] } else { message.chunks(each).collect() };
+            for (at, part) in parts.iter().enumerate() {
+                let fin = if at + 1 == parts.len() { 0x80 } else { 0 };
+                wire.extend(frame(fin | if at == 0 { 2 } else { 0 }, part));
+                wire.extend(frame(0x8a, b"pong"));
+            }
+            expected.push(message);
+        }
+        let mut ws = Connection::new(Server, &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+        let (mut seen, mut lent, mut rest) = (Vec::new(), 0_usize, &wire[..]);
+        for &(len, lend, back, memory) in reads.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            if lend && input.lend(vec![0xaa; memory]).is_ok() {
+                lent = memory;
+            }
+            let space = input.space();
+            let len = len.min(space.len()).min(rest.len());
+            prop_assert!(len > 0);
+            space[..len].copy_from_slice(&rest[..len]);
+            rest = &rest[len..];
+            input.advance(len);
+            loop {
+                let event = match ws.receive(&mut input, &mut out) {
+                    Ok(Some((event, _))) => bytes_of(event),
+                    other => { prop_assert!(other.unwrap().is_none()); break }
+                };
+                seen.extend(if by_value && event.is_some() { input.take_binary() } else { event });
+            }
+            if back {
+                if let Some(memory) = input.take_back() {
+                    prop_assert_eq!(memory.len(), lent);
+                    prop_assert!(!input.unread().is_empty() || ws.message_progress().is_some() || input.capacity() == 0);
+                }
+                prop_assert!(input.take_back().is_none());
+            }
+        }
+        prop_assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn what_is_long_stays_and_makes_the_memory_its_own() {
+    let mut input = ReadBuffer::new();
+    input.lend(vec![0; 1000]).unwrap();
+    let bytes = frame(0x82, &[7; 900]);
+    input.space()[..600].copy_from_slice(&bytes[..600]);
+    input.advance(600);
+    assert!(input.take_back().is_none());
+    assert_eq!(input.unread(), &bytes[..600]);
+    assert_eq!(input.lend(vec![0; 1000]).unwrap_err().len(), 1000); // more than half of it
+}
+
+#[test]
+fn an_idle_buffer_holds_nothing_once_the_memory_is_taken_back() {
+    let mut input = ReadBuffer::new();
+    input.lend(vec![0; 1000]).unwrap();
+    assert_eq!(input.space().len(), 1000);
+    assert_eq!(input.take_back().unwrap().len(), 1000);
+    assert_eq!(input.capacity(), 0);
+    assert_eq!(input.space().len(), 4 << 10); // as before
+}
+
+#[test]
+fn an_output_goes_on_where_it_was() {
+    let mut out = WriteBuffer::new();
+    out.lend(Vec::with_capacity(4096)).unwrap();
+    let full = out.lend(Vec::with_capacity(1)).unwrap_err();
+    assert_eq!(full.capacity(), 1);
+    out.put(b"written, ");
+    let shared = SharedBytes::new(vec![b'-'; 2000]);
+    out.put_shared(b"header", &shared).unwrap();
+    out.put(b", rest");
+    out.written(9);
+    let memory = out.take_back().unwrap();
+    assert!(memory.capacity() >= 4096);
+    assert!(out.take_back().is_none());
+    assert_eq!(
+        out.slices().collect::<Vec<_>>().concat(),
+        [b"header", shared.as_ref(), b", rest"].concat()
+    );
+    out.written(out.len());
+    out.release();
+    assert_eq!(out.capacity(), 0);
+}
+
+#[test]
+fn memory_that_was_lent_does_not_shrink_and_what_is_full_is_kept() {
+    let mut out = WriteBuffer::new();
+    out.lend(Vec::with_capacity(128 << 10)).unwrap();
+    for _ in 0..10 {
+        out.put(b"short");
+        out.written(5);
+    }
+    let memory = out.take_back().unwrap();
+    assert!(memory.capacity() >= 128 << 10);
+    out.lend(Vec::with_capacity(100)).unwrap();
+    out.put(&[1; 90]);
+    assert!(out.take_back().is_none());
+    assert_eq!(out.len(), 90);
+}
