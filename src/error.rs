@@ -126,6 +126,9 @@ pub enum Blocked {
     FrameInProgress,
     /// A compressed message was begun by `receive`: go on with that, and with the same buffer, until its end.
     MessageInProgress,
+    /// As many compressed messages are under way chunk by chunk as the engines have inflaters for. Keep the input, go on with
+    /// other connections, and come back.
+    NoInflater,
 }
 
 impl From<OutputFull> for Blocked {
@@ -141,6 +144,7 @@ impl fmt::Display for Blocked {
             Self::UndrainedPongs => f.write_str("a Pong is due, but the output holds too many already"),
             Self::FrameInProgress => f.write_str("a reply is due, but a frame is being sent in chunks"),
             Self::MessageInProgress => f.write_str("a compressed message is under way at the message level"),
+            Self::NoInflater => f.write_str("too many compressed messages are under way chunk by chunk"),
         }
     }
 }

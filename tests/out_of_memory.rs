@@ -276,3 +276,87 @@ fn a_length_beyond_the_address_space() {
         assert!(input.space().len() <= 8 << 10);
     }
 }
+
+/// Engines that find no memory: what was compressed fails the connection, what is sent goes plain, and a part waits.
+#[cfg(feature = "deflate")]
+#[test]
+fn no_memory_for_engines() {
+    use sockless::deflate::{DeflateConnection, DeflateOptions, Engines};
+    use sockless::handshake::Extension;
+    use sockless::message::Event;
+    if !with_little_memory("no_memory_for_engines") {
+        return;
+    }
+    let options = DeflateOptions::new();
+    let agreed = options.accept(Extension::parse("permessage-deflate")).unwrap();
+    let connect = || DeflateConnection::new(Connection::new(Server, &lifted()), Some(&agreed));
+    // RFC 7692 section 7.2.3.1.
+    let hello = from_peer::<Server>(0x41 | FIN, b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+    let message = [b'x'; 1000];
+    let mut memory = [0; 2000];
+
+    for chunks in [false, true] {
+        let (mut ws, mut engines, mut bytes) = (connect(), Engines::new(), hello.clone());
+        let mut input = ReadBuffer::new();
+        read(&mut input, &bytes);
+        let mut out = SliceOutput::new(&mut memory);
+        let mut slice = &mut bytes[..];
+        let all = all_memory();
+        let error = if chunks {
+            ws.receive_chunk(&mut slice, &mut out, &mut engines)
+                .map(|_| ())
+                .unwrap_err()
+        } else {
+            ws.receive(&mut input, &mut out, &mut engines).map(|_| ()).unwrap_err()
+        };
+        drop(all);
+        assert_eq!(error, ReceiveError::Failed(OutOfMemory.into()));
+        assert_eq!(out.as_bytes(), close_from_us::<Server>(1011));
+        assert_eq!(engines.memory() + ws.memory(), 0);
+    }
+
+    let (mut ws, mut engines) = (connect(), Engines::new());
+    let mut out = SliceOutput::new(&mut memory);
+    let all = all_memory();
+    let mut tx = ws.tx(&mut out, &mut engines);
+    let whole = tx.binary(&message);
+    let part = tx.part(&message[..], false);
+    drop(all);
+    assert_eq!(whole, Ok(()));
+    assert!(matches!(part, Err(SendError::OutputFull(_))));
+    assert_eq!(out.as_bytes()[..4], [0x82, 126, 3, 232], "it went plain");
+    assert_eq!(out.as_bytes().len(), 1004);
+
+    // The same engines find it again.
+    let mut tx = ws.tx(&mut out, &mut engines);
+    tx.binary(&message).unwrap();
+    assert_eq!(out.as_bytes()[1004], 0xc2);
+    let mut input = ReadBuffer::new();
+    read(&mut input, &hello);
+    let (event, _) = ws.receive(&mut input, &mut out, &mut engines).unwrap().unwrap();
+    assert_eq!(event, Event::Text("Hello"));
+}
+
+/// A machine with its buffers that finds no memory for what compression takes fails, with a Close.
+#[cfg(feature = "deflate")]
+#[test]
+fn no_memory_for_compression() {
+    use sockless::deflate::DeflateOptions;
+    use sockless::handshake::Extension;
+    if !with_little_memory("no_memory_for_compression") {
+        return;
+    }
+    let agreed = DeflateOptions::new()
+        .accept(Extension::parse("permessage-deflate"))
+        .unwrap();
+    let mut ws = BufferedConnection::new(Connection::new(Server, &lifted()));
+    // Room for the Close.
+    ws.tx().ping(b"").unwrap();
+    ws.written(2);
+    let all = all_memory();
+    ws = ws.with_deflate(&agreed);
+    drop(all);
+    assert_eq!(ws.close_record().failure, Some(Failure::OutOfMemory(OutOfMemory)));
+    assert_eq!(ws.output(), close_from_us::<Server>(1011));
+    assert_eq!(ws.compression_memory(), None);
+}

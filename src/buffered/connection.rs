@@ -82,7 +82,7 @@ pub struct BufferedConnection<R> {
     pub(super) output: WriteBuffer,
     /// Where compressed messages were agreed to.
     #[cfg(feature = "deflate")]
-    pub(super) deflate: Option<Box<Compression>>,
+    pub(super) deflate: Option<Box<[Compression; 1]>>,
     pub(super) timing: Timing,
 }
 
@@ -150,7 +150,7 @@ impl<R: Role> BufferedConnection<R> {
     pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>, ReceiveError> {
         let over = self.is_over();
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = &mut self.deflate {
+        if let Some([deflate]) = self.deflate.as_deref_mut() {
             let received = deflate.receive(&mut self.connection, &mut self.input, &mut self.output);
             return told(received, over, &mut self.timing);
         }
@@ -199,7 +199,7 @@ impl<R: Role> BufferedConnection<R> {
     #[inline]
     pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = &mut self.deflate {
+        if let Some([deflate]) = self.deflate.as_deref_mut() {
             return deflate.tx(&mut self.connection, &mut self.output);
         }
         self.connection.tx(&mut self.output)
@@ -337,7 +337,7 @@ impl<R: Role> BufferedConnection<R> {
         self.input.release();
         self.output.release();
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = &mut self.deflate {
+        if let Some([deflate]) = self.deflate.as_deref_mut() {
             deflate.engines().release();
         }
     }

@@ -1,11 +1,9 @@
 //! Compressed messages of the machine with its buffers: with engines of its own, or with those that it is lent.
 
-use alloc::boxed::Box;
-
 use super::connection::{BufferedConnection, told};
 use crate::buffer::{ReadBuffer, WriteBuffer};
 use crate::connection::{Role, Tx};
-use crate::deflate::{Compression, DeflateAgreement, DeflateConnection, Engines};
+use crate::deflate::{Compression, DeflateAgreement, DeflateConnection, Engines, try_box};
 use crate::error::ReceiveError;
 use crate::message::Event;
 
@@ -14,9 +12,14 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// The machine has engines of its own, which allocate when they are needed; [`release`](Self::release) gives their
     /// memory back. With many connections, lend it those of the thread: [`next_event_with`](Self::next_event_with).
+    ///
+    /// Without memory for what a connection keeps, the connection fails.
     #[must_use]
     pub fn with_deflate(mut self, agreement: &DeflateAgreement) -> Self {
-        self.deflate = Some(Box::new(Compression::new(&mut self.connection, agreement)));
+        match try_box(Compression::new(&mut self.connection, agreement)) {
+            Ok(deflate) => self.deflate = Some(deflate),
+            Err(error) => self.connection.fail(error, &mut self.output),
+        }
         self
     }
 
@@ -37,8 +40,8 @@ impl<R: Role> BufferedConnection<R> {
             deflate,
             timing,
         } = self;
-        match deflate {
-            Some(deflate) => told(deflate.receive_with(connection, input, output, engines), over, timing),
+        match deflate.as_deref_mut() {
+            Some([deflate]) => told(deflate.receive_with(connection, input, output, engines), over, timing),
             None => told(connection.receive(input, output), over, timing),
         }
     }
@@ -46,8 +49,8 @@ impl<R: Role> BufferedConnection<R> {
     /// [`tx`](Self::tx) with engines that are lent.
     #[inline]
     pub fn tx_with<'e>(&'e mut self, engines: &'e mut Engines) -> Tx<'e, R, WriteBuffer> {
-        match &mut self.deflate {
-            Some(deflate) => deflate.tx_with(&mut self.connection, &mut self.output, engines),
+        match self.deflate.as_deref_mut() {
+            Some([deflate]) => deflate.tx_with(&mut self.connection, &mut self.output, engines),
             None => self.connection.tx(&mut self.output),
         }
     }
@@ -62,8 +65,8 @@ impl<R: Role> BufferedConnection<R> {
             deflate,
             ..
         } = self;
-        let ws = match deflate {
-            Some(deflate) => deflate.into_connection(connection),
+        let ws = match deflate.map(|deflate| *deflate) {
+            Some([deflate]) => deflate.into_connection(connection),
             None => DeflateConnection::new(connection, None),
         };
         (ws, input, output)
@@ -72,11 +75,11 @@ impl<R: Role> BufferedConnection<R> {
     /// Whether messages may be compressed, and the memory that this takes, in bytes.
     #[must_use]
     pub fn compression_memory(&self) -> Option<usize> {
-        self.deflate.as_ref().map(|deflate| deflate.memory())
+        self.deflate.as_deref().map(|[deflate]| deflate.memory())
     }
 
     /// The engines of its own, for compressed messages by value ([`Engines::take_text`]). None where nothing was agreed.
     pub fn engines(&mut self) -> Option<&mut Engines> {
-        self.deflate.as_mut().map(|deflate| deflate.engines())
+        self.deflate.as_deref_mut().map(|[deflate]| deflate.engines())
     }
 }

@@ -356,6 +356,20 @@ impl<R: Role> Receiver<R> {
             _ => None,
         }
     }
+
+    /// Whether no payload will be received any more.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn is_over(&self) -> bool {
+        match self.phase {
+            Phase::Closed | Phase::Ended | Phase::Failing(_) | Phase::Failed(_) => true,
+            Phase::Start
+            | Phase::Between
+            | Phase::Header
+            | Phase::Data { .. }
+            | Phase::Control { .. }
+            | Phase::Held(_) => false,
+        }
+    }
 }
 
 impl<R> core::fmt::Debug for Receiver<R> {

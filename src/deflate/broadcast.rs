@@ -11,7 +11,7 @@ use super::engines::Engines;
 use super::history::History;
 use super::inflation::TAIL;
 use super::options::DeflateOptions;
-use super::zlib::{Deflater, Setting};
+use super::zlib::Setting;
 use crate::buffer::SharedBytes;
 use crate::connection::{Payload, PreparedMessage};
 use crate::error::OutOfMemory;
@@ -143,13 +143,15 @@ impl Broadcast {
         let bytes = payload.as_bytes();
         let plain = PreparedMessage::new(payload)?;
         self.history.reserve(bytes.len(), self.history_len)?;
-        let room = bytes.len().saturating_add(TAIL.len());
         let parts = self.history.parts();
         let compressed = match bytes.len() < self.threshold {
             true => None,
-            false => engines.send.deflate(self.setting, parts, bytes, room),
+            false => engines.send.deflate(self.setting, parts, bytes),
         };
-        let Some(compressed) = compressed.and_then(|compressed| compressed.strip_suffix(&TAIL)) else {
+        let compressed = compressed
+            .and_then(|compressed| compressed.strip_suffix(&TAIL))
+            .filter(|compressed| compressed.len() < bytes.len());
+        let Some(compressed) = compressed else {
             return Ok(BroadcastMessage {
                 plain,
                 compressed: None,
@@ -184,7 +186,7 @@ impl Compressed {
         }
         if self.alone.is_none() {
             let bytes = plain.payload();
-            let compressed = engines.deflate(self.setting, [&[], &[]], bytes, Deflater::room_for(bytes.len()))?;
+            let compressed = engines.deflate(self.setting, [&[], &[]], bytes)?;
             self.alone = Some(CompressedFrame::new(plain.kind(), compressed.strip_suffix(&TAIL)?).ok()?);
         }
         self.alone.as_ref()

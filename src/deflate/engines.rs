@@ -1,9 +1,10 @@
 //! What compresses and inflates, for any number of connections.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::zlib::{Deflater, Inflater, Setting};
-use crate::error::OutOfMemory;
+use super::zlib::{Deflater, Inflater, Setting, try_memory};
+use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
 
 /// The engines that connections borrow to inflate and to compress: one value for each thread.
 ///
@@ -28,6 +29,17 @@ pub(super) struct ReceiveEngines {
     /// How much of it is the message that was handed out last, where that was whole.
     pub(super) delivered: Option<usize>,
     scratch_len: usize,
+    /// Each message that is under way chunk by chunk has a clone.
+    streams: Option<Arc<()>>,
+    max_streams: usize,
+}
+
+/// An inflater that a message keeps from one call to the next.
+#[derive(Debug)]
+pub(super) struct CheckedOut {
+    pub(super) inflater: Inflater,
+    /// Counts it, until it is given back or dropped.
+    _counted: Arc<()>,
 }
 
 /// What is needed to compress.
@@ -43,6 +55,12 @@ const SPARE: usize = 4;
 
 /// Scratch that is kept although the last message needed far less, in bytes.
 const KEPT: usize = 256 << 10;
+
+/// Messages that are under way chunk by chunk.
+const STREAMS: usize = 256;
+
+/// How many bytes what counts them takes.
+const COUNTER: usize = 2 * size_of::<usize>();
 
 /// Deflaters with different settings: more than connections on one thread will have agreed to.
 const SETTINGS: usize = 8;
@@ -64,6 +82,8 @@ impl Engines {
                 scratch: Vec::new(),
                 delivered: None,
                 scratch_len: if bytes < 64 { 64 } else { bytes },
+                streams: None,
+                max_streams: STREAMS,
             },
             send: SendEngines {
                 deflaters: Vec::new(),
@@ -72,19 +92,50 @@ impl Engines {
         }
     }
 
+    /// The same for at most `count` messages at a time that are received chunk by chunk, and whose end has not come: each of
+    /// them keeps an inflater. Default: 256, which is 12 MB. With more,
+    /// [`receive_chunk`](super::DeflateConnection::receive_chunk) returns [`Blocked::NoInflater`].
+    ///
+    /// A peer that stops inside a message holds an inflater until its connection is dropped: keep a
+    /// [deadline](crate::timers::Timeouts) for messages.
+    #[must_use]
+    pub const fn with_max_streams(mut self, count: usize) -> Self {
+        self.receive.max_streams = count;
+        self
+    }
+
+    /// How many messages are being received chunk by chunk, each with an inflater from here.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.receive.streams()
+    }
+
     /// The memory that they hold, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let ReceiveEngines { spare, scratch, .. } = &self.receive;
-        let receive = spare.len() * Inflater::MEMORY + spare.capacity() * size_of::<Inflater>() + scratch.capacity();
+        let ReceiveEngines {
+            spare,
+            scratch,
+            streams,
+            ..
+        } = &self.receive;
+        let spare = spare.len() * Inflater::MEMORY + spare.capacity() * size_of::<Inflater>();
+        let receive = spare + scratch.capacity() + streams.as_ref().map_or(0, |_| COUNTER);
         let SendEngines { deflaters, scratch } = &self.send;
         let states: usize = deflaters.iter().map(|deflater| deflater.setting.memory()).sum();
         receive + states + deflaters.capacity() * size_of::<Deflater>() + scratch.capacity()
     }
 
-    /// Gives back all memory.
+    /// Gives back all memory but that of messages under way.
     pub fn release(&mut self) {
-        *self = Self::with_scratch(self.receive.scratch_len);
+        let streams = if self.streams() > 0 {
+            self.receive.streams.take()
+        } else {
+            None
+        };
+        let max_streams = self.receive.max_streams;
+        *self = Self::with_scratch(self.receive.scratch_len).with_max_streams(max_streams);
+        self.receive.streams = streams;
     }
 
     /// The message that was handed out last, by value, if it was compressed: as
@@ -125,8 +176,33 @@ impl ReceiveEngines {
         }
     }
 
+    /// An inflater that a message keeps until its end.
+    pub(super) fn check_out_for_stream(&mut self) -> Result<CheckedOut, ReceiveError> {
+        if self.streams() >= self.max_streams {
+            return Err(Blocked::NoInflater.into());
+        }
+        let failed = |error: OutOfMemory| ReceiveError::from(Failure::from(error));
+        let counter = match &self.streams {
+            Some(counter) => Arc::clone(counter),
+            None => {
+                try_memory(COUNTER).map_err(failed)?;
+                Arc::clone(self.streams.insert(Arc::new(())))
+            }
+        };
+        Ok(CheckedOut {
+            inflater: self.check_out().map_err(failed)?,
+            _counted: counter,
+        })
+    }
+
+    fn streams(&self) -> usize {
+        self.streams
+            .as_ref()
+            .map_or(0, |counter| Arc::strong_count(counter).saturating_sub(1))
+    }
+
     pub(super) fn give_back(&mut self, inflater: Inflater) {
-        if self.spare.len() < SPARE && self.spare.try_reserve(1).is_ok() {
+        if inflater.is_sound() && self.spare.len() < SPARE && self.spare.try_reserve(1).is_ok() {
             self.spare.push(inflater);
         }
     }
@@ -155,15 +231,8 @@ impl ReceiveEngines {
 }
 
 impl SendEngines {
-    /// Compresses `input` in no more than `room` bytes, as
-    /// [`Deflater::deflate`]. `None` if it does not fit, or if there is no memory.
-    pub(super) fn deflate(
-        &mut self,
-        setting: Setting,
-        history: [&[u8]; 2],
-        input: &[u8],
-        room: usize,
-    ) -> Option<&[u8]> {
+    /// Compresses `input`, as [`Deflater::deflate`]. `None` if there is no memory.
+    pub(super) fn deflate(&mut self, setting: Setting, history: [&[u8]; 2], input: &[u8]) -> Option<&[u8]> {
         let at = match self.deflaters.iter().position(|deflater| deflater.setting == setting) {
             Some(at) => at,
             None => {
@@ -175,6 +244,7 @@ impl SendEngines {
                 self.deflaters.len() - 1
             }
         };
+        let room = Deflater::room_for(input.len());
         let too_much = self.scratch.len() > KEPT && self.scratch.len() / 8 > room;
         if self.scratch.len() < room || too_much {
             self.scratch = Vec::new();
@@ -182,7 +252,10 @@ impl SendEngines {
             self.scratch.resize(room, 0);
         }
         let output = self.scratch.get_mut(..room)?;
-        let made = self.deflaters.get_mut(at)?.deflate(history, input, output)?;
+        let Some(made) = self.deflaters.get_mut(at)?.deflate(history, input, output) else {
+            self.deflaters.swap_remove(at);
+            return None;
+        };
         self.scratch.get(..made)
     }
 }

@@ -29,7 +29,9 @@ impl<R: Role> DeflateReceiver<R> {
         engines: &'e mut Engines,
     ) -> Result<Option<Event<'e>>, Failure> {
         engines.receive.delivered = None;
-        let Some(found) = self.find(input, &mut engines.receive)? else {
+        let found = self.find(input, &mut engines.receive);
+        self.receiving.let_go(&self.receiver);
+        let Some(found) = found? else {
             return Ok(None);
         };
         let ReadBuffer { memory, at, .. } = input;
@@ -54,7 +56,9 @@ impl<R: Role> DeflateReceiver<R> {
             Ok(event) => Ok(Some(event)),
             Err(failure) => {
                 at.discard();
-                Err(self.receiver.fail(failure))
+                let failure = self.receiver.fail(failure);
+                self.receiving.let_go(&self.receiver);
+                Err(failure)
             }
         }
     }
@@ -115,7 +119,11 @@ impl<R: Role> DeflateReceiver<R> {
     ) -> Result<Option<ChunkEvent<'e>>, ReceiveError> {
         let step = match self.receiver.in_compressed() {
             Some(_) => Step::LeftCompressed,
-            None => failed(self.receiver.step(input, false))?,
+            None => {
+                let step = failed(self.receiver.step(input, false));
+                self.receiving.let_go(&self.receiver);
+                step?
+            }
         };
         match (&step, self.receiver.in_compressed()) {
             (Step::LeftCompressed, Some((kind, fin))) => {
@@ -135,7 +143,9 @@ impl<R: Role> DeflateReceiver<R> {
 
     /// The stream of input has ended: [`Receiver::end_of_stream`].
     pub fn end_of_stream(&mut self) -> crate::connection::StreamEnd {
-        self.receiver.end_of_stream()
+        let end = self.receiver.end_of_stream();
+        self.receiving.let_go(&self.receiver);
+        end
     }
 
     /// The memory that it holds beside its own size, in bytes.

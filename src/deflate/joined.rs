@@ -103,7 +103,9 @@ impl<R: Role> DeflateConnection<R> {
 
     /// The stream of input has ended: [`Connection::end_of_stream`].
     pub fn end_of_stream(&mut self) -> CloseRecord<'_> {
-        self.connection.end_of_stream()
+        self.connection.end_of_stream();
+        self.shell.receiving.let_go(&self.connection.receiver);
+        self.connection.close_record()
     }
 
     /// What to do with the transport now: [`Connection::transport`].
@@ -120,6 +122,7 @@ impl<R: Role> DeflateConnection<R> {
     /// Gives up: [`Connection::abort`].
     pub fn abort(&mut self) {
         self.connection.abort();
+        self.shell.receiving.let_go(&self.connection.receiver);
     }
 
     /// Whether a compressed message can be sent and received.

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use core::mem;
 
 use super::agreement::{DeflateAgreement, Direction};
-use super::engines::ReceiveEngines;
+use super::engines::{CheckedOut, ReceiveEngines};
 use super::history::History;
 use super::inflation::{Inflation, Outcome};
-use super::zlib::Inflater;
+use super::zlib::{Inflater, try_box};
 use crate::connection::{Boundaries, ChunkEvent, Phase, Receiver, Role, Step};
 use crate::error::{Blocked, Failure, LimitExceeded, OutOfMemory, ReceiveError};
 use crate::frame::{MessageKind, Violation};
@@ -20,13 +20,13 @@ pub(super) struct Receiving {
     direction: Direction,
     history: History,
     /// The message that is handed out chunk by chunk.
-    stream: Option<Box<Stream>>,
+    stream: Option<Box<[Stream; 1]>>,
 }
 
 /// A message that is handed out chunk by chunk.
 #[derive(Debug)]
 struct Stream {
-    inflater: Inflater,
+    engine: CheckedOut,
     inflation: Inflation,
     /// How many bytes have been inflated.
     len: u64,
@@ -78,6 +78,14 @@ impl Receiving {
             .as_ref()
             .map_or(0, |_| size_of::<Stream>() + Inflater::MEMORY);
         self.history.memory() + stream
+    }
+
+    /// Gives back everything once nothing will be inflated any more.
+    pub(super) fn let_go<R: Role>(&mut self, receiver: &Receiver<R>) {
+        if receiver.is_over() {
+            self.stream = None;
+            self.history.clear();
+        }
     }
 
     /// Whether a message is under way chunk by chunk.
@@ -166,7 +174,7 @@ impl Receiving {
         kind: MessageKind,
         fin: bool,
     ) -> Result<Option<ChunkEvent<'e>>, ReceiveError> {
-        let output_full = self.stream.as_ref().is_some_and(|stream| stream.output_full);
+        let output_full = self.stream.as_deref().is_some_and(|[stream]| stream.output_full);
         if input.is_empty() && receiver.remaining > 0 && !output_full {
             return Ok(None);
         }
@@ -176,11 +184,12 @@ impl Receiving {
         let result = self.inflate_some(receiver, engines, input, fin);
         let (len, end) = match result {
             Ok(made) => made,
-            Err(error) => return Err(self.fail(receiver, input, error.into())),
+            Err(ReceiveError::Failed(failure)) => return Err(self.fail(receiver, input, failure)),
+            Err(blocked @ ReceiveError::Blocked(_)) => return Err(blocked),
         };
         if end == End::Message {
-            if let Some(stream) = self.stream.take() {
-                engines.give_back(stream.inflater);
+            if let Some([stream]) = self.stream.take().map(|stream| *stream) {
+                engines.give_back(stream.engine.inflater);
             }
             if !self.direction.takeover {
                 self.history.clear();
@@ -216,6 +225,7 @@ impl Receiving {
             Some(failure) => {
                 // What was good comes first, as it would have been byte by byte.
                 receiver.phase = Phase::Failing(failure);
+                self.let_go(receiver);
                 part(receiver)
             }
             None if frame_end => receiver.boundaries(kind, fin),
@@ -236,28 +246,33 @@ impl Receiving {
         engines: &mut ReceiveEngines,
         input: &mut &mut [u8],
         fin: bool,
-    ) -> Result<(usize, End), OutOfMemory> {
+    ) -> Result<(usize, End), ReceiveError> {
         let Self {
             direction,
             history,
             stream,
         } = self;
+        let failed = |error: OutOfMemory| ReceiveError::from(Failure::from(error));
         let stream = match stream {
             Some(stream) => stream,
             None => {
-                let mut inflater = engines.check_out()?;
-                inflater.start(history.parts());
-                stream.insert(Box::new(Stream {
-                    inflater,
-                    inflation: Inflation::new(),
-                    len: 0,
-                    output_full: false,
-                }))
+                let mut engine = engines.check_out_for_stream()?;
+                engine.inflater.start(history.parts());
+                stream.insert(
+                    try_box(Stream {
+                        engine,
+                        inflation: Inflation::new(),
+                        len: 0,
+                        output_full: false,
+                    })
+                    .map_err(failed)?,
+                )
             }
         };
+        let [stream] = &mut **stream;
         let window_len = direction.window_len();
         let room = engines.scratch_len();
-        let scratch = engines.scratch(room)?;
+        let scratch = engines.scratch(room).map_err(failed)?;
         let kept = receiver.carry.take(scratch);
         // At the limit, there is room for one more byte, which tells.
         let left = receiver.max_message_len.saturating_sub(stream.len).saturating_add(1);
@@ -271,13 +286,17 @@ impl Receiving {
             let payload = mask.apply_copy(masked, &mut block);
             let last = fin && payload.len() as u64 == receiver.remaining;
             let output = scratch.get_mut(made..room).unwrap_or_default();
-            let progress = stream
-                .inflation
-                .step(&mut stream.inflater, payload, last, output, receiver.fragment_budget);
+            let progress = stream.inflation.step(
+                &mut stream.engine.inflater,
+                payload,
+                last,
+                output,
+                receiver.fragment_budget,
+            );
             receiver.skip_payload(input, progress.taken);
             let fresh = output.get(..progress.made).unwrap_or_default();
             // A DEFLATE stream that starts inside the message needs the window, and it is the history of the next message.
-            history.reserve(fresh.len(), window_len)?;
+            history.reserve(fresh.len(), window_len).map_err(failed)?;
             history.push(fresh, window_len);
             made += progress.made;
             stream.len = stream.len.saturating_add(progress.made as u64);
@@ -293,7 +312,7 @@ impl Receiving {
                 Outcome::Failed(failure) => End::Failed(failure),
                 Outcome::OutputFull => End::Output,
                 Outcome::Restart => {
-                    stream.inflater.start(history.parts());
+                    stream.engine.inflater.start(history.parts());
                     continue;
                 }
                 Outcome::NeedInput if receiver.remaining > 0 && !input.is_empty() => continue,
@@ -306,9 +325,9 @@ impl Receiving {
     #[cold]
     fn fail<R: Role>(&mut self, receiver: &mut Receiver<R>, input: &mut &mut [u8], failure: Failure) -> ReceiveError {
         *input = &mut [];
-        self.stream = None;
-        self.history.clear();
-        receiver.fail(failure).into()
+        let failure = receiver.fail(failure);
+        self.let_go(receiver);
+        failure.into()
     }
 }
 

@@ -7,7 +7,7 @@ use super::broadcast::Compressed;
 use super::engines::SendEngines;
 use super::history::History;
 use super::inflation::TAIL;
-use super::zlib::{Deflater, Setting};
+use super::zlib::Setting;
 
 /// What a connection keeps for sending.
 ///
@@ -135,10 +135,9 @@ impl Sending {
             return None;
         }
         self.history.reserve(message.len(), self.history_len).ok()?;
-        // One byte less than the message, and the tail, which is not sent.
-        let room = message.len().saturating_add(TAIL.len());
-        let compressed = engines.deflate(setting, self.history.parts(), message, room)?;
-        compressed.strip_suffix(&TAIL)
+        let compressed = engines.deflate(setting, self.history.parts(), message)?;
+        let compressed = compressed.strip_suffix(&TAIL)?;
+        (compressed.len() < message.len()).then_some(compressed)
     }
 
     /// A part of a message as it goes on the wire. There is memory for the history then.
@@ -146,8 +145,7 @@ impl Sending {
         let setting = self.setting?;
         let keep = self.keep(setting, fin);
         self.history.reserve(part.len(), keep).ok()?;
-        let room = Deflater::room_for(part.len());
-        let compressed = engines.deflate(setting, self.history.parts(), part, room)?;
+        let compressed = engines.deflate(setting, self.history.parts(), part)?;
         // "All fragments [...] except for the last one" keep their tail (RFC 7692 section 7.2.1, and the example of 7.2.3.1).
         if fin {
             compressed.strip_suffix(&TAIL)

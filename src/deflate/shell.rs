@@ -71,7 +71,9 @@ impl Shell {
         out: &'e mut O,
         engines: &'e mut Engines,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        let Some(found) = self.find(connection, input, out, engines)? else {
+        let found = self.find(connection, input, out, engines);
+        self.receiving.let_go(&connection.receiver);
+        let Some(found) = found? else {
             return Ok(None);
         };
         let ReadBuffer { memory, at, .. } = input;
@@ -92,7 +94,9 @@ impl Shell {
                     Ok(event) => event,
                     Err(failure) => {
                         at.discard();
-                        return Err(connection.failed(failure, out));
+                        let error = connection.failed(failure, out);
+                        self.receiving.let_go(&connection.receiver);
+                        return Err(error);
                     }
                 }
             }
@@ -167,7 +171,11 @@ impl Shell {
             Some(step) => step,
             None => match connection.receiver.in_compressed() {
                 Some(_) => Step::LeftCompressed,
-                None => connection.step(input, out)?,
+                None => {
+                    let step = connection.step(input, out);
+                    self.receiving.let_go(&connection.receiver);
+                    step?
+                }
             },
         };
         let inflated = match (&step, connection.receiver.in_compressed()) {

@@ -4,8 +4,14 @@
 //! given. What an inflater makes depends on nothing else. What a deflater makes always inflates to the message, but which
 //! of several forms it chooses may depend on what it did before: the hash of the last three bytes of a history takes in
 //! what lies behind them in its memory.
+//!
+//! zlib-rs panics where it finds no memory, and asserts much of itself. Before it allocates, the same amount is tried; and
+//! where it panics all the same, that ends in an error here, and the engine is not used again.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hint::black_box;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
@@ -15,7 +21,11 @@ use crate::error::OutOfMemory;
 ///
 /// It always has the largest window. With a smaller one, whether a distance is too far would depend on the room for
 /// output.
-pub(super) struct Inflater(Inflate);
+pub(super) struct Inflater {
+    inflate: Inflate,
+    /// Whether it has panicked.
+    broken: bool,
+}
 
 /// What one call of an inflater has done.
 pub(super) struct Inflated {
@@ -36,10 +46,32 @@ pub(super) enum StreamState {
     Broken,
 }
 
-/// Memory for one object of `bytes` bytes, as a test before zlib-rs allocates: it panics where there is none.
-fn try_memory(bytes: usize) -> Result<(), OutOfMemory> {
-    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| OutOfMemory)
+/// Whether there is memory for `bytes` bytes, just before something is allocated that cannot say so.
+pub(super) fn try_memory(bytes: usize) -> Result<(), OutOfMemory> {
+    let mut memory = Vec::<u8>::new();
+    // An allocation that nobody looks at is optimised away.
+    black_box(&mut memory)
+        .try_reserve_exact(bytes)
+        .map_err(|_| OutOfMemory)?;
+    black_box(&memory);
+    Ok(())
 }
+
+/// A box, where there is memory for it.
+pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, OutOfMemory> {
+    let mut one = Vec::new();
+    one.try_reserve_exact(1).map_err(|_| OutOfMemory)?;
+    one.push(value);
+    one.into_boxed_slice().try_into().map_err(|_| OutOfMemory)
+}
+
+/// What zlib-rs does, or `None` if it panics.
+fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// What zlib-rs allocates to have its memory aligned.
+const ALIGNMENT: usize = 64;
 
 /// The largest window, in bits.
 const MAX_WINDOW_BITS: u8 = 15;
@@ -49,32 +81,60 @@ impl Inflater {
     pub(super) const MEMORY: usize = 47_552;
 
     pub(super) fn new() -> Result<Self, OutOfMemory> {
-        try_memory(Self::MEMORY)?;
-        Ok(Self(Inflate::new(false, MAX_WINDOW_BITS)))
+        try_memory(Self::MEMORY + ALIGNMENT)?;
+        let inflate = caught(|| Inflate::new(false, MAX_WINDOW_BITS)).ok_or(OutOfMemory)?;
+        let broken = false;
+        Ok(Self { inflate, broken })
+    }
+
+    /// Whether it may be used again.
+    pub(super) const fn is_sound(&self) -> bool {
+        !self.broken
     }
 
     /// Starts a stream whose data may refer to `history`, in pieces.
     pub(super) fn start<const N: usize>(&mut self, history: [&[u8]; N]) {
-        self.0.reset(false);
-        for part in history.into_iter().filter(|part| !part.is_empty()) {
-            // Only a stream with a zlib header refuses one.
-            let _ = self.0.set_dictionary(part);
-        }
+        let Self { inflate, broken } = self;
+        let started = caught(|| {
+            inflate.reset(false);
+            for part in history.into_iter().filter(|part| !part.is_empty()) {
+                // Only a stream with a zlib header refuses one.
+                let _ = inflate.set_dictionary(part);
+            }
+        });
+        *broken |= started.is_none();
     }
 
     /// Inflates until all input is taken and the output it makes is made, or the output is full, or the stream is over.
     pub(super) fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Inflated {
-        let (start_in, start_out) = (self.0.total_in(), self.0.total_out());
+        let Self { inflate, broken } = self;
+        let inflated = match *broken {
+            true => None,
+            false => caught(|| Self::inflate_with(inflate, input, output)),
+        };
+        inflated.unwrap_or_else(|| {
+            *broken = true;
+            let state = StreamState::Broken;
+            Inflated {
+                taken: 0,
+                made: 0,
+                state,
+            }
+        })
+    }
+
+    fn inflate_with(inflate: &mut Inflate, input: &[u8], output: &mut [u8]) -> Inflated {
+        let (start_in, start_out) = (inflate.total_in(), inflate.total_out());
         let (mut taken, mut made) = (0, 0);
         loop {
             let (rest, room) = (
                 input.get(taken..).unwrap_or_default(),
                 output.get_mut(made..).unwrap_or_default(),
             );
-            let status = self.0.decompress(rest, room, InflateFlush::NoFlush);
+            let status = inflate.decompress(rest, room, InflateFlush::NoFlush);
             let (before_in, before_out) = (taken, made);
-            taken = to_len(self.0.total_in() - start_in);
-            made = to_len(self.0.total_out() - start_out);
+            taken = to_len(inflate.total_in() - start_in);
+            made = to_len(inflate.total_out() - start_out);
             let state = match status {
                 Ok(Status::Ok)
                     if (taken, made) != (before_in, before_out) && taken < input.len() && made < output.len() =>
@@ -130,14 +190,14 @@ pub(super) struct Deflater {
 
 impl Deflater {
     pub(super) fn new(setting: Setting) -> Result<Self, OutOfMemory> {
-        try_memory(setting.memory())?;
+        try_memory(setting.memory() + ALIGNMENT)?;
         let config = DeflateConfig {
             level: i32::from(setting.level.clamp(1, 9)),
             window_bits: -i32::from(setting.zlib_window_bits()),
             mem_level: i32::from(setting.mem_level.clamp(1, 9)),
             ..DeflateConfig::default()
         };
-        let deflate = Deflate::new_with_config(config);
+        let deflate = caught(|| Deflate::new_with_config(config)).ok_or(OutOfMemory)?;
         Ok(Self { deflate, setting })
     }
 
@@ -147,8 +207,16 @@ impl Deflater {
     }
 
     /// Compresses `input`, which may refer to `history`, up to a byte boundary: what comes out ends with 00 00 FF FF.
-    /// Returns its length, or `None` if it does not fit.
+    /// Returns its length.
+    ///
+    /// There is [room](Self::room_for) for it. `None` if that was not enough, or if zlib-rs has panicked: it is not to be
+    /// used again then. (What zlib-rs still holds of an output that was too small takes room in its memory for ever, and
+    /// makes it panic later.)
     pub(super) fn deflate(&mut self, history: [&[u8]; 2], input: &[u8], output: &mut [u8]) -> Option<usize> {
+        caught(|| self.deflate_with(history, input, output)).flatten()
+    }
+
+    fn deflate_with(&mut self, history: [&[u8]; 2], input: &[u8], output: &mut [u8]) -> Option<usize> {
         self.deflate.reset();
         for part in history.into_iter().filter(|part| !part.is_empty()) {
             // Between streams, and without a header, none is refused.
@@ -181,5 +249,52 @@ impl core::fmt::Debug for Inflater {
 impl core::fmt::Debug for Deflater {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_tuple("Deflater").field(&self.setting).finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    /// Whatever the setting and the data: so that no output is ever too small.
+    #[test]
+    fn there_is_room_for_what_is_compressed() {
+        let mut seed = 1_u32;
+        let mut next = move || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 8
+        };
+        for level in 1..=9 {
+            for (window_bits, mem_level) in [(9, 1), (9, 9), (12, 1), (12, 5), (15, 1), (15, 8)] {
+                let mut deflater = Deflater::new(Setting {
+                    level,
+                    window_bits,
+                    mem_level,
+                })
+                .unwrap();
+                for len in (0..40).chain([127, 128, 300, 1000, 5000, 33_000, 70_000]) {
+                    // Random, random and high (nine bits in the fixed code), and long matches between.
+                    for kind in 0..3 {
+                        let input: Vec<u8> = (0..len)
+                            .map(|at| match kind {
+                                0 => next() as u8,
+                                1 => 0x90 | next() as u8,
+                                _ if at % 300 < 200 => 7,
+                                _ => next() as u8,
+                            })
+                            .collect();
+                        let mut output = alloc::vec![0; Deflater::room_for(len)];
+                        let history = [&input[..len / 3], &input[len / 2..]];
+                        let made = deflater.deflate(history, &input, &mut output);
+                        assert!(made.is_some(), "{level} {window_bits} {mem_level} {len} {kind}");
+                    }
+                }
+            }
+        }
     }
 }

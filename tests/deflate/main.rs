@@ -22,3 +22,4 @@ mod others_bugs;
 mod properties;
 mod rfc_examples;
 mod sending;
+mod streams;

@@ -146,3 +146,31 @@ fn halves_are_driven_apart() {
     }
     assert!(server_in.memory() > 0 && server_out.memory() > 0);
 }
+
+/// What does not shrink leaves nothing in the compressor that a later message would suffer from. (zlib-rs 0.6.8 panics in a
+/// later message where the output of one was too small for it.)
+#[test]
+fn messages_behind_those_that_do_not_shrink() {
+    let mut random = Random(4);
+    for (window_bits, memory_level, level) in [(12, 5, 6), (12, 5, 1), (9, 1, 1), (9, 1, 6), (15, 8, 9), (15, 1, 1)] {
+        let options = DeflateOptions::new()
+            .with_threshold(0)
+            .with_level(level)
+            .with_compressor(window_bits, memory_level);
+        let (mut ws, mut peer) = pair(&options);
+        let mut engines = Engines::new();
+        for round in 0..200 {
+            let message = match round % 2 {
+                0 => random.bytes(70 * round),
+                _ => random.text(9_000).into_bytes(),
+            };
+            let mut out = Vec::new();
+            ws.tx(&mut out, &mut engines).binary(&message).unwrap();
+            assert_eq!(out[0] == 0xc2, round % 2 == 1, "{round}");
+            assert_eq!(
+                receive(&mut peer, &out, 100_000, &mut engines),
+                (vec![Got::Binary(message)], None)
+            );
+        }
+    }
+}
