@@ -1,10 +1,12 @@
 """The servers in `drivers/hosts` from outside: mistakes, Ctrl-C in order, deadlines, and what an idle connection costs."""
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
 import struct
+import subprocess
 import time
 from urllib.parse import urlsplit
 
@@ -12,8 +14,8 @@ from cases import case, main, resident_kilobytes, same
 from raw import frame, head, opened, response
 
 HOSTS = os.environ["HOSTS"]
-SERVERS = ("mio", "embedded_io")
-IN_ORDER = ("mio",)  # those that close connections when they are interrupted
+SERVERS = ("mio", "io_uring", "embedded_io")
+IN_ORDER = ("mio", "io_uring")  # those that close connections when they are interrupted
 CLOSE_1001 = b"\x88\x02" + struct.pack(">H", 1001)
 MILLIS = 600  # the deadlines, in the cases about them
 LATE = 0.4  # how much later a busy machine may notice
@@ -36,11 +38,13 @@ class Started:
             await self.process.wait()
 
 
-async def run(program, *arguments):
+async def run(program, *arguments, **options):
     """Exit status, standard output and standard error of a program that ends by itself."""
     pipe = asyncio.subprocess.PIPE
     command = [os.path.join(HOSTS, program), *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, **options
+    )
     try:
         out, errors = await asyncio.wait_for(process.communicate(), 10)
     except TimeoutError:
@@ -250,11 +254,39 @@ async def echo(peer, size):
     same((await reader.readexactly(header + size))[header:] == data, True, "echo")
 
 
+@case("io_uring: where the kernel does not permit it, the exit status is 69 and the reason is said")
+async def _():
+    status, out, errors = await run("io_uring", "0", preexec_fn=without_io_uring)
+    same((status, out), (69, ""), "exit status and standard output")
+    same(errors.startswith("io_uring: the kernel does not permit io_uring: "), True, errors)
+
+
+def without_io_uring():
+    """From now on io_uring_setup fails with EPERM in this process, as in most containers."""
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+    filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(steps), ctypes.addressof(filter)))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    no_new_privileges, set_seccomp, by_filter = 38, 22, 2
+    for arguments in ((no_new_privileges, 1, 0, 0, 0), (set_seccomp, by_filter, program)):
+        if prctl(*arguments):
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+def io_uring_is_there():
+    try:
+        without = subprocess.run([os.path.join(HOSTS, "io_uring"), "0"], timeout=1, capture_output=True).returncode == 69
+    except subprocess.TimeoutExpired:
+        return True  # it serves
+    return not without
+
+
 for server in SERVERS:
     cases_of(server)
-    deadlines_of(server)
-for server in IN_ORDER:
-    interrupted(server)
+    if server != "io_uring" or io_uring_is_there():
+        deadlines_of(server)
+        if server in IN_ORDER:
+            interrupted(server)
 idle("mio", 320)
 
 main("hosts")
