@@ -62,8 +62,8 @@ fn default_frame_and_message_len<R: Role>(role: fn() -> R) {
     for (len, expected) in [
         ((16 << 20) - 1, None),
         (16 << 20, None),
-        ((16 << 20) + 1, Some(LimitExceeded::FrameTooLong.into())),
-        (1 << 62, Some(LimitExceeded::FrameTooLong.into())),
+        ((16 << 20) + 1, Some(LimitExceeded::MessageTooLong.into())),
+        (1 << 62, Some(LimitExceeded::MessageTooLong.into())),
     ] {
         let mut end = End::new(role());
         end.feed(&head(FIN | BIN, peer_key::<R>(), len));

@@ -85,7 +85,7 @@ impl<R: Role> Receiver<R> {
     }
 
     /// How long the next data frame may be, and which limit says so: the tighter one, so that the answer does not depend on
-    /// how much of the length has arrived.
+    /// how much of the length has arrived. Where both are the same, the message's.
     #[inline]
     fn frame_limit(
         &self,
@@ -112,7 +112,7 @@ impl<R: Role> Receiver<R> {
             }
             message_room = message_room.saturating_sub(message_len);
         }
-        Ok(if max_frame_len <= message_room {
+        Ok(if max_frame_len < message_room {
             (max_frame_len, LimitExceeded::FrameTooLong)
         } else {
             (message_room, LimitExceeded::MessageTooLong)

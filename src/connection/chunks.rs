@@ -162,7 +162,7 @@ impl<R: Role> Receiver<R> {
         let message = WholeMessage::decode(bytes, !R::IS_CLIENT)?;
         // Lossless: a usize has at most 64 bits.
         let len = message.payload_len as u64;
-        (len <= self.max_frame_len && len <= self.max_message_len && len <= longest).then_some(message)
+        (len <= self.max_frame_len && len <= longest).then_some(message)
     }
 
     /// Hands out what is text of a message that is not; the failure comes next.

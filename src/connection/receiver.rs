@@ -33,6 +33,7 @@ use crate::utf8;
 /// # Ok::<(), sockless::error::Failure>(())
 /// ```
 pub struct Receiver<R> {
+    /// No longer than a message, so that one comparison tells whether a message in one frame is within the limits.
     pub(super) max_frame_len: u64,
     pub(crate) max_message_len: u64,
     pub(crate) fragment_budget: u32,
@@ -120,7 +121,11 @@ impl<R: Role> Receiver<R> {
     #[must_use]
     pub const fn new(limits: &Limits) -> Self {
         Self {
-            max_frame_len: limits.max_frame_len,
+            max_frame_len: if limits.max_frame_len < limits.max_message_len {
+                limits.max_frame_len
+            } else {
+                limits.max_message_len
+            },
             max_message_len: limits.max_message_len,
             fragment_budget: limits.fragment_budget,
             fragments: 0,

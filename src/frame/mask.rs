@@ -53,16 +53,36 @@ impl Mask {
     fn apply_long(self, bytes: &mut [u8]) {
         wide(
             #[inline(always)]
-            || self.apply_words::<{ usize::MAX }>(bytes),
+            || {
+                let rest = self.apply_blocks::<128, { usize::MAX }>(bytes);
+                let rest = self.apply_blocks::<32, 4>(rest);
+                self.apply_words::<4>(rest);
+            },
         );
     }
 
-    /// At most `MOST` words, which tells the compiler whether wide registers are worth their preparation.
+    /// Blocks of a known length, for which the compiler uses wide registers without a loop before and after, and less than
+    /// `MOST` of them. Returns the rest, at whose start the key is where it was.
+    #[inline(always)]
+    fn apply_blocks<const LEN: usize, const MOST: usize>(self, bytes: &mut [u8]) -> &mut [u8] {
+        let word = self.word();
+        let mut blocks = bytes.chunks_exact_mut(LEN);
+        for block in blocks.by_ref().take(MOST - 1) {
+            for chunk in block.chunks_exact_mut(8).take(LEN / 8) {
+                if let Ok(chunk) = <&mut [u8; 8]>::try_from(chunk) {
+                    *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+                }
+            }
+        }
+        blocks.into_remainder()
+    }
+
+    /// Words, less than `MOST` of them, which tells the compiler that wide registers are not worth their preparation.
     #[inline(always)]
     fn apply_words<const MOST: usize>(self, bytes: &mut [u8]) {
         let word = self.word();
         let mut words = bytes.chunks_exact_mut(8);
-        for chunk in words.by_ref().take(MOST) {
+        for chunk in words.by_ref().take(MOST - 1) {
             if let Ok(chunk) = <&mut [u8; 8]>::try_from(chunk) {
                 *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
             }

@@ -70,47 +70,49 @@ impl<R: Role> Connection<R> {
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         match self.receiver.starts_whole(input) {
             Some(whole) => {
-                let (payload, at) = self.receiver.take_whole(whole, input);
-                match message(whole.kind, payload) {
-                    Some(event) => Ok(Some((event, self.tx(out)))),
-                    None => Err(self.not_utf8(at, out)),
+                // The payload is taken in both arms, so that the kind is looked at once.
+                match whole.kind {
+                    MessageKind::Text => {
+                        let (payload, at) = self.receiver.take_whole(whole, input);
+                        match utf8::validate(payload) {
+                            Ok(text) => Ok(Some((Event::Text(text), self.tx(out)))),
+                            Err(_) => Err(self.not_utf8(at, out)),
+                        }
+                    }
+                    MessageKind::Binary => {
+                        let (payload, _) = self.receiver.take_whole(whole, input);
+                        Ok(Some((Event::Binary(payload), self.tx(out))))
+                    }
                 }
             }
-            None => self.receive_slow(input, out),
+            None => {
+                let Some(found) = self.find(input, out)? else {
+                    return Ok(None);
+                };
+                let ReadBuffer { memory, at, .. } = input;
+                let event = match found {
+                    Found::Message(kind, range) => match message_in(memory.bytes(), kind, range) {
+                        Some(event) => event,
+                        None => return Err(self.not_utf8(at, out)),
+                    },
+                    Found::Compressed(kind, range) => {
+                        Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default())
+                    }
+                    Found::Control(control, range) => control_event(&self.receiver, control, memory.bytes(), range),
+                };
+                let tx = Tx {
+                    sender: &mut self.sender,
+                    out,
+                    control: self.receiver.control_payload(),
+                    compressor: None,
+                };
+                Ok(Some((event, tx)))
+            }
         }
     }
 
-    /// Everything but the common case.
-    #[inline(never)]
-    fn receive_slow<'e, S: Storage, O: Output + ?Sized>(
-        &'e mut self,
-        input: &'e mut ReadBuffer<S>,
-        out: &'e mut O,
-    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        let mut joined = Joined { connection: self, out };
-        let Some(found) = find(&mut joined, input)? else {
-            return Ok(None);
-        };
-        let ReadBuffer { memory, at, .. } = input;
-        let event = match found {
-            Found::Message(kind, range) => match message(kind, memory.bytes().get(range).unwrap_or_default()) {
-                Some(event) => event,
-                None => return Err(self.not_utf8(at, out)),
-            },
-            Found::Compressed(kind, range) => Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default()),
-            Found::Control(control, range) => control_event(&self.receiver, control, memory.bytes(), range),
-        };
-        let tx = Tx {
-            sender: &mut self.sender,
-            out,
-            control: self.receiver.control_payload(),
-            compressor: None,
-        };
-        Ok(Some((event, tx)))
-    }
-
     /// What comes next where it is not the common case.
-    #[cfg(feature = "deflate")]
+    #[inline(never)]
     pub(crate) fn find<S: Storage, O: Output + ?Sized>(
         &mut self,
         input: &mut ReadBuffer<S>,
@@ -167,7 +169,7 @@ impl<R: Role> Receiver<R> {
         };
         let ReadBuffer { memory, at, .. } = input;
         Ok(Some(match found {
-            Found::Message(kind, range) => match message(kind, memory.bytes().get(range).unwrap_or_default()) {
+            Found::Message(kind, range) => match message_in(memory.bytes(), kind, range) {
                 Some(event) => event,
                 None => return Err(self.fail_text(at)),
             },
@@ -314,6 +316,13 @@ pub(crate) fn message(kind: MessageKind, payload: &[u8]) -> Option<Event<'_>> {
     }
 }
 
+/// The same for a message that was found in the buffer.
+#[inline(never)]
+fn message_in(memory: &[u8], kind: MessageKind, range: Range<usize>) -> Option<Event<'_>> {
+    message(kind, memory.get(range).unwrap_or_default())
+}
+
+#[inline(never)]
 pub(crate) fn control_event<'e, R: Role>(
     receiver: &'e Receiver<R>,
     control: Control,

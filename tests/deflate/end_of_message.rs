@@ -145,10 +145,10 @@ fn the_limit_on_the_wire_is_judged_from_the_header() {
     assert_eq!(verdict(0xc2, 8000 + 1000 + 1024), None);
     assert_eq!(
         verdict(0xc2, 8000 + 1000 + 1025),
-        Some(LimitExceeded::FrameTooLong.into())
+        Some(LimitExceeded::MessageTooLong.into())
     );
     assert_eq!(verdict(0x82, 8000), None);
-    assert_eq!(verdict(0x82, 8001), Some(LimitExceeded::FrameTooLong.into()));
+    assert_eq!(verdict(0x82, 8001), Some(LimitExceeded::MessageTooLong.into()));
 }
 
 /// A message that the message level has begun is not taken over in its middle.
