@@ -6,16 +6,17 @@ mod common;
 use std::net::Shutdown;
 use std::process::ExitCode;
 
-use common::client::{connect, entropy};
-use common::{Exit, Outcome, arguments, describe, exit};
-use sockless::{BufferedClientHandshake, ConnectOptions, Event, Limits, ReceiveError, WebSocketUri};
+use common::client::{open, parse};
+use common::{Exit, Outcome, PATIENCE, arguments, ended, exit, want_deflate};
+use sockless::{ConnectOptions, Event, Moment, ReceiveError, Timeouts};
 
 const HELP: &str = "\
 Drives a fuzzing server, such as the Autobahn test suite's, through all of its cases.
 
-Usage: autobahn_client ws://HOST:PORT
+Usage: autobahn_client ws://HOST:PORT [OPTION]
 
-  --help  print this and exit
+  --deflate  offer to compress messages
+  --help     print this and exit
 
 The server's report says which cases have passed. The exit status is 0 if all were run,
 1 if one could not be, 2 for wrong usage.
@@ -28,18 +29,25 @@ fn main() -> ExitCode {
 }
 
 fn run_all() -> Result<(), Exit> {
-    let mut server = None;
-    arguments(HELP, &[], |_, value| match server.replace(value) {
-        None => Ok(()),
-        Some(_) => Err("one address is enough".into()),
+    let (mut server, mut compress) = (None, false);
+    arguments(HELP, &["deflate"], |name, value| {
+        match name {
+            "deflate" => compress = want_deflate()?,
+            _ if server.is_none() => server = Some(value),
+            _ => return Err("one address is enough".into()),
+        }
+        Ok(())
     })?;
     let server = server.ok_or_else(|| Exit::usage("which server? Give its address, as ws://127.0.0.1:9001"))?;
     let server = server.trim_end_matches('/');
-    WebSocketUri::parse(server).map_err(|error| Exit::usage(format!("'{server}': {error}")))?;
+    parse(server)?;
+    let run = |path: &str, see: &mut dyn FnMut(&str)| {
+        echo(&format!("{server}{path}"), compress, see).map_err(|error| error.to_string())
+    };
     let failed = |what: &str| Exit(Exit::FAILED, what.to_owned());
 
     let mut count = String::new();
-    run(&format!("{server}/getCaseCount"), |text| text.clone_into(&mut count)).map_err(|error| failed(&error))?;
+    run("/getCaseCount", &mut |text| text.clone_into(&mut count)).map_err(|error| failed(&error))?;
     let count: u32 = count
         .trim()
         .parse()
@@ -47,32 +55,32 @@ fn run_all() -> Result<(), Exit> {
     let mut broken = 0;
     for case in 1..=count {
         println!("case {case} of {count}");
-        if let Err(error) = run(&format!("{server}/runCase?case={case}&agent={AGENT}"), |_| {}) {
+        if let Err(error) = run(&format!("/runCase?case={case}&agent={AGENT}"), &mut |_| {}) {
             eprintln!("case {case}: {error}");
             broken += 1;
         }
     }
-    run(&format!("{server}/updateReports?agent={AGENT}"), |_| {}).map_err(|error| failed(&error))?;
+    run(&format!("/updateReports?agent={AGENT}"), &mut |_| {}).map_err(|error| failed(&error))?;
     match broken {
         0 => Ok(()),
         _ => Err(failed(&format!("{broken} of {count} cases could not be run"))),
     }
 }
 
-fn run(address: &str, see: impl FnMut(&str)) -> Result<(), String> {
-    echo(address, see).map_err(|error| describe(&*error))
-}
-
-/// One connection: echoes until the server closes, and shows each text to `see`.
-fn echo(address: &str, mut see: impl FnMut(&str)) -> Outcome {
-    let uri = WebSocketUri::parse(address)?;
-    let handshake = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &Limits::default())?;
-    let mut stream = connect(&uri)?;
-    let mut ws = handshake.complete(&mut stream)?;
+/// One connection: echoes until the server closes, and shows each text to `see`. It sends no Pings of its own, which no case
+/// expects.
+fn echo(address: &str, compress: bool, see: &mut dyn FnMut(&str)) -> Outcome {
+    let timeouts = Timeouts::default().with_ping_after(None).with_idle(Some(PATIENCE));
+    let uri = parse(address)?;
+    let opened = open(&uri, ConnectOptions::new(), &timeouts, compress);
+    let (mut stream, mut ws) = opened.map_err(|error| error.text())?;
+    stream.set_read_timeout(ws.tick(Moment::now()))?;
     while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
+        stream.set_read_timeout(ws.tick(Moment::now()))?;
         loop {
             match ws.next_event() {
                 Ok(None) => break,
+                Ok(Some((_, tx))) if tx.ready().is_err() => {}
                 Ok(Some((Event::Text(text), mut tx))) => {
                     see(text);
                     tx.text(text)?;
@@ -85,5 +93,5 @@ fn echo(address: &str, mut see: impl FnMut(&str)) -> Outcome {
             }
         }
     }
-    Ok(())
+    ended(&ws)
 }

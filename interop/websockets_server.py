@@ -186,7 +186,7 @@ async def _():
         await client.exits(CLEAN)
 
 
-@case("permessage-deflate is never agreed")
+@case("permessage-deflate is not offered unless it is asked for")
 async def _():
     async def handler(ws):
         same(ws.response.headers.get("Sec-WebSocket-Extensions"), None, "agreed extensions")
@@ -195,6 +195,36 @@ async def _():
 
     async with serve(handler, compression="deflate") as url, Client(url) as client:
         await client.prints("plain " * 1000)
+        client.end_of_input()
+        await client.exits(CLEAN)
+
+
+@case("--deflate: messages are compressed both ways")
+async def _():
+    async def handler(ws):
+        agreed = [extension.name for extension in ws.protocol.extensions]
+        same(agreed, ["permessage-deflate"], "agreed extensions")
+        for _ in range(3):
+            same(await ws.recv(), "compressed " * 1000)
+            await ws.send("inflated " * 1000)
+        await until_closed(ws, 1000)
+
+    async with serve(handler, compression="deflate") as url, Client(url, "--deflate") as client:
+        for _ in range(3):
+            await client.type("compressed " * 1000)
+            await client.prints("inflated " * 1000)
+        client.end_of_input()
+        await client.exits(CLEAN)
+
+
+@case("--deflate: a server that has no compression gets plain messages")
+async def _():
+    async def handler(ws):
+        same(await ws.recv(), "plain " * 1000)
+        await until_closed(ws, 1000)
+
+    async with serve(handler, compression=None) as url, Client(url, "--deflate") as client:
+        await client.type("plain " * 1000)
         client.end_of_input()
         await client.exits(CLEAN)
 
@@ -445,16 +475,137 @@ async def _():
         await client.exits(CLEAN)
 
 
-@case("Ctrl-C ends the client at once")
+@case("Ctrl-C closes with 1001")
 async def _():
     async def handler(ws):
-        await ws.wait_closed()
+        same(await ws.recv(), "hello")
+        await until_closed(ws, 1001)
 
     async with serve(handler) as url, Client(url) as client:
         await client.type("hello")
         await asyncio.sleep(0.2)
         client.process.send_signal(signal.SIGINT)
-        await client.exits(-signal.SIGINT)
+        await client.exits(CLEAN)
+
+
+@case("Ctrl-C again ends the client at once")
+async def _():
+    async def after(reader, writer, answer):
+        writer.write(answer)
+        same(await client_frame(reader), (0x88, b"\x03\xe9"), "Close frame")
+        client.process.send_signal(signal.SIGINT)
+        same(await reader.read(), b"", "the end")
+
+    async with raw_server(after) as url, Client(url) as client:
+        await asyncio.sleep(0.2)
+        client.process.send_signal(signal.SIGINT)
+        await client.exits(130)
+
+
+@case("a server that does not answer the Close: given up at the deadline, exit status 1")
+async def _():
+    async def after(reader, writer, answer):
+        writer.write(answer)
+        same(await client_frame(reader), (0x88, b"\x03\xe8"), "Close frame")
+        began = asyncio.get_running_loop().time()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        same(0.5 <= asyncio.get_running_loop().time() - began < 0.7, True, "after half a second")
+
+    async with raw_server(after) as url, Client(url, "--timeout", "close=0.5") as client:
+        client.end_of_input()
+        await client.exits(CLOSED, says="closing took too long")
+
+
+@case("a server that does not answer the handshake: given up at the deadline, exit status 3")
+async def _():
+    async def after(reader, writer, answer):
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+
+    async with raw_server(after) as url, Client(url, "--timeout", "handshake=0.5") as client:
+        await client.exits(REFUSED, says="did not come in time")
+
+
+@case("a server that does not answer Pings: closed with 1011, exit status 1")
+async def _():
+    async def after(reader, writer, answer):
+        writer.write(answer)
+        same((await client_frame(reader))[0], 0x89, "Ping")
+        first, payload = await client_frame(reader)
+        same((first, payload[:2]), (0x88, (1011).to_bytes(2, "big")), "Close")
+        writer.write(b"\x88\x02\x03\xf3")
+
+    deadlines = ["--timeout", "ping-after=0.3", "--timeout", "pong-within=0.3"]
+    async with raw_server(after) as url, Client(url, *deadlines) as client:
+        await client.exits(CLOSED, says="no answer to a Ping")
+
+
+@case("--reconnect: waits grow, what is typed meanwhile is sent afterwards, 1000 ends it", limit=40)
+async def _():
+    times, loop = [], asyncio.get_running_loop()
+
+    def refuse(ws, request):
+        times.append(loop.time())
+        if len(times) < 4:
+            return ws.respond(503, "later\n")
+
+    async def handler(ws):
+        if len(times) == 4:
+            same(await ws.recv(), "typed")
+            ws.transport.abort()
+        else:
+            await ws.close(1001 if len(times) == 5 else 1000)
+
+    async with serve(handler, process_request=refuse) as url, Client(url, "--reconnect") as client:
+        await client.type("typed")
+        while len(times) < 6:
+            await asyncio.sleep(0.1)
+        await client.exits(CLEAN, says="connecting again in")
+    waits = [after - before for before, after in zip(times, times[1:])]
+    for n, wait in enumerate(waits):
+        same(0.25 * 2**n <= wait <= 0.75 * 2**n + 0.3, True, f"wait {n} of {waits}")
+
+
+@case("--reconnect: a connection that has lasted makes the waits short again", limit=40)
+async def _():
+    times, loop = [], asyncio.get_running_loop()
+
+    def refuse(ws, request):
+        times.append(loop.time())
+        if len(times) < 3:
+            return ws.respond(503, "later\n")
+
+    async def handler(ws):
+        if len(times) == 3:
+            await asyncio.sleep(10.3)
+            times[-1] = loop.time()
+            ws.transport.abort()
+        else:
+            await ws.close(1000)
+
+    async with serve(handler, process_request=refuse) as url, Client(url, "--reconnect") as client:
+        while len(times) < 4:
+            await asyncio.sleep(0.1)
+        await client.exits(CLEAN)
+    same(0.25 <= times[3] - times[2] <= 1.05, True, f"wait {times[3] - times[2]}")
+
+
+@case("--reconnect: what will not be better later ends it at once, and so do Ctrl-D and Ctrl-C")
+async def _():
+    def refuse(ws, request):
+        return ws.respond(403, "never\n")
+
+    async def handler(ws):
+        raise AssertionError("connected")
+
+    async with serve(handler, process_request=refuse) as url, Client(url, "--reconnect") as client:
+        await client.exits(REFUSED, says="403")
+    for end in (Client.end_of_input, lambda client: client.process.send_signal(signal.SIGINT)):
+        async with Client("ws://127.0.0.1:1/", "--reconnect") as client:
+            await asyncio.sleep(0.3)
+            end(client)
+            await client.exits(UNREACHABLE, says="connecting again in")
 
 
 @case("answer and first messages in one write, and one byte at a time")
@@ -597,36 +748,43 @@ RUNS = {
     "close 4999 with the longest reason": closing(4999, "é世🌍" * 13 + "x" * 6),
 }
 
-results = {}  # by name: "ok", or why not
+results = {}  # by mode and name: "ok", or why not
 
 
-@case("autobahn_client asks for all cases and for the report", limit=100)
-async def _():
-    asked = []
+def all_cases(*options):
+    @case(" ".join(["autobahn_client", *options, "asks for all cases and for the report"]), limit=100)
+    async def _():
+        asked = []
 
-    async def handler(ws):
-        url = urlsplit(ws.request.path)
-        query = parse_qs(url.query)
-        asked.append(ws.request.path)
-        if url.path == "/getCaseCount":
-            await ws.send(str(len(RUNS)))
-        elif url.path == "/runCase":
-            name, run = list(RUNS.items())[int(query["case"][0]) - 1]
-            try:
-                await asyncio.wait_for(run(ws), 20)
-                await ws.close()
-                results[name] = "ok"
-            except Exception as error:
-                results[name] = f"{type(error).__name__}: {error}"
+        async def handler(ws):
+            url = urlsplit(ws.request.path)
+            query = parse_qs(url.query)
+            asked.append(ws.request.path)
+            compressed = [extension.name for extension in ws.protocol.extensions] == ["permessage-deflate"]
+            same(compressed, "--deflate" in options, "whether messages are compressed")
+            if url.path == "/getCaseCount":
+                await ws.send(str(len(RUNS)))
+            elif url.path == "/runCase":
+                name, run = list(RUNS.items())[int(query["case"][0]) - 1]
+                try:
+                    await asyncio.wait_for(run(ws), 20)
+                    await ws.close()
+                    results[options, name] = "ok"
+                except Exception as error:
+                    results[options, name] = f"{type(error).__name__}: {error}"
 
-    async with serve(handler) as url:
-        base = url.removesuffix("/chat?room=1")
-        async with Client(base, program="autobahn_client") as driver:
-            _, errors = await driver.process.communicate()
-            same((driver.process.returncode, errors), (0, b""), "exit status, and what it complains of")
-    expected = ["/getCaseCount"]
-    expected += [f"/runCase?case={n}&agent=sockless" for n in range(1, len(RUNS) + 1)]
-    same(asked, expected + ["/updateReports?agent=sockless"], "what was asked for")
+        async with serve(handler, compression="deflate") as url:
+            base = url.removesuffix("/chat?room=1")
+            async with Client(base, *options, program="autobahn_client") as driver:
+                _, errors = await driver.process.communicate()
+                same((driver.process.returncode, errors), (0, b""), "exit status, and what it complains of")
+        expected = ["/getCaseCount"]
+        expected += [f"/runCase?case={n}&agent=sockless" for n in range(1, len(RUNS) + 1)]
+        same(asked, expected + ["/updateReports?agent=sockless"], "what was asked for")
+
+
+all_cases()
+all_cases("--deflate")
 
 
 @case("autobahn_client: a server that resets after both Close frames, and one that it has to fail, are no errors")
@@ -653,13 +811,14 @@ async def _():
             same(errors.startswith(b"autobahn_client: "), True, f"{errors} begins with the name of the program")
 
 
-def run_case(name):
-    @case(f"autobahn_client: {name}")
+def run_case(name, *options):
+    @case(" ".join(["autobahn_client", *options]) + f": {name}")
     async def _():
-        same(results.get(name, "was not run"), "ok", "result")
+        same(results.get((options, name), "was not run"), "ok", "result")
 
 
 for run in RUNS:
     run_case(run)
+    run_case(run, "--deflate")
 
 main("websockets server")

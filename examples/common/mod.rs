@@ -1,20 +1,23 @@
-//! What the examples share: arguments, exit statuses, and leaving a TCP connection so that the last bytes arrive.
+//! What the examples share: arguments, exit statuses, and what to say of errors.
 
 #![allow(dead_code, reason = "no example uses all of it")]
 
 pub(crate) mod client;
+pub(crate) mod deflate;
 pub(crate) mod server;
+pub(crate) mod stop;
 
 use std::error::Error;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
-use sockless::buffer::WriteBuffer;
+use sockless::connection::Role;
+use sockless::timers::Rate;
+use sockless::{BufferedConnection, Timeouts};
 
-/// How long a handshake, a write, and a peer that was sent a Close may take.
+/// How long connections may take to close when a program ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What can go wrong with one connection.
@@ -33,6 +36,12 @@ impl Exit {
     }
 }
 
+impl From<Exit> for Box<dyn Error> {
+    fn from(Exit(_, text): Exit) -> Self {
+        text.into()
+    }
+}
+
 /// The exit status of a program, after the last word to the user.
 pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
     match result {
@@ -44,8 +53,8 @@ pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
     }
 }
 
-/// Passes each argument to `take`: with the name of its option, which is one of `names`, or with an empty name. Prints
-/// `help` if it is asked for, and ends.
+/// Passes each argument to `take`: with the name of its option, which is one of `names`, or with an empty name. A name that
+/// ends in `=` takes a value. Prints `help` if it is asked for, and ends.
 pub(crate) fn arguments(
     help: &str,
     names: &[&str],
@@ -59,8 +68,9 @@ pub(crate) fn arguments(
                     let _ = io::stdout().write_all(help.as_bytes());
                     std::process::exit(0);
                 }
-                Long(name) => match names.iter().find(|known| **known == name) {
-                    Some(name) => take(name, parser.value()?.string()?)?,
+                Long(name) => match names.iter().find(|known| known.trim_end_matches('=') == name) {
+                    Some(known) if !known.ends_with('=') => take(known, String::new())?,
+                    Some(known) => take(known.trim_end_matches('='), parser.value()?.string()?)?,
                     None => return Err(Long(name).unexpected()),
                 },
                 Value(value) => take("", value.string()?)?,
@@ -72,38 +82,40 @@ pub(crate) fn arguments(
     parse().map_err(Exit::usage)
 }
 
-/// Writes all that waits in `out`.
-pub(crate) fn write_all(stream: &mut impl Write, out: &mut WriteBuffer) -> io::Result<()> {
-    while !out.unwritten().is_empty() {
-        match stream.write(out.unwritten()) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => out.written(len),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// Sets one of the deadlines, as `ping-after=2.5` or `idle=off` says.
+pub(crate) fn set_timeout(timeouts: &mut Timeouts, text: &str) -> Result<(), lexopt::Error> {
+    let wrong = || format!("'{text}' is not the name of a deadline, '=', and seconds or 'off'");
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let time = match value {
+        "off" => None,
+        _ => {
+            let seconds = value.parse().map_err(|_| wrong())?;
+            Some(Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?)
         }
-    }
+    };
+    *timeouts = match name {
+        "handshake" => timeouts.with_handshake(time),
+        "ping-after" => timeouts.with_ping_after(time),
+        "pong-within" => timeouts.with_pong_within(time),
+        "idle" => timeouts.with_idle(time),
+        "message" => timeouts.with_message(time.map(|grace| Rate {
+            grace,
+            bytes_per_second: 500,
+        })),
+        "write" => timeouts.with_write(time),
+        "close" => timeouts.with_close(time),
+        _ => return Err(wrong().into()),
+    };
     Ok(())
 }
 
-/// Reads and discards until the peer has closed, or until patience ends.
-pub(crate) fn wait_for_end(stream: &mut TcpStream) -> io::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut scrap = [0; 4096];
-    loop {
-        read_until(stream, deadline)?;
-        if stream.read(&mut scrap)? == 0 {
-            return Ok(());
-        }
+/// That compressed messages are wanted.
+pub(crate) fn want_deflate() -> Result<bool, lexopt::Error> {
+    if deflate::IS_BUILT {
+        Ok(true)
+    } else {
+        Err("to compress messages, build this example with --features deflate".into())
     }
-}
-
-/// The next read ends at `deadline`, which has passed already if this is an error.
-pub(crate) fn read_until(stream: &TcpStream, deadline: Instant) -> io::Result<()> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    stream.set_read_timeout(Some(left))
 }
 
 /// Whether a read or a write has ended because of its time-out, which systems report in two ways.
@@ -111,10 +123,10 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// What to say of an error. A time-out calls itself "Resource temporarily unavailable" otherwise.
-pub(crate) fn describe(error: &(dyn Error + 'static)) -> String {
-    match error.downcast_ref() {
-        Some(error) if is_timeout(error) => "the peer takes too long".to_owned(),
-        _ => error.to_string(),
+/// How a connection has ended, if a deadline has ended it.
+pub(crate) fn ended<R: Role>(ws: &BufferedConnection<R>) -> Outcome {
+    match ws.timers().and_then(|timers| timers.passed()) {
+        Some(deadline) => Err(deadline.text().into()),
+        None => Ok(()),
     }
 }

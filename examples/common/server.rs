@@ -4,19 +4,23 @@ use std::io::ErrorKind;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sockless::buffer::WriteBuffer;
 use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, Server};
 use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError};
-use sockless::{AcceptOptions, Limits};
+use sockless::{AcceptOptions, Limits, Moment, Timeouts};
 
-use super::{Exit, Outcome, PATIENCE, describe, read_until};
+use super::deflate::{self, Agreement};
+use super::stop::{Stop, on_interrupt};
+use super::{Exit, Outcome, set_timeout, want_deflate};
 
 pub(crate) struct Options {
     pub(crate) port: u16,
     pub(crate) every: Duration,
+    pub(crate) timeouts: Timeouts,
+    deflate: bool,
     subprotocols: Vec<String>,
     origins: Vec<String>,
 }
@@ -28,13 +32,17 @@ impl Options {
         let mut options = Self {
             port: default_port,
             every: Duration::from_secs(2),
+            timeouts: Timeouts::default(),
+            deflate: false,
             subprotocols: Vec::new(),
             origins: Vec::new(),
         };
         super::arguments(help, names, |name, value| {
             match name {
+                "deflate" => options.deflate = want_deflate()?,
                 "subprotocol" => options.subprotocols.push(value),
                 "origin" => options.origins.push(value),
+                "timeout" => set_timeout(&mut options.timeouts, &value)?,
                 "every" => match value.parse() {
                     Ok(seconds @ 1..) => options.every = Duration::from_secs(seconds),
                     Ok(0) | Err(_) => return Err(format!("'{value}' is not a number of seconds").into()),
@@ -55,7 +63,7 @@ impl Options {
         request: &Request<'_>,
         page: Option<&[u8]>,
         out: &mut WriteBuffer,
-    ) -> Result<Option<Connection<Server>>, RequestError> {
+    ) -> Result<Option<(Connection<Server>, Agreement)>, RequestError> {
         let request = match request {
             Request::Upgrade(upgrade) => {
                 let origins: Vec<&str> = self.origins.iter().map(String::as_str).collect();
@@ -69,9 +77,13 @@ impl Options {
                 }
                 let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
                 let subprotocol = upgrade.request().choose_subprotocol(&subprotocols);
-                return upgrade
-                    .accept(&AcceptOptions::new().subprotocol(subprotocol), out)
-                    .map(Some);
+                let agreed = Agreement::new(self.deflate, upgrade);
+                let options = AcceptOptions::new().subprotocol(subprotocol);
+                let connection = match agreed.as_str() {
+                    Some(element) => upgrade.accept(&options.extensions(&[element], deflate::EXTENSIONS), out)?,
+                    None => upgrade.accept(&options, out)?,
+                };
+                return Ok(Some((connection, agreed)));
             }
             Request::Http(request) => request,
         };
@@ -89,6 +101,39 @@ impl Options {
         request.respond(&response, out)?;
         Ok(None)
     }
+
+    /// The opening handshake. `see` is shown the request once.
+    pub(crate) fn open(
+        &self,
+        stream: &mut TcpStream,
+        stop: &Stop,
+        page: Option<&[u8]>,
+        mut see: impl FnMut(&Request<'_>),
+    ) -> Outcome<Option<BufferedConnection<Server>>> {
+        stream.set_nodelay(true)?;
+        let mut handshake = BufferedServerHandshake::new(&Limits::default());
+        handshake.set_timeouts(&self.timeouts);
+        stop.wait(stream, handshake.tick(Moment::now()))?;
+        while !stop.is_asked() {
+            match handshake.exchange(stream, |stream| stream.shutdown(Shutdown::Write)) {
+                Ok(true) => {}
+                Ok(false) => break,
+                // A browser that has connected ahead of need.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof && handshake.buffers().0.unread().is_empty() => {
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            stop.wait(stream, handshake.tick(Moment::now()))?;
+            if let Some((request, out)) = handshake.receive()? {
+                see(&request);
+                if let Some((connection, agreed)) = self.answer(&request, page, out)? {
+                    return Ok(Some(agreed.apply(handshake.into_connection(connection))));
+                }
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// A listener on this port of 127.0.0.1. Its address is the first line that the program prints.
@@ -99,15 +144,31 @@ pub(crate) fn listen(scheme: &str, port: u16) -> Result<TcpListener, Exit> {
     Ok(listener)
 }
 
-/// Serves each connection on a thread of its own, for ever.
-pub(crate) fn serve_each(listener: &TcpListener, serve: impl Fn(TcpStream) -> Outcome + Send + Sync + 'static) -> ! {
-    let serve = Arc::new(serve);
+/// Serves each connection on a thread of its own, until Ctrl-C. Then `stopping` is called, no more are accepted, and all have
+/// some time to close.
+pub(crate) fn serve_each(
+    listener: TcpListener,
+    stopping: impl Fn() + Send + 'static,
+    serve: impl Fn(TcpStream, &Stop) -> Outcome + Send + Sync + 'static,
+) -> Result<(), Exit> {
+    let (serve, stop) = (Arc::new(serve), Arc::new(Stop::default()));
+    let (asked, address) = (Arc::clone(&stop), listener.local_addr());
+    on_interrupt(move || {
+        asked.ask();
+        stopping();
+        let _ = address.as_ref().map(TcpStream::connect); // so that `accept` returns
+    })?;
     loop {
-        let spawned = listener.accept().and_then(|(stream, peer)| {
-            let serve = Arc::clone(&serve);
+        let accepted = listener.accept();
+        if stop.is_asked() {
+            break;
+        }
+        let spawned = accepted.and_then(|(stream, peer)| {
+            let (serve, stop) = (Arc::clone(&serve), Arc::clone(&stop));
             thread::Builder::new().spawn(move || {
-                if let Err(error) = serve(stream) {
-                    eprintln!("{peer}: {}", describe(&*error));
+                let _counted = stop.count();
+                if let Err(error) = serve(stream, &stop) {
+                    eprintln!("{peer}: {error}");
                 }
             })
         });
@@ -116,32 +177,6 @@ pub(crate) fn serve_each(listener: &TcpListener, serve: impl Fn(TcpStream) -> Ou
             thread::sleep(Duration::from_millis(100));
         }
     }
-}
-
-/// The opening handshake. `answer` is asked once what to do with the request.
-pub(crate) fn open(
-    stream: &mut TcpStream,
-    mut answer: impl FnMut(&Request<'_>, &mut WriteBuffer) -> Result<Option<Connection<Server>>, RequestError>,
-) -> Outcome<Option<BufferedConnection<Server>>> {
-    stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut handshake = BufferedServerHandshake::new(&Limits::default());
-    loop {
-        read_until(stream, deadline)?;
-        match handshake.exchange(stream, |stream| stream.shutdown(Shutdown::Write)) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            // A browser that has connected ahead of need.
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof && handshake.buffers().0.unread().is_empty() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        if let Some((request, out)) = handshake.receive()? {
-            if let Some(connection) = answer(&request, out)? {
-                return Ok(Some(handshake.into_connection(connection)));
-            }
-        }
-    }
+    drop(listener);
+    stop.wait_for_all()
 }
