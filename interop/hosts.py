@@ -76,6 +76,8 @@ def cases_of(program):
     mistake(program, "--unknown", says="'--unknown'")
     mistake(program, "--origin", says="'--origin'")
 
+
+def busy(program):
     @case(f"{program}: a port that is taken: exit status 1")
     async def _():
         server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
@@ -284,6 +286,7 @@ def io_uring_is_there():
 for server in SERVERS:
     cases_of(server)
     if server != "io_uring" or io_uring_is_there():
+        busy(server)
         deadlines_of(server)
         if server in IN_ORDER:
             interrupted(server)
