@@ -95,7 +95,7 @@ struct Loop {
     spare: Option<Box<Work>>,
 }
 
-fn serve(listener: std::net::TcpListener, options: Options) -> io::Result<()> {
+pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut listener = TcpListener::from_std(listener);
     let (poll, mut events) = (Poll::new()?, Events::with_capacity(1024));

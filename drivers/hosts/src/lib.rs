@@ -54,6 +54,18 @@ pub struct Options {
     pub timeouts: Timeouts,
 }
 
+impl Default for Options {
+    /// A free port of 127.0.0.1, and nothing else.
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:0".to_owned(),
+            subprotocols: Vec::new(),
+            origins: Vec::new(),
+            timeouts: Timeouts::DEFAULT,
+        }
+    }
+}
+
 impl Options {
     /// The arguments: an address or a port, `--subprotocol NAME`, `--origin ORIGIN` and `--patience MILLISECONDS`. Prints
     /// `help` if it is asked for, and ends.
@@ -63,9 +75,7 @@ impl Options {
     pub fn from_args(help: &str, default_port: u16) -> Result<Self, Exit> {
         let mut options = Self {
             address: String::new(),
-            subprotocols: Vec::new(),
-            origins: Vec::new(),
-            timeouts: Timeouts::DEFAULT,
+            ..Self::default()
         };
         let mut parser = lexopt::Parser::from_env();
         let mut parse = || -> Result<(), lexopt::Error> {
