@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod buffered_pair;
+mod deflate;
 mod endpoints;
 mod handshake;
 mod header;
@@ -20,6 +21,7 @@ mod session;
 mod write_buffer;
 
 pub use buffered_pair::buffered_pair;
+pub use deflate::{deflate_negotiation, deflate_pair, inflate};
 pub use endpoints::endpoints;
 pub use handshake::{grammar, request_head, response_head};
 pub use header::frame_header;
@@ -48,4 +50,7 @@ pub const TARGETS: &[Target] = &[
     ("read_buffer", read_buffer),
     ("write_buffer", write_buffer),
     ("buffered_pair", buffered_pair),
+    ("inflate", inflate),
+    ("deflate_pair", deflate_pair),
+    ("deflate_negotiation", deflate_negotiation),
 ];
