@@ -165,6 +165,20 @@ impl<R: Role> Receiver<R> {
         (len <= self.max_frame_len && len <= longest).then_some(message)
     }
 
+    /// The same for a compressed message, where compression was agreed to. One that is longer than it may become is left
+    /// to [`step_slow`](Self::step_slow).
+    #[cfg(feature = "deflate")]
+    #[inline]
+    pub(crate) fn starts_whole_compressed_message(&self, bytes: &[u8], longest: u64) -> Option<WholeMessage> {
+        if self.phase != Phase::Start || !self.extensions.compression {
+            return None;
+        }
+        let message = WholeMessage::decode_compressed(bytes, !R::IS_CLIENT)?;
+        // Lossless: a usize has at most 64 bits.
+        let len = message.payload_len as u64;
+        (len <= self.max_frame_len && len <= longest).then_some(message)
+    }
+
     /// Hands out what is text of a message that is not; the failure comes next.
     #[cold]
     fn bad_whole_text<'i>(&mut self, payload: &'i [u8]) -> Option<Step<'i>> {

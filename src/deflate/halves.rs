@@ -43,10 +43,7 @@ impl<R: Role> DeflateReceiver<R> {
             Found::Compressed(kind, range) => {
                 at.forget_delivered();
                 let payload = memory.bytes().get(range).unwrap_or_default();
-                match self.receiving.inflate_whole(&self.receiver, receive, payload) {
-                    Ok(len) => message(kind, receive.made(len)).ok_or(Violation::TextNotUtf8.into()),
-                    Err(failure) => Err(failure),
-                }
+                self.receiving.message(&self.receiver, receive, kind, payload)
             }
             Found::Control(control, range) => {
                 return Ok(Some(control_event(&self.receiver, control, memory.bytes(), range)));

@@ -61,6 +61,15 @@ pub(super) struct Progress {
     pub(super) outcome: Outcome,
 }
 
+impl Progress {
+    /// The inflater is of no use any more.
+    pub(super) const BROKEN: Self = Self {
+        taken: 0,
+        made: 0,
+        outcome: Outcome::Failed(Failure::Violation(Violation::NotDeflate)),
+    };
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// All payload is taken, and all output made that it makes.

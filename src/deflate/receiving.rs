@@ -6,11 +6,12 @@ use core::mem;
 use super::agreement::{DeflateAgreement, Direction};
 use super::engines::{CheckedOut, ReceiveEngines};
 use super::history::History;
-use super::inflation::{Inflation, Outcome};
+use super::inflation::{Inflation, Outcome, Progress};
 use super::zlib::{Inflater, try_box};
 use crate::connection::{Boundaries, ChunkEvent, Phase, Receiver, Role, Step};
 use crate::error::{Blocked, Failure, LimitExceeded, OutOfMemory, ReceiveError};
 use crate::frame::{MessageKind, Violation};
+use crate::message::{Event, message};
 use crate::state::Control;
 use crate::utf8;
 
@@ -98,17 +99,29 @@ impl Receiving {
         self.history.to_vec()
     }
 
+    /// A whole message, inflated into the scratch.
+    pub(super) fn message<'e, R: Role>(
+        &mut self,
+        receiver: &Receiver<R>,
+        engines: &'e mut ReceiveEngines,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<Event<'e>, Failure> {
+        let len = self.inflate_whole(receiver, engines, payload)?;
+        message(kind, engines.made(len)).ok_or(Violation::TextNotUtf8.into())
+    }
+
     /// Inflates a whole message into the scratch, and returns its length.
-    pub(super) fn inflate_whole<R: Role>(
+    fn inflate_whole<R: Role>(
         &mut self,
         receiver: &Receiver<R>,
         engines: &mut ReceiveEngines,
         payload: &[u8],
     ) -> Result<usize, Failure> {
         let mut inflater = engines.check_out()?;
-        let result = self.inflate_with(receiver, engines, &mut inflater, payload);
+        let result = inflater.guarded(|inflater| self.inflate_with(receiver, engines, inflater, payload));
         engines.give_back(inflater);
-        let len = result?;
+        let len = result.unwrap_or(Err(Violation::NotDeflate.into()))?;
         let keep = self.direction.history_len();
         self.history.reserve(len, keep)?;
         self.history.push(engines.made(len), keep);
@@ -257,7 +270,7 @@ impl Receiving {
             Some(stream) => stream,
             None => {
                 let mut engine = engines.check_out_for_stream()?;
-                engine.inflater.start(history.parts());
+                engine.inflater.guarded(|inflater| inflater.start(history.parts()));
                 stream.insert(
                     try_box(Stream {
                         engine,
@@ -286,13 +299,12 @@ impl Receiving {
             let payload = mask.apply_copy(masked, &mut block);
             let last = fin && payload.len() as u64 == receiver.remaining;
             let output = scratch.get_mut(made..room).unwrap_or_default();
-            let progress = stream.inflation.step(
-                &mut stream.engine.inflater,
-                payload,
-                last,
-                output,
-                receiver.fragment_budget,
-            );
+            let Stream { engine, inflation, .. } = &mut *stream;
+            let budget = receiver.fragment_budget;
+            let progress = engine
+                .inflater
+                .guarded(|inflater| inflation.step(inflater, payload, last, output, budget))
+                .unwrap_or(Progress::BROKEN);
             receiver.skip_payload(input, progress.taken);
             let fresh = output.get(..progress.made).unwrap_or_default();
             // A DEFLATE stream that starts inside the message needs the window, and it is the history of the next message.
@@ -312,7 +324,8 @@ impl Receiving {
                 Outcome::Failed(failure) => End::Failed(failure),
                 Outcome::OutputFull => End::Output,
                 Outcome::Restart => {
-                    stream.engine.inflater.start(history.parts());
+                    let inflater = &mut stream.engine.inflater;
+                    inflater.guarded(|inflater| inflater.start(history.parts()));
                     continue;
                 }
                 Outcome::NeedInput if receiver.remaining > 0 && !input.is_empty() => continue,

@@ -6,10 +6,9 @@ use super::engines::{Engines, ReceiveEngines};
 use super::receiving::{Receiving, Skipped};
 use super::sending::Sending;
 use super::tx::compressing;
-use crate::buffer::{Output, ReadBuffer, Storage};
+use crate::buffer::{Cursor, Output, ReadBuffer, Storage};
 use crate::connection::{ChunkEvent, Connection, Extensions, Role, Step, Tx};
-use crate::error::ReceiveError;
-use crate::frame::Violation;
+use crate::error::{Failure, ReceiveError};
 use crate::message::{Event, Found, control_event, message};
 
 /// The histories of both directions.
@@ -52,6 +51,7 @@ impl Shell {
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         match connection.receiver.starts_whole(input) {
             Some(whole) => {
+                engines.receive.delivered = None;
                 let (payload, at) = connection.receiver.take_whole(whole, input);
                 match message(whole.kind, payload) {
                     Some(event) => Ok(Some((event, self.tx(connection, out, engines)))),
@@ -71,6 +71,21 @@ impl Shell {
         out: &'e mut O,
         engines: &'e mut Engines,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
+        engines.receive.delivered = None;
+        if let Some(whole) = connection.receiver.starts_whole_compressed(input) {
+            let (payload, at) = connection.receiver.take_whole(whole, input);
+            at.forget_delivered();
+            let event = self
+                .receiving
+                .message(&connection.receiver, &mut engines.receive, whole.kind, payload);
+            return match event {
+                Ok(event) => {
+                    let tx = connection.tx(out);
+                    Ok(Some((event, compressing(tx, &mut self.sending, &mut engines.send))))
+                }
+                Err(failure) => Err(self.failed(connection, failure, at, out)),
+            };
+        }
         let found = self.find(connection, input, out, engines);
         self.receiving.let_go(&connection.receiver);
         let Some(found) = found? else {
@@ -86,18 +101,9 @@ impl Shell {
             Found::Compressed(kind, range) => {
                 at.forget_delivered();
                 let payload = memory.bytes().get(range).unwrap_or_default();
-                let event = match self.receiving.inflate_whole(&connection.receiver, receive, payload) {
-                    Ok(len) => message(kind, receive.made(len)).ok_or(Violation::TextNotUtf8.into()),
-                    Err(failure) => Err(failure),
-                };
-                match event {
+                match self.receiving.message(&connection.receiver, receive, kind, payload) {
                     Ok(event) => event,
-                    Err(failure) => {
-                        at.discard();
-                        let error = connection.failed(failure, out);
-                        self.receiving.let_go(&connection.receiver);
-                        return Err(error);
-                    }
+                    Err(failure) => return Err(self.failed(connection, failure, at, out)),
                 }
             }
             Found::Control(control, range) => control_event(&connection.receiver, control, memory.bytes(), range),
@@ -121,7 +127,6 @@ impl Shell {
         out: &mut O,
         engines: &mut Engines,
     ) -> Result<Option<Found>, ReceiveError> {
-        engines.receive.delivered = None;
         while self.receiving.is_streaming() {
             let ReadBuffer { memory, at, .. } = &mut *input;
             let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
@@ -138,6 +143,21 @@ impl Shell {
             }
         }
         connection.find(input, out)
+    }
+
+    /// Fails the connection for what a compressed message turned out to be.
+    #[cold]
+    fn failed<R: Role, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        failure: Failure,
+        at: &mut Cursor,
+        out: &mut O,
+    ) -> ReceiveError {
+        at.discard();
+        let error = connection.failed(failure, out);
+        self.receiving.let_go(&connection.receiver);
+        error
     }
 
     fn skip<R: Role, O: Output + ?Sized>(

@@ -87,6 +87,16 @@ impl Inflater {
         Ok(Self { inflate, broken })
     }
 
+    /// Does something with it. `None` if zlib-rs panics, and from then on.
+    pub(super) fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.broken {
+            return None;
+        }
+        let done = caught(|| work(self));
+        self.broken = done.is_none();
+        done
+    }
+
     /// Whether it may be used again.
     pub(super) const fn is_sound(&self) -> bool {
         !self.broken
@@ -94,36 +104,16 @@ impl Inflater {
 
     /// Starts a stream whose data may refer to `history`, in pieces.
     pub(super) fn start<const N: usize>(&mut self, history: [&[u8]; N]) {
-        let Self { inflate, broken } = self;
-        let started = caught(|| {
-            inflate.reset(false);
-            for part in history.into_iter().filter(|part| !part.is_empty()) {
-                // Only a stream with a zlib header refuses one.
-                let _ = inflate.set_dictionary(part);
-            }
-        });
-        *broken |= started.is_none();
+        self.inflate.reset(false);
+        for part in history.into_iter().filter(|part| !part.is_empty()) {
+            // Only a stream with a zlib header refuses one.
+            let _ = self.inflate.set_dictionary(part);
+        }
     }
 
     /// Inflates until all input is taken and the output it makes is made, or the output is full, or the stream is over.
     pub(super) fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Inflated {
-        let Self { inflate, broken } = self;
-        let inflated = match *broken {
-            true => None,
-            false => caught(|| Self::inflate_with(inflate, input, output)),
-        };
-        inflated.unwrap_or_else(|| {
-            *broken = true;
-            let state = StreamState::Broken;
-            Inflated {
-                taken: 0,
-                made: 0,
-                state,
-            }
-        })
-    }
-
-    fn inflate_with(inflate: &mut Inflate, input: &[u8], output: &mut [u8]) -> Inflated {
+        let inflate = &mut self.inflate;
         let (start_in, start_out) = (inflate.total_in(), inflate.total_out());
         let (mut taken, mut made) = (0, 0);
         loop {

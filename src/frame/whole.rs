@@ -18,11 +18,24 @@ impl WholeMessage {
     /// frame, a message of which bytes are missing, a header that is not legal.
     #[inline(always)]
     pub(crate) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
+        Self::decode_with::<0x80>(bytes, masked)
+    }
+
+    /// The same for a compressed message: one with RSV1 (RFC 7692 section 6).
+    #[cfg(feature = "deflate")]
+    #[inline(always)]
+    pub(crate) fn decode_compressed(bytes: &[u8], masked: bool) -> Option<Self> {
+        Self::decode_with::<0xc0>(bytes, masked)
+    }
+
+    /// `FLAGS` are the bits of the first byte before its opcode.
+    #[inline(always)]
+    fn decode_with<const FLAGS: u8>(bytes: &[u8], masked: bool) -> Option<Self> {
         let key_len = if masked { 4 } else { 0 };
         let &[first, second] = bytes.first_chunk()?;
-        let kind = match first {
-            0x81 => MessageKind::Text,
-            0x82 => MessageKind::Binary,
+        let kind = match first ^ FLAGS {
+            1 => MessageKind::Text,
+            2 => MessageKind::Binary,
             _ => return None,
         };
         // With the wrong mask bit this is 128 or more.

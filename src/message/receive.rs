@@ -196,6 +196,14 @@ impl<R: Role> Receiver<R> {
         self.starts_whole_message(unread, input.longest())
     }
 
+    /// The same for a compressed message.
+    #[cfg(feature = "deflate")]
+    #[inline]
+    pub(crate) fn starts_whole_compressed<S: Storage>(&self, input: &ReadBuffer<S>) -> Option<WholeMessage> {
+        let unread = input.memory.bytes().get(..input.at.end)?.get(input.at.start..)?;
+        self.starts_whole_compressed_message(unread, input.longest())
+    }
+
     /// Takes its payload. The bounds are the same as when it was found, so that they are checked once.
     #[inline(always)]
     pub(crate) fn take_whole<'i, S: Storage>(

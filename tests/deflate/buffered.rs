@@ -221,3 +221,18 @@ fn a_client_refuses_what_does_not_suit() {
         }
     }
 }
+
+/// A message by value is the one that was handed out last, and no other.
+#[test]
+fn a_plain_message_is_not_taken_for_the_compressed_one_before_it() {
+    let some = Some(DeflateOptions::new());
+    let ((mut server, mut client), _) = open(some, some);
+    let text = Random(3).text(500);
+    client.tx().text(&text).unwrap();
+    client.tx().plain().text("plain").unwrap();
+    carry(&mut client, &mut server);
+    assert!(matches!(server.next_event().unwrap(), Some((Event::Text(_), _))));
+    assert!(matches!(server.next_event().unwrap(), Some((Event::Text("plain"), _))));
+    assert_eq!(server.engines().unwrap().take_text(), None);
+    assert_eq!(server.buffers().0.take_text().as_deref(), Some("plain"));
+}
