@@ -45,11 +45,11 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Exit> {
     let (mut options, mut place) = (DeflateOptions::new(), None);
     let names = [
-        "send-window",
-        "receive-window",
-        "send-takeover",
-        "receive-takeover",
-        "level",
+        "send-window=",
+        "receive-window=",
+        "send-takeover=",
+        "receive-takeover=",
+        "level=",
     ];
     arguments(HELP, &names, |name, value| {
         let number = || value.parse::<u8>().map_err(|_| format!("'{value}' is not a number"));

@@ -7,7 +7,7 @@ const path = require("node:path");
 const { chromium } = require("playwright-core");
 const { test, main, same } = require("./cases.cjs");
 
-const { ECHO, ECHO_SUBPROTOCOL, ECHO_ORIGIN, CHROMIUM, OUT } = process.env;
+const { ECHO, ECHO_DEFLATE, ECHO_SUBPROTOCOL, ECHO_ORIGIN, CHROMIUM, OUT } = process.env;
 const pageOf = (address) => address.replace(/^ws:/, "http:");
 
 let browser, page;
@@ -54,6 +54,7 @@ test("the page connects", async () => {
   await shows("state", "open");
   await shows("connections", "1");
   await shows("subprotocol", "none");
+  await shows("extensions", "none");
 });
 
 test("echo of text with characters of one to four bytes", async () => {
@@ -168,6 +169,18 @@ test("the subprotocol that the server prefers is shown", async () => {
   await page.goto(`${pageOf(ECHO_SUBPROTOCOL)}?subprotocol=chat.v1&subprotocol=chat.v2`);
   await shows("state", "open");
   await shows("subprotocol", "chat.v2");
+});
+
+test("compressed messages: what was agreed is shown", async () => {
+  await page.goto(pageOf(ECHO_DEFLATE));
+  await shows("state", "open");
+  await shows("extensions", /^permessage-deflate/);
+  for (const n of [1, 2, 3]) {
+    await page.fill("#text", "compressed ".repeat(100));
+    await page.click("#send-text");
+    await shows("equal", String(n));
+  }
+  await page.screenshot({ path: path.join(OUT, "echo-deflate.png"), fullPage: true });
 });
 
 test("no errors in the page so far", async () => same(complaints, [], "errors"));

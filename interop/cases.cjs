@@ -2,6 +2,8 @@
 // What the parts written for Node share: a list of named cases, run one after the other under a time limit each.
 // A part prints `plan N` first and then one line per case, `ok NAME` or `FAIL NAME: why`.
 
+const readline = require("node:readline");
+
 const cases = [];
 
 const SIZES = [125, 126, 65535, 65536, Number(process.env.LARGEST ?? 16 * 1024 * 1024)];
@@ -71,6 +73,12 @@ class Inbox {
   }
 }
 
+/** The address that a server prints first. */
+async function address(child) {
+  const lines = new Inbox(readline.createInterface({ input: child.stdout }), "line", "close");
+  return (await lines.expect("line"))[0].replace(/^http:/, "ws:");
+}
+
 async function main(peer) {
   console.log(`plan ${cases.length}`);
   let failed = 0;
@@ -93,4 +101,4 @@ async function main(peer) {
   process.exit(failed ? 1 : 0);
 }
 
-module.exports = { test, main, same, textOf, binaryOf, Inbox, SIZES, FRAGMENTS, LONGEST_REASON };
+module.exports = { address, test, main, same, textOf, binaryOf, Inbox, SIZES, FRAGMENTS, LONGEST_REASON };

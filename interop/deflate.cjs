@@ -1,41 +1,24 @@
 "use strict";
-// Compressed messages: the `deflate` example against `ws` for Node, in both roles, with and without takeover, and with
-// server windows of 8 to 15 bits. One line per case; fails unless all have passed.
-//
-//     NODE_PATH=target/interop/node/node_modules EXAMPLES=target/release/examples node interop/deflate.cjs
+// Compressed messages: the examples `deflate` and `echo --deflate` against `ws` for Node, in both roles, with and without
+// takeover, and with server windows of 8 to 15 bits.
 
 const { spawn } = require("node:child_process");
 const { once } = require("node:events");
 const { randomBytes } = require("node:crypto");
 const path = require("node:path");
-const readline = require("node:readline");
 const WebSocket = require("ws");
+const { test, main, address } = require("./cases.cjs");
 
 const PROGRAM = path.join(process.env.EXAMPLES, "deflate");
 const TEXT = '{"symbol":"SOCK","price":12.5,"name":"Zürich 東京 🙂"},'.repeat(20);
 const LONG = Buffer.alloc(16 << 20, "0123456789abcdef");
 const MESSAGES = [TEXT, TEXT, "", Buffer.alloc(0), randomBytes(100_000), TEXT, "short", LONG, TEXT];
-let failed = 0;
-
-async function test(name, body) {
-  let timer;
-  try {
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("timed out")), 120_000)));
-    await Promise.race([body(), late]);
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL ${name}: ${error.message}`);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** Our server on a free port. */
-async function ours(options, body) {
-  const child = spawn(PROGRAM, ["0", ...options], { stdio: ["ignore", "pipe", "inherit"] });
+async function ours(program, options, body) {
+  const child = spawn(path.join(process.env.EXAMPLES, program), ["0", ...options], { stdio: ["ignore", "pipe", "inherit"] });
   try {
-    const [url] = await once(readline.createInterface({ input: child.stdout }), "line");
+    const url = await address(child);
     return await body(url);
   } finally {
     child.kill("SIGKILL");
@@ -78,33 +61,37 @@ async function called(perMessageDeflate, options) {
   }
 }
 
-(async () => {
-  await ours([], async (url) => {
-    await test("ws client: its defaults", () => echoes(url, { threshold: 0 }));
-    await test("ws client: nothing offered", () => echoes(url, false));
-    for (const serverNoContextTakeover of [false, true]) {
-      for (const clientNoContextTakeover of [false, true]) {
-        await test(`ws client: no takeover of the server ${serverNoContextTakeover}, of the client ${clientNoContextTakeover}`,
-          () => echoes(url, { serverNoContextTakeover, clientNoContextTakeover, threshold: 0 }));
-      }
-    }
-    for (let bits = 8; bits <= 15; bits++) {
-      await test(`ws client: windows of ${bits} bits`, () =>
-        echoes(url, { serverMaxWindowBits: bits, clientMaxWindowBits: Math.max(bits, 9), threshold: 0 }));
-    }
-  });
-  for (const options of [["--receive-window", "10"], ["--send-takeover", "no"], ["--receive-takeover", "no"], ["--level", "1"]]) {
-    await ours(options, (url) => test(`ws client: a server with ${options.join(" ")}`, () => echoes(url, { threshold: 0 })));
+function client(name, perMessageDeflate, options = [], program = "deflate") {
+  test(`client: ${name}`, () => ours(program, options, (url) => echoes(url, perMessageDeflate)), 60);
+}
+
+client("its defaults", { threshold: 0 });
+client("its defaults, with echo --deflate", { threshold: 0 }, ["--deflate"], "echo");
+client("nothing offered", false);
+for (const serverNoContextTakeover of [false, true]) {
+  for (const clientNoContextTakeover of [false, true]) {
+    client(`no takeover of the server ${serverNoContextTakeover}, of the client ${clientNoContextTakeover}`,
+      { serverNoContextTakeover, clientNoContextTakeover, threshold: 0 });
   }
-  await test("ws server: its defaults", () => called({ threshold: 0 }, []));
-  for (let bits = 9; bits <= 15; bits++) {
-    await test(`ws server: windows of ${bits} bits`, () =>
-      called({ serverMaxWindowBits: bits, clientMaxWindowBits: bits, threshold: 0 }, []));
-    await test(`ws server: asked for ${bits} bits`, () =>
-      called({ threshold: 0 }, ["--send-window", `${bits}`, "--receive-window", `${bits}`]));
-  }
-  for (const options of [["--send-takeover", "no"], ["--receive-takeover", "no"], ["--send-takeover", "no", "--receive-takeover", "no"]]) {
-    await test(`ws server: asked for ${options.join(" ")}`, () => called({ threshold: 0 }, options));
-  }
-  process.exit(failed ? 1 : 0);
-})();
+}
+for (let bits = 8; bits <= 15; bits++) {
+  client(`windows of ${bits} bits`, { serverMaxWindowBits: bits, clientMaxWindowBits: Math.max(bits, 9), threshold: 0 });
+}
+for (const options of [["--receive-window", "10"], ["--send-takeover", "no"], ["--receive-takeover", "no"], ["--level", "1"]]) {
+  client(`a server with ${options.join(" ")}`, { threshold: 0 }, options);
+}
+
+function server(name, perMessageDeflate, options = []) {
+  test(`server: ${name}`, () => called({ threshold: 0, ...perMessageDeflate }, options), 60);
+}
+
+server("its defaults", {});
+for (let bits = 9; bits <= 15; bits++) {
+  server(`windows of ${bits} bits`, { serverMaxWindowBits: bits, clientMaxWindowBits: bits });
+  server(`asked for ${bits} bits`, {}, ["--send-window", `${bits}`, "--receive-window", `${bits}`]);
+}
+for (const options of [["--send-takeover", "no"], ["--receive-takeover", "no"], ["--send-takeover", "no", "--receive-takeover", "no"]]) {
+  server(`asked for ${options.join(" ")}`, {}, options);
+}
+
+main("ws compressing");

@@ -1,67 +1,48 @@
 #!/usr/bin/env python3
-"""Compressed messages: the `deflate` example against Python `websockets`, in both roles.
+"""Compressed messages: the examples `deflate` and `echo --deflate` against Python `websockets`, in both roles.
 
 With the parameters of each direction: takeover or not, windows of 9 to 15 bits. `websockets` uses 12 bits and memLevel 5
-by default. Prints one line per case; fails unless all have passed.
-
-    EXAMPLES=target/release/examples target/interop/venv/bin/python interop/deflate.py
+by default.
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
-import subprocess
-import sys
 
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 
-PROGRAM = os.path.join(os.environ["EXAMPLES"], "deflate")
+from cases import case, main, same
+
+EXAMPLES = os.environ["EXAMPLES"]
+PROGRAM = os.path.join(EXAMPLES, "deflate")
 TEXT = '{"symbol":"SOCK","price":12.5,"name":"Zürich 東京 🙂"},' * 20
 LONG = bytes(range(16)) * (1 << 20)
 MESSAGES = [TEXT, TEXT, "", b"", os.urandom(100_000), TEXT, "short", LONG, TEXT]
-failed = 0
 
 
-def report(name, error=None):
-    global failed
-    failed += error is not None
-    print(f"FAIL {name}: {error}" if error else f"ok {name}", flush=True)
-
-
-async def case(name, body):
-    try:
-        await asyncio.wait_for(body, 120)
-        report(name)
-    except Exception as error:
-        report(name, repr(error)[:300])
-
-
-class Server:
+@contextlib.asynccontextmanager
+async def server(*command):
     """Our server, on a free port."""
-
-    def __init__(self, *options):
-        self.child = subprocess.Popen([PROGRAM, "0", *options], stdout=subprocess.PIPE, text=True)
-        self.url = self.child.stdout.readline().strip()
-
-    def __enter__(self):
-        return self.url
-
-    def __exit__(self, *_):
-        self.child.kill()
-        self.child.wait()
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        yield (await child.stdout.readline()).decode().strip().replace("http:", "ws:")
+    finally:
+        child.kill()
+        await child.wait()
 
 
 async def echoes(url, factory, compressed=True):
     async with connect(url, extensions=[factory] if factory else None, compression=None, max_size=None, proxy=None) as ws:
         agreed = [extension.name for extension in ws.protocol.extensions]
-        assert agreed == (["permessage-deflate"] if compressed else []), agreed
+        same(agreed, ["permessage-deflate"] if compressed else [], "agreed extensions")
         for message in MESSAGES:
             await ws.send(message)
-            assert await ws.recv() == message
+            same(await ws.recv(), message)
         await ws.send(iter([TEXT[:100], TEXT[100:101], "", TEXT[101:]]))
-        assert await ws.recv() == TEXT
+        same(await ws.recv(), TEXT)
 
 
 def flags(prefix, takeover, bits):
@@ -69,22 +50,36 @@ def flags(prefix, takeover, bits):
     return options if bits is None else [*options, f"--{prefix}-window", str(bits)]
 
 
-async def clients():
-    with Server() as url:
-        await case("client: its defaults", echoes(url, ClientPerMessageDeflateFactory(
-            server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5})))
-        await case("client: nothing offered", echoes(url, None, False))
-        for server_no, client_no in itertools.product([False, True], repeat=2):
-            await case(f"client: no takeover of the server {server_no}, of the client {client_no}", echoes(
-                url, ClientPerMessageDeflateFactory(
-                    server_no_context_takeover=server_no, client_no_context_takeover=client_no)))
-        for bits in range(9, 16):
-            await case(f"client: windows of {bits} bits", echoes(url, ClientPerMessageDeflateFactory(
-                server_max_window_bits=bits, client_max_window_bits=bits)))
-    for send, receive in itertools.product([False, True], repeat=2):
-        with Server(*flags("send", send, 10), *flags("receive", receive, 11)) as url:
-            await case(f"client: a server with takeover {send} and {receive}, 10 and 11 bits", echoes(
-                url, ClientPerMessageDeflateFactory(client_max_window_bits=True)))
+def client(name, options, factory, compressed=True, program=PROGRAM):
+    """`websockets` as the client of our server."""
+
+    @case(f"client: {name}", 60)
+    async def _():
+        command = [os.path.join(EXAMPLES, "echo"), "0", *options] if program == "echo" else [PROGRAM, "0", *options]
+        async with server(*command) as url:
+            await echoes(url, factory, compressed)
+
+
+DEFAULTS = {"server_max_window_bits": 12, "client_max_window_bits": 12, "compress_settings": {"memLevel": 5}}
+client("its defaults", [], ClientPerMessageDeflateFactory(**DEFAULTS))
+client("its defaults, with echo --deflate", ["--deflate"], ClientPerMessageDeflateFactory(**DEFAULTS), program="echo")
+client("with echo, which does not compress unless it is told to", [], ClientPerMessageDeflateFactory(**DEFAULTS), False, "echo")
+client("nothing offered", [], None, False)
+for server_no, client_no in itertools.product([False, True], repeat=2):
+    client(
+        f"no takeover of the server {server_no}, of the client {client_no}",
+        [],
+        ClientPerMessageDeflateFactory(server_no_context_takeover=server_no, client_no_context_takeover=client_no),
+    )
+for bits in range(9, 16):
+    factory = ClientPerMessageDeflateFactory(server_max_window_bits=bits, client_max_window_bits=bits)
+    client(f"windows of {bits} bits", [], factory)
+for send, receive in itertools.product([False, True], repeat=2):
+    client(
+        f"a server with takeover {send} and {receive}, 10 and 11 bits",
+        [*flags("send", send, 10), *flags("receive", receive, 11)],
+        ClientPerMessageDeflateFactory(client_max_window_bits=True),
+    )
 
 
 async def echo(ws):
@@ -92,32 +87,30 @@ async def echo(ws):
         await ws.send(message)
 
 
-async def servers():
-    rows = [("its defaults", {"server_max_window_bits": 12, "client_max_window_bits": 12}, [])]
-    for server_no, client_no in itertools.product([False, True], repeat=2):
-        rows.append((f"no takeover of the server {server_no}, of the client {client_no}", {
-            "server_no_context_takeover": server_no, "client_no_context_takeover": client_no}, []))
-    for bits in range(9, 16):
-        rows.append((f"windows of {bits} bits", {"server_max_window_bits": bits, "client_max_window_bits": bits}, []))
-        rows.append((f"asked for {bits} bits", {}, ["--send-window", str(bits), "--receive-window", str(bits)]))
-    rows.append(("asked for no takeover", {}, ["--send-takeover", "no", "--receive-takeover", "no"]))
-    for name, settings, options in rows:
-        async def body():
-            factory = ServerPerMessageDeflateFactory(**settings)
-            async with serve(echo, "127.0.0.1", 0, extensions=[factory], compression=None, max_size=None) as server:
-                port = server.sockets[0].getsockname()[1]
-                child = await asyncio.create_subprocess_exec(
-                    PROGRAM, f"ws://127.0.0.1:{port}/", *options,
-                    stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-                out, errors = await child.communicate()
-                assert child.returncode == 0 and b"agreed" in out, (out, errors)
-        await case(f"server: {name}", body())
+def serving(name, settings, *options):
+    """`websockets` as the server of our client, which sends messages of all kinds and checks what comes back."""
+
+    @case(f"server: {name}", 60)
+    async def _():
+        factory = ServerPerMessageDeflateFactory(**settings)
+        async with serve(echo, "127.0.0.1", 0, extensions=[factory], compression=None, max_size=None) as running:
+            url = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/"
+            pipe = asyncio.subprocess.PIPE
+            child = await asyncio.create_subprocess_exec(PROGRAM, url, *options, stdout=pipe, stderr=pipe)
+            out, errors = await child.communicate()
+            if child.returncode != 0 or b"agreed" not in out:
+                raise AssertionError(f"exit status {child.returncode}, {out}, {errors}")
 
 
-async def main():
-    await clients()
-    await servers()
-    sys.exit(1 if failed else 0)
+serving("its defaults", {"server_max_window_bits": 12, "client_max_window_bits": 12})
+for server_no, client_no in itertools.product([False, True], repeat=2):
+    serving(
+        f"no takeover of the server {server_no}, of the client {client_no}",
+        {"server_no_context_takeover": server_no, "client_no_context_takeover": client_no},
+    )
+for bits in range(9, 16):
+    serving(f"windows of {bits} bits", {"server_max_window_bits": bits, "client_max_window_bits": bits})
+    serving(f"asked for {bits} bits", {}, "--send-window", str(bits), "--receive-window", str(bits))
+serving("asked for no takeover", {}, "--send-takeover", "no", "--receive-takeover", "no")
 
-
-asyncio.run(main())
+main("websockets compressing")

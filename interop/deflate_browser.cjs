@@ -1,14 +1,10 @@
 "use strict";
-// Compressed messages: Chromium, without a window, as the client of the `deflate` example.
-//
-//     NODE_PATH=target/interop/node/node_modules EXAMPLES=target/release/examples CHROMIUM=$(command -v chromium) \
-//         node interop/deflate_browser.cjs
+// Compressed messages: Chromium, without a window, as the client of the example `deflate`.
 
 const { spawn } = require("node:child_process");
-const { once } = require("node:events");
 const path = require("node:path");
-const readline = require("node:readline");
 const { chromium } = require("playwright-core");
+const { test, main, same, address } = require("./cases.cjs");
 
 const PROGRAM = path.join(process.env.EXAMPLES, "deflate");
 
@@ -35,20 +31,28 @@ async function echoes(url) {
   return { agreed: ws.extensions, wrong, code, wasClean };
 }
 
-(async () => {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-  const page = await browser.newPage();
-  let failed = 0;
-  for (const options of [[], ["--send-takeover", "no"], ["--receive-takeover", "no"], ["--receive-window", "9"],
-    ["--send-window", "9"], ["--send-takeover", "no", "--receive-takeover", "no"]]) {
+let browser, page;
+
+test("starts", async () => {
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+  page = await browser.newPage();
+}, 60);
+
+for (const options of [[], ["--send-takeover", "no"], ["--receive-takeover", "no"], ["--receive-window", "9"],
+  ["--send-window", "9"], ["--send-takeover", "no", "--receive-takeover", "no"]]) {
+  test(`a server with ${options.join(" ") || "its defaults"}`, async () => {
     const child = spawn(PROGRAM, ["0", ...options], { stdio: ["ignore", "pipe", "inherit"] });
-    const [url] = await once(readline.createInterface({ input: child.stdout }), "line");
-    const result = await page.evaluate(echoes, url).catch((error) => ({ wrong: [error.message] }));
-    child.kill("SIGKILL");
-    const good = /^permessage-deflate/.test(result.agreed) && result.wrong.length === 0 && result.code === 1000;
-    failed += good ? 0 : 1;
-    console.log(`${good ? "ok" : "FAIL"} chromium: ${options.join(" ") || "defaults"}: ${JSON.stringify(result)}`);
-  }
-  await browser.close();
-  process.exit(failed ? 1 : 0);
-})();
+    try {
+      const url = await address(child);
+      const { agreed, wrong, code, wasClean } = await page.evaluate(echoes, url);
+      same(/^permessage-deflate/.test(agreed), true, `agreed to ${agreed}`);
+      same([wrong, code, wasClean], [[], 1000, true], "what did not come back, and the close");
+    } finally {
+      child.kill("SIGKILL");
+    }
+  }, 60);
+}
+
+test("stops", async () => browser.close());
+
+main("chromium compressing");

@@ -39,6 +39,11 @@ PARTS = [
     ("ws client of embedded_io", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
+    ("websockets compressing", [PYTHON, "deflate.py"]),
+    ("ws compressing", [NODE, "deflate.cjs"]),
+    ("chromium compressing", [NODE, "deflate_browser.cjs"]),
+    ("deadlines of echo", [PYTHON, "deadlines.py", "echo"]),
+    ("deadlines of feed", [PYTHON, "deadlines.py", "feed"]),
 ]
 
 # Servers with the same options as `echo`, and where they are.
@@ -176,6 +181,9 @@ def main():
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     echoes = {}
+    deflate = Server("echo", "http", "--deflate")
+    servers.append(deflate)
+    environment["ECHO_DEFLATE"] = deflate.url.replace("http:", "ws:", 1)
     wanted = {name.split()[-1] for name, _ in parts}
     for program in ECHOES:
         if program != "echo" and program not in wanted:
