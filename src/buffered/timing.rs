@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::buffer::{Output, ReadBuffer, WriteBuffer};
 use crate::connection::{Connection, Role};
-use crate::timers::{Due, Moment, Timeouts, Timers};
+use crate::timers::{Config, Due, Moment, Timeouts, Timers};
 
 /// How long to wait until what was read has been looked at.
 const SOON: Duration = Duration::from_millis(1);
@@ -15,9 +15,9 @@ const SOON: Duration = Duration::from_millis(1);
 /// The timers of a machine, and how far everything was at the last tick.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {
-    timeouts: Timeouts,
-    /// Since the first tick.
-    timers: Option<Timers>,
+    timers: Timers,
+    /// Whether the first tick was made.
+    has_begun: bool,
     seen: Seen,
     /// When bytes came last.
     arrived_at: Moment,
@@ -60,8 +60,8 @@ const fn modulo(len: usize) -> u32 {
 impl Timing {
     pub(super) const fn new() -> Self {
         Self {
-            timeouts: Timeouts::DEFAULT,
-            timers: None,
+            timers: Timers::with_config(Config::new(&Timeouts::DEFAULT), Moment::START),
+            has_begun: false,
             seen: Seen {
                 arrived: 0,
                 consumed: 0,
@@ -79,8 +79,8 @@ impl Timing {
 
     /// Sets what the next tick starts with.
     pub(super) const fn set_timeouts(&mut self, timeouts: &Timeouts) {
-        self.timeouts = *timeouts;
-        self.timers = None;
+        self.timers = Timers::with_config(Config::new(timeouts), Moment::START);
+        self.has_begun = false;
     }
 
     pub(super) const fn set_reading(&mut self, reading: bool) {
@@ -93,27 +93,31 @@ impl Timing {
     }
 
     pub(super) const fn timers(&self) -> Option<&Timers> {
-        self.timers.as_ref()
+        if self.has_begun { Some(&self.timers) } else { None }
+    }
+
+    const fn timers_mut(&mut self) -> Option<&mut Timers> {
+        if self.has_begun { Some(&mut self.timers) } else { None }
     }
 
     /// A Pong was received.
     #[cold]
     pub(super) fn pong(&mut self, payload: &[u8]) {
-        if let Some(timers) = &mut self.timers {
+        if let Some(timers) = self.timers_mut() {
             timers.pong(timers.latest(), payload);
         }
     }
 
     /// A Ping was put into the output, which holds so many bytes now.
     pub(super) fn pinged(&mut self, waiting: usize) {
-        if let Some(timers) = &mut self.timers {
+        if let Some(timers) = self.timers_mut() {
             timers.pinged(timers.latest(), waiting);
         }
     }
 
     /// The handshake has become a connection.
     pub(super) fn opened(mut self) -> Self {
-        if let Some(timers) = &mut self.timers {
+        if let Some(timers) = self.timers_mut() {
             timers.opened(timers.latest());
         }
         self.message = None;
@@ -123,7 +127,10 @@ impl Timing {
 
     /// Tells the timers of a handshake what has happened.
     pub(super) fn shake(&mut self, now: Moment, input: &ReadBuffer, output: &WriteBuffer) {
-        let timers = self.timers.get_or_insert_with(|| Timers::new(&self.timeouts, now));
+        if !core::mem::replace(&mut self.has_begun, true) {
+            self.timers.start_again(now);
+        }
+        let timers = &mut self.timers;
         let unread = input.unread().len();
         let arrived = input.account.arrived;
         let fresh = arrived != self.seen.arrived;
@@ -147,7 +154,7 @@ impl Timing {
 
     /// The handshake has failed: what is left is to write the answer.
     pub(super) fn answered(&mut self) {
-        if let Some(timers) = &mut self.timers {
+        if let Some(timers) = self.timers_mut() {
             timers.closing(timers.latest());
         }
     }
@@ -155,7 +162,7 @@ impl Timing {
     /// Whether a tick has been made.
     #[cfg(feature = "std")]
     pub(super) const fn has_begun(&self) -> bool {
-        self.timers.is_some()
+        self.has_begun
     }
 
     /// Tells the timers of an open connection what has happened.
@@ -179,16 +186,13 @@ impl Timing {
                 .wrapping_add(u32::try_from(in_frame).unwrap_or(u32::MAX)),
             drained: connection.bytes_put().wrapping_sub(modulo(waiting)),
         };
-        let timers = match &mut self.timers {
-            Some(timers) => timers,
-            None => {
-                self.seen = seen;
-                self.arrived_at = now;
-                let mut timers = Timers::new(&self.timeouts, now);
-                timers.opened(now);
-                self.timers.insert(timers)
-            }
-        };
+        if !core::mem::replace(&mut self.has_begun, true) {
+            self.seen = seen;
+            self.arrived_at = now;
+            self.timers.start_again(now);
+            self.timers.opened(now);
+        }
+        let timers = &mut self.timers;
         let last = self.seen;
         let fresh = seen.arrived != last.arrived;
         self.all_seen = unread == 0 || input.needs_input();
@@ -245,13 +249,14 @@ impl Timing {
 
     /// What is due now.
     pub(super) fn due(&mut self) -> Option<Due> {
-        let timers = self.timers.as_mut()?;
-        timers.due(timers.latest(), self.all_seen || self.postponed)
+        let all_seen = self.all_seen || self.postponed;
+        let timers = self.timers_mut()?;
+        timers.due(timers.latest(), all_seen)
     }
 
     /// How long to wait at most.
     pub(super) fn wait(&mut self) -> Option<Duration> {
-        let timers = self.timers.as_ref()?;
+        let timers = self.timers()?;
         let wait = timers.next_deadline()? - timers.latest();
         self.postponed = wait.is_zero();
         Some(if self.postponed { SOON } else { wait })

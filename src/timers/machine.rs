@@ -92,6 +92,10 @@ impl Timers {
     /// The timers of a connection whose opening handshake starts now.
     #[must_use]
     pub fn new(timeouts: &Timeouts, now: Moment) -> Self {
+        Self::with_config(Config::new(timeouts), now)
+    }
+
+    pub(crate) const fn with_config(config: Config, now: Moment) -> Self {
         let now = now.as_micros();
         Self {
             now,
@@ -99,15 +103,20 @@ impl Timers {
             quiet: now,
             message_since: NEVER,
             waiting_since: NEVER,
-            allowance: Config::new(timeouts).allowance(0),
+            allowance: config.grace,
             ping: 0,
             round_trip: Estimate::NONE,
-            config: Config::new(timeouts),
+            config,
             phase: Phase::Handshake,
             pinging: Pinging::None,
             token: 0,
             passed: None,
         }
+    }
+
+    /// The same with a handshake that starts now.
+    pub(crate) const fn start_again(&mut self, now: Moment) {
+        *self = Self::with_config(self.config, now);
     }
 
     /// The opening handshake is over and the connection is open.

@@ -110,4 +110,6 @@ pub use due::{Deadline, Due};
 pub use machine::Timers;
 pub use moment::Moment;
 pub use round_trip::RoundTrip;
+#[cfg(feature = "alloc")]
+pub(crate) use timeouts::Config;
 pub use timeouts::{Rate, Timeouts};

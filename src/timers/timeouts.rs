@@ -2,8 +2,6 @@
 
 use core::time::Duration;
 
-use super::moment::micros;
-
 /// How long the peer may take for what, each of which may be off (`None`). The defaults suit a server on the internet.
 ///
 /// They are kept to the millisecond, rounded up, and are at least one millisecond. One of more than 49 days is off.
@@ -141,11 +139,14 @@ pub(super) struct Millis(u32);
 impl Millis {
     const OFF: Self = Self(u32::MAX);
 
-    fn new(timeout: Option<Duration>) -> Self {
-        let millis = timeout.map(|timeout| micros(timeout).div_ceil(1_000).max(1));
-        millis
-            .and_then(|millis| u32::try_from(millis).ok())
-            .map_or(Self::OFF, Self)
+    #[allow(clippy::cast_possible_truncation, reason = "it is compared before")]
+    const fn new(timeout: Option<Duration>) -> Self {
+        let Some(timeout) = timeout else { return Self::OFF };
+        match timeout.as_nanos().div_ceil(1_000_000) {
+            0 => Self(1),
+            millis if millis < u32::MAX as u128 => Self(millis as u32),
+            _ => Self::OFF,
+        }
     }
 
     /// So long after a moment in microseconds; `None` if it is off.
@@ -166,20 +167,24 @@ impl Millis {
 
 /// The same in 32 bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Config {
+pub(crate) struct Config {
     pub(super) handshake: Millis,
     pub(super) ping_after: Millis,
     pub(super) pong_within: Millis,
     pub(super) idle: Millis,
     pub(super) write: Millis,
     pub(super) close: Millis,
-    grace: Millis,
+    /// Off if there is no least rate.
+    pub(super) grace: Millis,
     bytes_per_second: u32,
 }
 
 impl Config {
-    pub(super) fn new(timeouts: &Timeouts) -> Self {
-        let rate = timeouts.message.filter(|rate| rate.bytes_per_second > 0);
+    pub(crate) const fn new(timeouts: &Timeouts) -> Self {
+        let (grace, bytes_per_second) = match timeouts.message {
+            Some(rate) if rate.bytes_per_second > 0 => (Some(rate.grace), rate.bytes_per_second),
+            Some(_) | None => (None, 0),
+        };
         Self {
             handshake: Millis::new(timeouts.handshake),
             ping_after: Millis::new(timeouts.ping_after),
@@ -187,8 +192,8 @@ impl Config {
             idle: Millis::new(timeouts.idle),
             write: Millis::new(timeouts.write),
             close: Millis::new(timeouts.close),
-            grace: Millis::new(rate.map(|rate| rate.grace)),
-            bytes_per_second: rate.map_or(0, |rate| rate.bytes_per_second),
+            grace: Millis::new(grace),
+            bytes_per_second,
         }
     }
 

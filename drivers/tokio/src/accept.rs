@@ -12,7 +12,7 @@ use sockless::{AcceptOptions, Limits, Server, Timeouts, TransportAction};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::WebSocket;
-use crate::clock::Clock;
+use crate::clock::{self, Alarm};
 use crate::error::{Error, Result};
 use crate::transport::{Outlet, is_end, poll_read};
 
@@ -36,7 +36,8 @@ const DRAINED: usize = 64 << 10;
 /// # Errors
 /// As [`Acceptor::accept`].
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocket<S, Server>> {
-    Acceptor::new().accept(stream).await
+    // On the heap, so that the task does not keep room for it as long as the connection lives.
+    Box::pin(async { Acceptor::new().accept(stream).await }).await
 }
 
 /// How a server accepts connections. Set it up once and share it.
@@ -128,7 +129,7 @@ impl Acceptor {
                 .header("Content-Type", "text/plain")
                 .body("This is a WebSocket server.\n"),
         };
-        let accepted = self.open(stream, decide, &mut status).await?;
+        let accepted = Box::pin(self.open(stream, decide, &mut status)).await?;
         accepted.ok_or(Error::Refused(status))
     }
 
@@ -163,7 +164,7 @@ impl Acceptor {
         stream: S,
         decide: impl FnOnce(&Request<'_>) -> Answer,
     ) -> Result<Option<WebSocket<S, Server>>> {
-        self.open(stream, decide, &mut 0).await
+        Box::pin(self.open(stream, decide, &mut 0)).await
     }
 
     async fn open<S: AsyncRead + AsyncWrite + Unpin>(
@@ -172,8 +173,7 @@ impl Acceptor {
         decide: impl FnOnce(&Request<'_>) -> Answer,
         status: &mut u16,
     ) -> Result<Option<WebSocket<S, Server>>> {
-        // On the heap, so that the task does not keep room for it as long as the connection lives.
-        let mut shaking = Box::new(Shaking::new(stream, &self.limits));
+        let mut shaking = Shaking::new(stream, &self.limits);
         shaking.handshake.set_timeouts(&self.timeouts);
         let mut decide = Some(decide);
         loop {
@@ -184,11 +184,11 @@ impl Acceptor {
                     let Shaking {
                         handshake,
                         outlet,
-                        clock,
+                        alarm,
                         ..
-                    } = *shaking;
+                    } = shaking;
                     let ws = handshake.into_connection(connection);
-                    let mut ws = WebSocket::from_parts(outlet.stream, ws, clock);
+                    let mut ws = WebSocket::from_parts(outlet.stream, ws, alarm);
                     ws.subprotocol = subprotocol;
                     if let Some(bytes) = self.watermark {
                         ws.set_watermark(bytes);
@@ -336,7 +336,7 @@ impl From<Vec<u8>> for Body {
 struct Shaking<S> {
     handshake: BufferedServerHandshake,
     outlet: Outlet<S>,
-    clock: Clock,
+    alarm: Alarm,
     drained: usize,
 }
 
@@ -345,7 +345,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
         Self {
             handshake: BufferedServerHandshake::new(limits),
             outlet: Outlet::new(stream),
-            clock: Clock::start(),
+            alarm: Alarm::default(),
             drained: 0,
         }
     }
@@ -385,11 +385,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
                 _ => return Poll::Ready(Ok(false)),
             }
             let before = (self.handshake.buffers().1.len(), self.handshake.transport());
-            let wait = self.handshake.tick(self.clock.now());
+            let wait = self.handshake.tick(clock::now());
             if before != (self.handshake.buffers().1.len(), self.handshake.transport()) {
                 return Poll::Ready(Ok(true));
             }
-            if self.clock.poll(wait, cx).is_pending() {
+            if self.alarm.poll(wait, cx).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -405,7 +405,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
             return Poll::Ready(self.handshake.end_of_stream().map_err(Error::Handshake));
         }
         self.handshake.buffers().0.advance(len);
-        self.handshake.tick(self.clock.now());
+        self.handshake.tick(clock::now());
         Poll::Ready(Ok(()))
     }
 

@@ -1,33 +1,30 @@
-//! The clock of the runtime, and one timer for each connection.
+//! The clock of the runtime, and a timer for each connection.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use sockless::Moment;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The time since a connection began, and a timer that is set again only when its deadline has come nearer or when it has
-/// fired: what happens on a connection mostly moves its deadlines later.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    start: Instant,
+/// The time by the runtime's clock, which tests may pause, since this was first asked in this process.
+pub(crate) fn now() -> Moment {
+    static FIRST: OnceLock<std::time::Instant> = OnceLock::new();
+    let now = Instant::now().into_std();
+    let first = *FIRST.get_or_init(std::time::Instant::now);
+    Moment::START + now.saturating_duration_since(first)
+}
+
+/// A timer that is set again only when its deadline has come nearer or when it has fired: what happens on a connection
+/// mostly moves its deadlines later.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self {
-            start: Instant::now(),
-            timer: None,
-        }
-    }
-
-    pub(crate) fn now(&self) -> Moment {
-        Moment::START + self.start.elapsed()
-    }
-
+impl Alarm {
     /// Whether so much time has passed, or else the task is woken when it has, or sooner.
     pub(crate) fn poll(&mut self, wait: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wait) = wait else {

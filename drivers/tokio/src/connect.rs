@@ -12,7 +12,7 @@ use sockless::{ConnectOptions, Limits, Timeouts, WebSocketUri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::clock::Clock;
+use crate::clock::Alarm;
 use crate::entropy::ThreadEntropy;
 use crate::error::{Error, Rejection, Result};
 use crate::transport::{Outlet, poll_read};
@@ -31,7 +31,8 @@ use crate::{Client, WebSocket};
 /// # Errors
 /// As [`Connector::connect`].
 pub async fn connect(uri: &str) -> Result<WebSocket<ClientStream, Client>> {
-    Connector::new().connect(uri).await
+    // On the heap, so that the task does not keep room for it as long as the connection lives.
+    Box::pin(async { Connector::new().connect(uri).await }).await
 }
 
 /// How a client connects. Set it up once and share it.
@@ -119,7 +120,6 @@ impl Connector {
     /// [`Error::Rejected`] if it does not want to, [`Error::Misuse`] for options that must not be sent.
     pub async fn connect(&self, uri: &str) -> Result<WebSocket<ClientStream, Client>> {
         let parsed = WebSocketUri::parse(uri)?;
-        // On the heap, so that the task does not keep room for it as long as the connection lives.
         let connecting: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(async {
             if parsed.secure() {
                 return Err(Error::NoTls);
@@ -189,7 +189,7 @@ impl Connector {
         let Some(ws) = handshake.connect()? else {
             return Err(HandshakeError::EndOfStream.into());
         };
-        let mut ws = WebSocket::from_parts(outlet.stream, ws, Clock::start());
+        let mut ws = WebSocket::from_parts(outlet.stream, ws, Alarm::default());
         ws.subprotocol = subprotocol;
         if let Some(bytes) = self.watermark {
             ws.set_watermark(bytes);

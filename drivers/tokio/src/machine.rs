@@ -8,7 +8,7 @@ use sockless::connection::Role;
 use sockless::{BufferedConnection, TransportAction};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::clock::Clock;
+use crate::clock::{self, Alarm};
 use crate::error::{Error, Result};
 use crate::memory::{self, Lease};
 use crate::transport::{Outlet, is_end, poll_read};
@@ -17,7 +17,7 @@ use crate::transport::{Outlet, is_end, poll_read};
 pub(crate) struct Machine<S, R> {
     pub(crate) ws: BufferedConnection<R>,
     pub(crate) outlet: Outlet<S>,
-    pub(crate) clock: Clock,
+    pub(crate) alarm: Alarm,
     /// The memory that the connection reads into, if it is the thread's.
     lease: Option<Lease>,
     /// Whether all events were received: what is left waits for the output.
@@ -28,11 +28,11 @@ pub(crate) struct Machine<S, R> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
-    pub(crate) fn new(stream: S, ws: BufferedConnection<R>, clock: Clock) -> Self {
+    pub(crate) fn new(stream: S, ws: BufferedConnection<R>, alarm: Alarm) -> Self {
         Self {
             ws,
             outlet: Outlet::new(stream),
-            clock,
+            alarm,
             lease: None,
             received: false,
             write_error: None,
@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                     }
                     Poll::Ready(Ok(len)) => {
                         self.ws.advance(len);
-                        self.ws.tick(self.clock.now());
+                        self.ws.tick(clock::now());
                         self.received = false;
                         return Poll::Ready(Ok(true));
                     }
@@ -172,11 +172,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let before = (self.ws.buffers().1.len(), self.ws.transport());
-            let wait = self.ws.tick(self.clock.now());
+            let wait = self.ws.tick(clock::now());
             if before != (self.ws.buffers().1.len(), self.ws.transport()) {
                 return true;
             }
-            if self.clock.poll(wait, cx).is_pending() {
+            if self.alarm.poll(wait, cx).is_pending() {
                 return false;
             }
         }

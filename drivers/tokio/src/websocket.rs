@@ -11,7 +11,7 @@ use sockless::{BufferedConnection, CloseCode, CloseRecord, Event, Server, Timeou
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::clock::Clock;
+use crate::clock::Alarm;
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::outgoing::Outgoing;
@@ -58,12 +58,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// The functions that wait need a tokio runtime with its timer, unless there are no [deadlines](Timeouts::OFF).
     #[must_use]
     pub fn new(stream: S, ws: BufferedConnection<R>) -> Self {
-        Self::from_parts(stream, ws, Clock::start())
+        Self::from_parts(stream, ws, Alarm::default())
     }
 
-    pub(crate) fn from_parts(stream: S, ws: BufferedConnection<R>, clock: Clock) -> Self {
+    pub(crate) fn from_parts(stream: S, ws: BufferedConnection<R>, alarm: Alarm) -> Self {
         Self {
-            machine: Box::new(Machine::new(stream, ws, clock)),
+            machine: Box::new(Machine::new(stream, ws, alarm)),
             subprotocol: None,
         }
     }
