@@ -92,6 +92,12 @@ impl WriteBuffer {
         self.watermark = bytes;
     }
 
+    /// How many bytes may wait.
+    #[must_use]
+    pub const fn watermark(&self) -> usize {
+        self.watermark
+    }
+
     /// Whether more bytes wait than the watermark. Nothing is refused then: the application should stop sending, or
     /// drop the peer, until the transport has taken some.
     #[must_use]

@@ -135,13 +135,14 @@ fn measure(count: usize, bare: bool) -> io::Result<()> {
             let mut frame = vec![0x82, 0xfe];
             frame.extend_from_slice(&len.to_be_bytes());
             if len <= 125 {
-                frame = vec![0x82, 0x80 | len.to_be_bytes()[1]];
+                frame = vec![0x82, 0x80 | len as u8];
             }
             let header = frame.len();
             frame.extend_from_slice(&[0; 4]);
             frame.resize(header + 4 + usize::from(len), b'x');
             stream.write_all(&frame)?;
-            stream.read_exact(&mut frame[..header + usize::from(len)])?;
+            let mut answer = vec![0; header + usize::from(len)];
+            stream.read_exact(&mut answer)?;
         }
         Ok(())
     };

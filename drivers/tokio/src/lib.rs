@@ -7,20 +7,27 @@ mod clock;
 mod connect;
 mod entropy;
 mod error;
+mod halves;
 mod machine;
 mod memory;
 mod outgoing;
+mod split;
+mod stream;
 mod transport;
+mod wakers;
 mod websocket;
 
 pub use accept::{Acceptor, Answer, Body, accept};
 pub use connect::{ClientStream, Connector, connect};
 pub use entropy::ThreadEntropy;
 pub use error::{Error, Rejection, Result};
+pub use halves::{ReadHalf, WriteHalf};
 pub use outgoing::Outgoing;
 pub use sockless::connection::{Payload, PreparedMessage};
 pub use sockless::handshake::Request;
 pub use sockless::{self, CloseCode, CloseRecord, Event, Limits, SendError, Server, Timeouts, Tx};
+pub use split::Split;
+pub use stream::{Message, MessageStream};
 pub use websocket::WebSocket;
 
 /// The client, whose keys come from the operating system.
