@@ -48,7 +48,9 @@ pub use buffer::{Output, ReadBuffer, SliceOutput};
 pub use buffer::{SharedBytes, WriteBuffer};
 #[cfg(feature = "alloc")]
 pub use buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-pub use connection::{Client, CloseRecord, Connection, Server, TransportAction, Tx};
+pub use connection::{Client, CloseRecord, Connection, Extensions, Server, TransportAction, Tx};
+#[cfg(feature = "deflate")]
+pub use deflate::{DeflateConnection, DeflateOptions};
 pub use entropy::Entropy;
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;

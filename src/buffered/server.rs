@@ -1,12 +1,12 @@
 //! The server's opening handshake with its buffers.
 
+#[cfg(feature = "deflate")]
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::BufferedConnection;
 use super::timing::Timing;
 use crate::buffer::{ReadBuffer, WriteBuffer};
-#[cfg(feature = "deflate")]
-use crate::connection::Extensions;
 use crate::connection::{Connection, Server, TransportAction};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateOptions;
@@ -92,7 +92,7 @@ impl BufferedServerHandshake {
     }
 
     /// Agrees to compressed messages (RFC 7692) with clients that offer them. [`accept`](Self::accept) answers the offer
-    /// then, in place of [`AcceptOptions::extensions`].
+    /// then, behind other [extensions](AcceptOptions::extensions) that it agrees to.
     ///
     /// Who calls [`receive`](Self::receive) instead answers the offer itself, with [`DeflateOptions::accept`] and
     /// [`AcceptOptions::extensions`], and gives what was agreed to
@@ -149,13 +149,19 @@ impl BufferedServerHandshake {
             None => return Ok(None),
             #[cfg(feature = "deflate")]
             Some((Request::Upgrade(upgrade), out)) if deflate.is_some() => {
+                let (others, implemented) = options.agreed();
+                let mut all = Vec::new();
                 let agreed = deflate.and_then(|options| options.accept(upgrade.request().extensions()));
+                // Without memory for the list, messages go plain.
+                let agreed = agreed.filter(|_| all.try_reserve_exact(others.len().saturating_add(1)).is_ok());
                 let Some(agreed) = agreed else {
                     let connection = upgrade.accept(options, out)?;
                     return Ok(Some(self.take_connection(connection)));
                 };
-                let implemented = Extensions::NONE.with_compression(true);
-                let connection = upgrade.accept(&options.extensions(&[agreed.as_str()], implemented), out)?;
+                all.extend_from_slice(others);
+                all.push(agreed.as_str());
+                let options = options.extensions(&all, implemented.with_compression(true));
+                let connection = upgrade.accept(&options, out)?;
                 return Ok(Some(self.take_connection(connection).with_deflate(&agreed)));
             }
             Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,

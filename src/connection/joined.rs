@@ -310,11 +310,11 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// [`with_extensions`](Self::with_extensions), in place.
+    /// Whether messages may be compressed.
     #[cfg(feature = "deflate")]
-    pub(crate) const fn set_extensions(&mut self, extensions: Extensions) {
-        self.receiver.extensions = extensions;
-        self.sender.extensions = extensions;
+    pub(crate) const fn set_compression(&mut self, compression: bool) {
+        self.receiver.extensions.compression = compression;
+        self.sender.extensions.compression = compression;
     }
 
     /// Fails the connection for what a compressed message turned out to be.

@@ -7,7 +7,7 @@ use super::receiving::{Receiving, Skipped};
 use super::sending::Sending;
 use super::tx::compressing;
 use crate::buffer::{Cursor, Output, ReadBuffer, Storage};
-use crate::connection::{ChunkEvent, Connection, Extensions, Role, Step, Tx};
+use crate::connection::{ChunkEvent, Connection, Role, Step, Tx};
 use crate::error::{Failure, ReceiveError};
 use crate::message::{Event, Found, control_event, message};
 
@@ -21,7 +21,7 @@ pub(super) struct Shell {
 impl Shell {
     /// A shell for a connection on which nothing has been sent or received, which is told.
     pub(super) fn new<R: Role>(connection: &mut Connection<R>, agreement: Option<&DeflateAgreement>) -> Self {
-        connection.set_extensions(Extensions::NONE.with_compression(agreement.is_some()));
+        connection.set_compression(agreement.is_some());
         connection.receiver.leaves_compressed = true;
         Self {
             receiving: Receiving::new(agreement),

@@ -70,6 +70,12 @@ impl<'r> AcceptOptions<'r> {
         self
     }
 
+    /// The extensions that are agreed to, and what of them is implemented.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn agreed(&self) -> (&'r [&'r str], Extensions) {
+        (self.extensions, self.implemented)
+    }
+
     /// Adds header fields to the response. In extended CONNECT their names have to be lower case.
     #[must_use]
     pub const fn headers(mut self, headers: &'r [(&'r str, &'r str)]) -> Self {

@@ -15,6 +15,7 @@ mod bring_your_own;
 mod broadcast;
 mod buffered;
 mod common;
+mod doors;
 mod end_of_message;
 mod model;
 mod negotiation;
