@@ -1,26 +1,18 @@
-//! `tokio-tungstenite`, at its defaults. What has been received is fed back, and flushed once nothing more is there.
+//! `tokio-tungstenite`, at its defaults, with the loop of its own example: its stream is forwarded to its sink, which is flushed
+//! once nothing more is there to read.
 
+use std::future::ready;
 use std::net::TcpListener;
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Result, accept};
 
 pub(super) fn serve(listener: TcpListener) -> Result {
     println!("{}", listener.local_addr()?);
     accept(listener, |stream| async {
-        let mut ws = tokio_tungstenite::accept_async(stream).await?;
-        while let Some(message) = ws.next().await {
-            let mut next = Some(message);
-            while let Some(message) = next {
-                let message = message?;
-                if message.is_text() || message.is_binary() {
-                    ws.feed(message).await?;
-                }
-                next = ws.next().now_or_never().flatten();
-            }
-            ws.flush().await?;
-        }
-        Ok(())
+        let (write, read) = tokio_tungstenite::accept_async(stream).await?.split();
+        let messages = read.try_filter(|message| ready(message.is_text() || message.is_binary()));
+        Ok(messages.forward(write).await?)
     })
 }
