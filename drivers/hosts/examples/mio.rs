@@ -7,12 +7,10 @@ use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use sockless::buffer::Output;
 use sockless::handshake::ServerHandshake;
@@ -31,7 +29,7 @@ Usage: mio [PORT | ADDRESS:PORT] [OPTION]...
   --patience MILLIS   how long a peer may take for anything (default: as the library suggests)
   --help              print this and exit
 
-Ctrl-C closes all connections in order; a second one ends the program at once.
+Ctrl-C closes all connections in order, on Unix; a second one ends the program at once.
 ";
 
 const LISTENER: Token = Token(usize::MAX);
@@ -100,13 +98,11 @@ pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Re
     let mut listener = TcpListener::from_std(listener);
     let (poll, mut events) = (Poll::new()?, Events::with_capacity(1024));
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let interrupts = Arc::new(AtomicUsize::new(0));
-    let (waker, counter) = (Waker::new(poll.registry(), INTERRUPTED)?, Arc::clone(&interrupts));
-    let interrupted = move || match counter.fetch_add(1, Ordering::Relaxed) {
-        0 => drop(waker.wake()),
-        _ => std::process::exit(130),
-    };
-    ctrlc::set_handler(interrupted).map_err(io::Error::other)?;
+    #[cfg(unix)]
+    let mut interrupt = mio::net::UnixStream::from_std(sockless_hosts::interrupt()?);
+    #[cfg(unix)]
+    poll.registry()
+        .register(&mut interrupt, INTERRUPTED, Interest::READABLE)?;
 
     let mut server = Loop {
         options,
@@ -154,7 +150,7 @@ pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Re
         while let Some((_, key)) = server.alarms.first().copied().filter(|(alarm, _)| *alarm <= now) {
             server.turn(key, now, Peer::tick);
         }
-        if interrupts.load(Ordering::Relaxed) > 0 && server.listener.take().is_some() {
+        if events.iter().any(|event| event.token() == INTERRUPTED) && server.listener.take().is_some() {
             let keys: Vec<usize> = server.peers.iter().map(|(key, _)| key).collect();
             for key in keys {
                 server.turn(key, now, Peer::close);

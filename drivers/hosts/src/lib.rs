@@ -44,6 +44,22 @@ pub fn exit(program: &str, result: Result<(), Exit>) -> ExitCode {
     }
 }
 
+/// A stream that becomes readable with the first Ctrl-C. A second one ends the program with exit status 130.
+///
+/// # Errors
+/// Those of the system.
+#[cfg(unix)]
+pub fn interrupt() -> std::io::Result<std::os::unix::net::UnixStream> {
+    use signal_hook::{consts::SIGINT, flag, low_level::pipe};
+    let once = std::sync::Arc::default();
+    flag::register_conditional_shutdown(SIGINT, 130, std::sync::Arc::clone(&once))?;
+    flag::register(SIGINT, once)?;
+    let (read, write) = std::os::unix::net::UnixStream::pair()?;
+    pipe::register(SIGINT, write)?;
+    read.set_nonblocking(true)?;
+    Ok(read)
+}
+
 /// What a server was told on its command line.
 #[derive(Debug)]
 pub struct Options {

@@ -9,10 +9,9 @@ use std::time::Duration;
 use compio::BufResult;
 use compio::buf::{IntoInner, IoBuf};
 use compio::io::{AsyncRead, AsyncWrite};
-use compio::net::{TcpListener, TcpStream};
+use compio::net::{TcpListener, TcpStream, UnixStream};
 use compio::runtime::Runtime;
 use compio::time::sleep;
-use futures_channel::oneshot;
 use futures_util::future::{FutureExt, LocalBoxFuture, Shared};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{pin_mut, select_biased};
@@ -49,17 +48,12 @@ struct Thread {
 
 async fn serve(listener: std::net::TcpListener, options: Options) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let mut stop = Some(stop);
-    let interrupted = move || match stop.take() {
-        Some(stop) => drop(stop.send(())),
-        None => std::process::exit(130),
-    };
-    ctrlc::set_handler(interrupted).map_err(io::Error::other)?;
+    let mut interrupt = UnixStream::from_std(sockless_hosts::interrupt()?)?;
+    let stop = async move { drop(interrupt.read([0; 1]).await) };
     let thread = Rc::new(Thread {
         options,
         input: RefCell::new(ReadBuffer::with_capacity(*READ.end())),
-        stop: stopped.map(|_| ()).boxed_local().shared(),
+        stop: stop.boxed_local().shared(),
     });
     let mut tasks = FuturesUnordered::new();
     let mut stop = thread.stop.clone();
