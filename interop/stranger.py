@@ -39,7 +39,7 @@ def help_case(program):
             same(f"Usage: {program} " in out, True, "usage in what it prints")
 
 
-for program in (*SERVERS, "client", "autobahn_client"):
+for program in (*SERVERS, "client", "autobahn_client", "deflate", "replace"):
     help_case(program)
 
 
@@ -61,6 +61,8 @@ for program in SERVERS:
     mistake(program, "--timeout", "ping-after", says="'ping-after' is not the name of a deadline")
     mistake(program, "--timeout", "close=soon", says="'close=soon' is not")
 mistake("feed", "--every", "0", says="'0' is not a number of seconds")
+mistake("replace", "nonsense", says="'nonsense' is not a port")
+mistake("deflate", says="which port, or which server?")
 mistake("client", says="which server?")
 mistake("client", "nonsense", says="'nonsense'")
 mistake("client", "wss://127.0.0.1/", says="TLS")
@@ -121,7 +123,9 @@ def interrupted(program):
                 process.send_signal(sign)
                 for reader, writer in (idle, within):
                     same((await close_frame(reader))[:2], b"\x03\xe9", "code of the Close")
-                same(await refused(port), True, "a new connection is refused")
+                end = time.monotonic() + 1
+                while not await refused(port):
+                    same(time.monotonic() < end, True, "a new connection is refused")
                 same(process.returncode, None, "it waits for the answers")
                 for reader, writer in (idle, within):
                     writer.write(frame(0x88, b"\x03\xe9"))
@@ -193,6 +197,35 @@ async def _():
 for program in SERVERS:
     busy(program)
     interrupted(program)
+for program in ("deflate", "replace"):
+    busy(program)
+
+
+@case("replace: Ctrl-C closes all connections with 1001 and ends, before it was replaced and after")
+async def _():
+    for replaced in (False, True):
+        async with serving("replace") as (process, port):
+            reader, writer = await opened(port)
+            if replaced:
+                control, asking = await asyncio.open_connection("127.0.0.1", port)
+                asking.write(b"GET /replace HTTP/1.1\r\nHost: a\r\n\r\n")
+                same((await response(control))[0], 200, "answer")
+                asking.close()
+            for count in range(1, 100):
+                writer.write(frame(0x81, b"hello"))
+                start = await reader.readexactly(2)
+                number, answering, text = (await reader.readexactly(start[1])).split(b" ")
+                same((number, text), (str(count).encode(), b"hello"), "answer")
+                if (int(answering) != process.pid) == replaced:
+                    break
+                await asyncio.sleep(0.05)
+            os.kill(int(answering), signal.SIGINT)
+            same((await close_frame(reader))[:2], b"\x03\xe9", "code of the Close")
+            writer.write(frame(0x88, b"\x03\xe9"))
+            same(await asyncio.wait_for(reader.read(), 3), b"", "what follows")
+            writer.close()
+            _, errors = await asyncio.wait_for(process.communicate(), 5)  # of both processes
+            same((process.returncode, await refused(port)), (0, True), f"exit status, and whether nobody listens; {errors}")
 
 
 @case("feed: a browser that asks for a page is told that it is in the wrong place")

@@ -8,6 +8,7 @@
 )]
 
 #[path = "../examples/replace/server.rs"]
+#[allow(dead_code, reason = "nobody presses Ctrl-C here")]
 mod server;
 
 use std::collections::BTreeSet;

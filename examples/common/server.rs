@@ -155,8 +155,8 @@ pub(crate) fn serve_each(
     let (asked, address) = (Arc::clone(&stop), listener.local_addr());
     on_interrupt(move || {
         asked.ask();
-        stopping();
         let _ = address.as_ref().map(TcpStream::connect); // so that `accept` returns
+        stopping();
     })?;
     loop {
         let accepted = listener.accept();

@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,6 +43,13 @@ const SERVE: u8 = 0;
 const REPLACE: u8 = 1;
 const STOP: u8 = 2;
 
+/// Whether the program was told to stop.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn stop() {
+    STOPPED.store(true, Ordering::Relaxed);
+}
+
 /// What the threads share.
 struct Shared {
     task: AtomicU8,
@@ -70,6 +77,9 @@ pub(crate) fn serve(
     }
     listener.set_nonblocking(true)?;
     while shared.task.load(Ordering::Relaxed) == SERVE {
+        if STOPPED.load(Ordering::Relaxed) {
+            shared.task.store(STOP, Ordering::Relaxed);
+        }
         match listener.accept() {
             Ok((stream, _)) => {
                 let shared = Arc::clone(&shared);
