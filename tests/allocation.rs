@@ -251,16 +251,15 @@ fn idle_connection<R: Role>(role: fn() -> R) {
     let mut out = [0; 64];
     // It has received and sent before it is idle.
     let mut ping = from_peer::<R>(PING, b"ping");
-    let mut shared = ReadBuffer::with_capacity(64 << 10);
-    shared.space();
+    let mut memory = vec![0; 64 << 10];
     let info = measure(|| {
         let mut ws = Connection::new(role(), &Limits::default());
         let mut out = SliceOutput::new(&mut out);
         let mut held = ReadBuffer::new();
-        let input = shared.input_for(&mut held);
-        read(input, &ping);
-        while ws.receive(input, &mut out).unwrap().is_some() {}
-        shared.keep_rest(&mut held).unwrap();
+        held.lend(&mut memory);
+        read(&mut held, &ping);
+        while ws.receive(&mut held, &mut out).unwrap().is_some() {}
+        held.take_back(&mut memory);
         let mut input = &mut ping[..];
         while ws.receive_chunk(&mut input, &mut out).unwrap().is_some() {}
         ws.tx(&mut out).text("Hello").unwrap();

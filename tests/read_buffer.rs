@@ -290,9 +290,9 @@ fn space_before_receiving<R: Role>(role: fn() -> R) {
     }
 }
 
-// One buffer for many connections.
+// One piece of memory for many connections.
 
-/// Sessions of several connections, interleaved over one buffer, each cut at every byte and at random: every connection
+/// Sessions of several connections, interleaved over one piece of memory, each cut at every byte and at random: every connection
 /// sees what it would have seen alone, and holds memory only while it holds the start of a message.
 fn many_connections<R: Role>(role: fn() -> R) {
     let limits = Limits::default();
@@ -300,7 +300,7 @@ fn many_connections<R: Role>(role: fn() -> R) {
     for capacity in [1, 16, 300, 64 << 10] {
         for portion in [1, 2, 40, 5000] {
             let sessions: Vec<Vec<u8>> = (0..4).map(|_| mixed_session::<R>(&mut numbers)).collect();
-            let mut shared = ReadBuffer::with_capacity(capacity);
+            let mut memory = vec![0xee; capacity];
             let mut clients: Vec<_> = sessions
                 .iter()
                 .map(|bytes| {
@@ -313,7 +313,7 @@ fn many_connections<R: Role>(role: fn() -> R) {
                 let len = (1 + numbers.below(portion)).min(rest.len());
                 let (piece, tail) = rest.split_at(len);
                 *rest = tail;
-                driver.read_shared(&mut shared, held, piece);
+                driver.read_lent(&mut memory, held, piece);
             }
             for ((driver, held, _), bytes) in clients.into_iter().zip(&sessions) {
                 assert_eq!((held.is_at_rest(), held.capacity()), (true, 0));
@@ -326,36 +326,21 @@ fn many_connections<R: Role>(role: fn() -> R) {
 
 /// What a connection holds that was left in the middle of a message: what has arrived of it, and little more.
 fn what_is_held<R: Role>(role: fn() -> R) {
-    let mut shared = ReadBuffer::with_capacity(64 << 10);
+    let mut memory = vec![0xee; 64 << 10];
     for arrived in [1, 100, 5000, 60_000] {
         let mut held = ReadBuffer::new();
         let mut end = End::new(role());
         let bytes = from_peer::<R>(FIN | BIN, &vec![7; 1 << 20]);
-        end.read_shared(&mut shared, &mut held, &bytes[..arrived]);
+        end.read_lent(&mut memory, &mut held, &bytes[..arrived]);
         assert!(held.capacity() >= arrived.saturating_sub(14));
         assert!(
             held.capacity() <= 2 * arrived + 64,
             "{} bytes for {arrived}",
             held.capacity()
         );
-        end.read_shared(&mut shared, &mut held, &bytes[arrived..]);
+        end.read_lent(&mut memory, &mut held, &bytes[arrived..]);
         assert_eq!((end.seen.len(), held.capacity()), (1, 0));
     }
-}
-
-/// The buffer of whoever holds the start of a message is its own; all others read into the shared one.
-#[test]
-fn whose_buffer_is_read_into() {
-    let (mut shared, mut held) = (ReadBuffer::with_capacity(100), ReadBuffer::new());
-    assert_eq!(shared.input_for(&mut held).space().len(), 100);
-    held.extend(b"x").unwrap();
-    assert_eq!(shared.input_for(&mut held).unread(), b"x");
-    shared.keep_rest(&mut held).unwrap();
-    assert_eq!(held.unread(), b"x");
-    discard(&mut held);
-    read(&mut shared, b"rest");
-    shared.keep_rest(&mut held).unwrap();
-    assert_eq!((shared.unread(), held.unread()), (&b""[..], &b"rest"[..]));
 }
 
 // By value.

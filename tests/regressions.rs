@@ -303,7 +303,7 @@ fn no_failure_is_visible_an_event_early<R: Role>(role: fn() -> R) {
 
 /// Section 5.5.2: a Ping after this end's Close was not answered, although no Close had been received.
 fn a_ping_after_our_close_is_answered<R: Role>(role: fn() -> R) {
-    for way in [Way::Chunks, Way::Own, Way::Shared(64), Way::Fixed(131)] {
+    for way in [Way::Chunks, Way::Own, Way::Lent(64), Way::Fixed(131)] {
         let mut ws = Connection::new(role(), &Limits::default());
         let mut out = Vec::new();
         ws.tx(&mut out).close(CloseCode::NORMAL, "").unwrap();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::sockless::buffer::ReadBuffer;
 
 use crate::alloc;
 use crate::pipe::{OWN_READ, Pipe};
@@ -250,7 +249,7 @@ impl Scratch {
         Self {
             pipe: Pipe::new(workload.wire.clone()),
             input: vec![0; OWN_READ].into(),
-            shared: ReadBuffer::with_capacity(256 << 10),
+            memory: vec![0; 256 << 10],
             output: Vec::with_capacity(OWN_READ),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ::sockless::buffer;
-
 use crate::pipe::Pipe;
 use crate::watch::{Fold, Keep, Watch};
 use crate::workloads::Workload;
@@ -53,6 +51,6 @@ pub trait Held {
 pub struct Scratch {
     pub pipe: Pipe,
     pub input: Box<[u8]>,
-    pub shared: buffer::ReadBuffer,
+    pub memory: Vec<u8>,
     pub output: Vec<u8>,
 }

@@ -105,9 +105,9 @@ pub fn message_halves(wire: &mut Wire) {
     run(Level::MessageHalves, wire);
 }
 
-/// At [`Level::Shared`].
-pub fn shared(wire: &mut Wire) {
-    run(Level::Shared, wire);
+/// At [`Level::Lent`].
+pub fn lent(wire: &mut Wire) {
+    run(Level::Lent, wire);
 }
 
 /// At [`Level::Fixed`].

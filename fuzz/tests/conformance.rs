@@ -41,7 +41,7 @@ fn message_halves_pass() {
 
 #[test]
 fn messages_over_a_shared_buffer_pass() {
-    passes("messages, shared", Level::Shared, implementation::shared);
+    passes("messages, lent memory", Level::Lent, implementation::lent);
 }
 
 #[test]

@@ -381,7 +381,7 @@ fn lengths_above_2_to_the_32() {
             // With a length of 5 or 0 this would be a message, and then another.
             bytes.extend_from_slice(b"smuggled");
             bytes.extend(frame(role, 0x81, b"gotcha"));
-            for level in [Level::Chunks, Level::Messages, Level::Shared, Level::Buffered] {
+            for level in [Level::Chunks, Level::Messages, Level::Lent, Level::Buffered] {
                 let seen = run(level, role, &unlimited(), &[&bytes]);
                 assert_eq!((seen.failure, seen.messages().len(), seen.output.len()), (None, 0, 0));
             }

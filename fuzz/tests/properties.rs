@@ -133,7 +133,7 @@ proptest! {
             // each part that is read, or written.
             let most = match level {
                 Level::Chunks | Level::ChunkHalves | Level::MessageHalves => bytes.len() + 2 * (cuts.len() + 1),
-                Level::Messages | Level::Shared | Level::Fixed => 2 * (bytes.len() + cuts.len() + 1),
+                Level::Messages | Level::Lent | Level::Fixed => 2 * (bytes.len() + cuts.len() + 1),
                 Level::Buffered => 4 * (bytes.len() + cuts.len() + 1),
             };
             prop_assert!(seen.calls <= most, "{level:?}: {} calls", seen.calls);

@@ -3,59 +3,99 @@
 
 use alloc::vec::Vec;
 
-use super::read::LEAST_READ;
-use super::{Output, ReadBuffer, WriteBuffer};
-use crate::buffer::read::Cursor;
+use super::output::Output;
+use super::read::{Cursor, ReadBuffer};
+use super::write::WriteBuffer;
+
+/// How much is moved into memory that is lent, at most, in bytes.
+const MOST_MOVED: usize = 16 << 10;
 
 impl ReadBuffer {
-    /// Reads into `memory` from now on, as much as its length at once, until it is [taken back](Self::take_back).
+    /// Reads into `memory` from now on, as much as its length at once, until it is [taken back](Self::take_back). Returns
+    /// whether it was lent, and then `memory` is empty.
     ///
-    /// This is for loops that own their connections' buffers, so that they cannot pass one buffer around
-    /// ([`input_for`](Self::input_for) does that): a runtime's task keeps its buffer, and the thread lends the memory.
+    /// An event loop needs one piece of memory for each thread, of 64 to 256 KiB, and an idle connection needs none:
     ///
     /// ```
     /// use sockless::buffer::ReadBuffer;
+    /// use sockless::connection::{Connection, Server};
+    /// # use std::io::Read;
     ///
-    /// let mut memory = vec![0; 256 << 10];    // of the thread
-    /// let mut input = ReadBuffer::new();      // of a connection
-    /// input.lend(memory).unwrap();
-    /// assert_eq!(input.space().len(), 256 << 10);
-    /// input.advance(0);
-    /// memory = input.take_back().unwrap();
-    /// # assert_eq!((memory.len(), input.capacity()), (256 << 10, 0));
+    /// struct Peer<S> { stream: S, ws: Connection<Server>, input: ReadBuffer, out: Vec<u8> }
+    ///
+    /// fn on_readable<S: Read>(
+    ///     peer: &mut Peer<S>,
+    ///     memory: &mut Vec<u8>,
+    /// ) -> Result<(), Box<dyn std::error::Error>> {
+    ///     memory.resize(256 << 10, 0);    // does nothing, unless a long message has kept the memory
+    ///     peer.input.lend(memory);
+    ///     let n = peer.stream.read(peer.input.space()).unwrap_or(0);
+    ///     peer.input.advance(n);
+    ///     while let Some((event, mut tx)) = peer.ws.receive(&mut peer.input, &mut peer.out)? {
+    ///         # let _ = (event, &mut tx);
+    ///     }
+    ///     peer.input.take_back(memory);
+    ///     Ok(())
+    /// }
     /// ```
     ///
-    /// # Errors
-    /// The memory, where it is of no use: more than 4 KiB lie here already, or half as much as it has, or it was lent some.
-    /// What lies here is moved otherwise, which costs less than the read that follows.
-    pub fn lend(&mut self, memory: Vec<u8>) -> Result<(), Vec<u8>> {
+    /// Take it back whenever the connection's turn ends, also where nothing could be read: else it stays here.
+    ///
+    /// What lies here is moved, which costs less than the read that follows. The memory is refused where it is of no use,
+    /// and the buffer reads into its own: if more than 16 KiB lie here, or more than half as much as it has; if it is empty;
+    /// if other memory is still lent; and if the same bytes were moved before, until twice as many have come.
+    pub fn lend(&mut self, memory: &mut Vec<u8>) -> bool {
         let kept = self.kept();
-        if self.sizing.lent > 0 || kept > LEAST_READ || kept > memory.len() / 2 || memory.is_empty() {
-            return Err(memory);
+        if self.begins_at() > 0 {
+            self.sizing.moved = 0;
+        }
+        let again = kept < usize::from(self.sizing.moved).saturating_mul(2);
+        if self.sizing.lent > 0 || kept > MOST_MOVED || kept > memory.len() / 2 || memory.is_empty() || again {
+            return false;
         }
         self.sizing.lent = u32::try_from(memory.len()).unwrap_or(u32::MAX);
-        self.replace(memory);
-        Ok(())
+        self.sizing.moved = u16::try_from(kept).unwrap_or(u16::MAX);
+        self.replace(core::mem::take(memory));
+        true
     }
 
-    /// Takes the memory that was lent back. What has arrived of an incomplete message is moved into memory of this buffer's
-    /// own. `None` if none was lent, or if a long message has made it the buffer's own.
-    pub fn take_back(&mut self) -> Option<Vec<u8>> {
+    /// Puts the memory that was lent back into `memory`. What has arrived of an incomplete message is moved into memory of
+    /// this buffer's own, so that an idle one holds none.
+    ///
+    /// None comes back if none was lent, and if what has arrived is longer than half of the memory: then it is the buffer's
+    /// own up to the end of the message.
+    pub fn take_back(&mut self, memory: &mut Vec<u8>) {
         let lent = self.sizing.lent();
         self.sizing.lent = 0;
         let kept = self.kept();
         if lent == 0 || self.memory.len() > lent || kept > lent / 2 {
-            return None;
+            // What a long message has left behind.
+            self.release();
+            return;
+        }
+        if self.begins_at() > 0 {
+            self.sizing.moved = 0;
         }
         let mut own = Vec::new();
         if kept > 0 {
-            // With room for what the frame lacks where that is less, so that it need not grow again.
-            let lacks = if self.at.wanted <= kept { self.at.wanted } else { 0 };
-            let len = kept.saturating_add(lacks);
-            own.try_reserve_exact(len).ok()?;
+            // With room for what a long frame lacks where that is less, so that it need not grow again.
+            let long = kept > MOST_MOVED && self.at.wanted <= kept;
+            let len = kept.saturating_add(if long { self.at.wanted } else { 0 });
+            if own.try_reserve_exact(len).is_err() {
+                return;
+            }
             own.resize(len, 0);
         }
-        Some(self.replace(own))
+        *memory = self.replace(own);
+    }
+
+    /// Where the message begins that is under way, and what is unread otherwise.
+    const fn begins_at(&self) -> usize {
+        if self.at.joined_len() > 0 {
+            self.at.joined_start
+        } else {
+            self.at.start
+        }
     }
 
     /// How much would have to move.
@@ -91,39 +131,37 @@ impl ReadBuffer {
 }
 
 impl WriteBuffer {
-    /// Puts into `memory` from now on, whatever it holds, until it is [taken back](Self::take_back).
-    ///
-    /// # Errors
-    /// The memory, if this buffer has some.
-    pub fn lend(&mut self, mut memory: Vec<u8>) -> Result<(), Vec<u8>> {
+    /// Puts into `memory` from now on, whatever it holds, until it is [taken back](Self::take_back). Returns whether it was
+    /// lent, and then `memory` is empty. It is refused if this buffer has memory.
+    pub fn lend(&mut self, memory: &mut Vec<u8>) -> bool {
         if self.memory.capacity() > 0 {
-            return Err(memory);
+            return false;
         }
-        memory.clear();
-        self.memory = memory;
+        self.memory = core::mem::take(memory);
+        self.memory.clear();
         self.lent = true;
-        Ok(())
+        true
     }
 
-    /// Takes the memory that was lent back. What is unwritten is moved into memory of this buffer's own. `None` if none was
-    /// lent, or if most of it is in use, which makes it the buffer's own.
-    pub fn take_back(&mut self) -> Option<Vec<u8>> {
+    /// Puts the memory that was lent back into `memory`. What is unwritten is moved into memory of this buffer's own.
+    ///
+    /// Nothing happens if none was lent, and if most of it is in use: then it is the buffer's own from now on.
+    pub fn take_back(&mut self, memory: &mut Vec<u8>) {
         if !core::mem::take(&mut self.lent) {
-            return None;
+            return;
         }
         let unwritten = self.memory.get(self.written..).unwrap_or_default();
         let mut own = Vec::new();
         if !unwritten.is_empty() {
-            if unwritten.len() > self.memory.capacity() / 2 {
-                return None;
+            if unwritten.len() > self.memory.capacity() / 2 || Output::reserve(&mut own, unwritten.len()).is_err() {
+                return;
             }
-            Output::reserve(&mut own, unwritten.len()).ok()?;
             own.extend_from_slice(unwritten);
         }
         for kept in &mut self.shared {
             kept.at -= self.written;
         }
         self.written = 0;
-        Some(core::mem::replace(&mut self.memory, own))
+        *memory = core::mem::replace(&mut self.memory, own);
     }
 }

@@ -26,7 +26,7 @@ const LARGE: usize = 16 << 10;
 
 /// How much a buffer of a connection's own reads at rest, in bytes.
 #[cfg(feature = "alloc")]
-pub(super) const LEAST_READ: usize = 4 << 10;
+const LEAST_READ: usize = 4 << 10;
 
 /// How much it reads at most, in bytes, once reads have filled all room they were given.
 #[cfg(feature = "alloc")]
@@ -64,31 +64,7 @@ type DefaultStorage = [u8; 0];
 /// Over a fixed slice or array ([`fixed`](Self::fixed)), the longest message is [`FIXED_OVERHEAD`](Self::FIXED_OVERHEAD)
 /// bytes shorter than the memory, wherever reads cut it. A longer one is refused from its header with close code 1009.
 ///
-/// # One buffer for many connections
-/// An event loop needs one large buffer (64 to 256 KiB) for each thread. A connection keeps a buffer of its own only for
-/// what has arrived of an incomplete message, and that one is empty, without memory, while it is idle:
-///
-/// ```
-/// use sockless::buffer::ReadBuffer;
-/// use sockless::connection::{Connection, Server};
-/// # use std::io::Read;
-///
-/// struct Peer<S> { stream: S, ws: Connection<Server>, held: ReadBuffer, out: Vec<u8> }
-///
-/// fn on_readable<S: Read>(
-///     peer: &mut Peer<S>,
-///     shared: &mut ReadBuffer,    // ReadBuffer::with_capacity(256 << 10)
-/// ) -> Result<(), Box<dyn std::error::Error>> {
-///     let input = shared.input_for(&mut peer.held);
-///     let n = peer.stream.read(input.space())?;
-///     input.advance(n);
-///     while let Some((event, mut tx)) = peer.ws.receive(input, &mut peer.out)? {
-///         # let _ = (event, &mut tx);
-///     }
-///     shared.keep_rest(&mut peer.held)?;
-///     Ok(())
-/// }
-/// ```
+/// A thread can [lend](Self::lend) one piece of memory to all its connections in turn, so that idle ones hold none.
 pub struct ReadBuffer<S = DefaultStorage> {
     pub(crate) memory: S,
     pub(crate) at: Cursor,
@@ -173,6 +149,8 @@ pub(super) struct Sizing {
     exhausted: bool,
     /// The length of the memory that was lent, or zero.
     pub(super) lent: u32,
+    /// How much was moved into it, of the message that is under way.
+    pub(super) moved: u16,
 }
 
 impl Sizing {
@@ -185,6 +163,7 @@ impl Sizing {
             peak: 0,
             exhausted: false,
             lent: 0,
+            moved: 0,
         }
     }
 
@@ -274,7 +253,7 @@ impl ReadBuffer {
         Self::sized(LEAST_READ, MOST_READ)
     }
 
-    /// An empty buffer that always reads up to `bytes` at once: the one of a thread, with 64 to 256 KiB.
+    /// An empty buffer that always reads up to `bytes` at once.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         let bytes = bytes.max(1);
@@ -288,50 +267,6 @@ impl ReadBuffer {
             account: Account::NEW,
             sizing: Sizing::new(least, most),
         }
-    }
-
-    /// The buffer to read into for a connection that holds `held`: that one if it holds the start of a message, else this
-    /// one.
-    ///
-    /// What another connection may have left here, because its turn ended without [`keep_rest`](Self::keep_rest), is
-    /// discarded: no connection ever sees the bytes of another.
-    pub const fn input_for<'b>(&'b mut self, held: &'b mut Self) -> &'b mut Self {
-        self.at.discard();
-        if held.is_at_rest() { self } else { held }
-    }
-
-    /// Moves what is left of an incomplete message into `held`, so that this buffer is empty for the next connection.
-    /// Nothing is allocated if nothing is left; memory of a `held` that is empty is given back.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`]: nothing was moved. The connection that the input belongs to cannot go on.
-    pub fn keep_rest(&mut self, held: &mut Self) -> Result<(), OutOfMemory> {
-        if held.is_at_rest() {
-            held.release();
-        }
-        if self.is_at_rest() {
-            return Ok(());
-        }
-        let arrived = self.joined().len().saturating_add(self.unread().len());
-        // With room for what the frame lacks where that is less, so that it need not grow again.
-        let lacks = if self.at.wanted <= arrived { self.at.wanted } else { 0 };
-        let len = arrived.saturating_add(lacks);
-        held.memory.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
-        held.memory.clear();
-        held.memory.extend_from_slice(self.joined());
-        held.memory.extend_from_slice(self.unread());
-        held.memory.resize(len, 0);
-        held.at = Cursor {
-            joined_end: self.joined().len(),
-            start: self.joined().len(),
-            end: arrived,
-            wanted: self.at.wanted,
-            unmasked: self.at.unmasked,
-            incomplete: self.at.incomplete,
-            ..Cursor::START
-        };
-        self.at.discard();
-        Ok(())
     }
 
     /// Appends bytes that came in another way than through [`space`](Self::space).
@@ -646,27 +581,5 @@ impl<S> core::fmt::Debug for ReadBuffer<S> {
         f.debug_struct("ReadBuffer")
             .field("at", &self.at)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, feature = "alloc"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_one_connection_left_in_a_shared_buffer_is_never_seen_by_the_next() {
-        let (mut shared, mut one, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
-        let input = shared.input_for(&mut one);
-        assert!(input.extend(b"left by an early return").is_ok());
-        assert!(shared.input_for(&mut other).unread().is_empty());
-    }
-
-    #[test]
-    fn what_a_connection_kept_is_where_it_goes_on() {
-        let (mut shared, mut held, mut other) = (ReadBuffer::with_capacity(64), ReadBuffer::new(), ReadBuffer::new());
-        assert!(shared.input_for(&mut held).extend(b"\x81\xfe").is_ok());
-        assert!(shared.keep_rest(&mut held).is_ok());
-        assert!(shared.input_for(&mut other).unread().is_empty());
-        assert_eq!(shared.input_for(&mut held).unread(), b"\x81\xfe");
     }
 }

@@ -274,16 +274,17 @@ impl<H: Halves> Driver<H> {
         }
     }
 
-    /// Reads bytes into the buffer that a thread shares, or into the one that holds the start of a message.
-    pub(crate) fn read_shared(&mut self, shared: &mut ReadBuffer, held: &mut ReadBuffer, mut bytes: &[u8]) {
+    /// Reads bytes into memory that a thread lends, as many at a time as there is space for, and takes them in.
+    pub(crate) fn read_lent(&mut self, memory: &mut Vec<u8>, input: &mut ReadBuffer, mut bytes: &[u8]) {
+        let len = memory.len();
         while !bytes.is_empty() {
-            let input = shared.input_for(held);
+            memory.resize(len, 0);
+            input.lend(memory);
             bytes = &bytes[read(input, bytes)..];
             self.take_messages(input);
-            shared.keep_rest(held).unwrap();
-            assert!(shared.is_at_rest(), "what is left belongs to the connection");
+            input.take_back(memory);
             assert!(
-                !held.is_at_rest() || held.capacity() == 0,
+                !input.is_at_rest() || input.capacity() == 0,
                 "an idle connection holds memory"
             );
         }
@@ -402,8 +403,8 @@ pub(crate) enum Way {
     Chunks,
     /// Whole messages, from a growing buffer of the connection's own.
     Own,
-    /// Whole messages, from a buffer of so many bytes that a thread shares, with one for what is incomplete.
-    Shared(usize),
+    /// Whole messages, read into so many bytes of memory that a thread lends.
+    Lent(usize),
     /// Whole messages, from fixed memory of so many bytes.
     Fixed(usize),
 }
@@ -413,9 +414,9 @@ impl Way {
     pub(crate) fn messages(fixed: usize) -> [Self; 5] {
         [
             Self::Own,
-            Self::Shared(1),
-            Self::Shared(100),
-            Self::Shared(64 << 10),
+            Self::Lent(1),
+            Self::Lent(100),
+            Self::Lent(64 << 10),
             Self::Fixed(fixed),
         ]
     }
@@ -456,11 +457,11 @@ pub(crate) fn drive(halves: impl Halves, way: Way, echo: bool, bytes: &[u8], cut
                 driver.read_into(&mut input, piece);
             }
         }
-        Way::Shared(len) => {
-            let mut shared = ReadBuffer::with_capacity(len);
-            let mut held = ReadBuffer::new();
+        Way::Lent(len) => {
+            let mut memory = vec![0xee; len];
+            let mut input = ReadBuffer::new();
             for piece in pieces {
-                driver.read_shared(&mut shared, &mut held, piece);
+                driver.read_lent(&mut memory, &mut input, piece);
             }
         }
     }

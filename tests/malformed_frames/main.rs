@@ -66,7 +66,7 @@ fn check<R: Role>(role: fn() -> R, row: &Row) {
         assert_eq!(early, messages, "{name}: refused at byte {at} at the message level");
     }
     let fixed = Way::Fixed(100_000 + 131);
-    let ways = [Way::Own, Way::Shared(1), Way::Shared(64 << 10), fixed];
+    let ways = [Way::Own, Way::Lent(1), Way::Lent(64 << 10), fixed];
     for cuts in [vec![], vec![at], byte_by_byte(&bytes)] {
         for way in ways {
             // A byte at a time through the longest rows is done below, as far as it matters.

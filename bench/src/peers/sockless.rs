@@ -1,7 +1,7 @@
 //! The crate itself, used as its README says, at default settings.
 //!
-//! "sockless" is a connection with a read buffer of its own and a `Vec<u8>` for output. "one buffer" reads into one of
-//! 256 KiB that a thread's connections share. "buffered" is the machine with its buffers. These three send copies.
+//! "sockless" is a connection with a read buffer of its own and a `Vec<u8>` for output. "one buffer" reads into
+//! 256 KiB of memory that is lent to a thread's connections in turn. "buffered" is the machine with its buffers. These three send copies.
 //! "streaming" hands out chunks as they come, and sends a server's payload by reference behind its header.
 
 use std::sync::Arc;
@@ -102,7 +102,7 @@ fn shared_buffer(workload: &Arc<Workload>, pipe: &Pipe) -> Option<Box<dyn Subjec
             pipe,
             echo: workload.job == Job::Echo,
             member: Member::new(ws),
-            shared: ReadBuffer::with_capacity(256 << 10),
+            memory: vec![0; 256 << 10],
             out: Vec::new(),
         }),
         Job::Send | Job::Handshake => return None,
@@ -256,7 +256,7 @@ struct ReceiveShared<R> {
     pipe: Pipe,
     echo: bool,
     member: Member<R>,
-    shared: ReadBuffer,
+    memory: Vec<u8>,
     out: Vec<u8>,
 }
 
@@ -265,22 +265,24 @@ impl<R: WsRole> Run for ReceiveShared<R> {
         let Self {
             pipe,
             echo,
-            member: Member { ws, held },
-            shared,
+            member: Member { ws, held: input },
+            memory,
             out,
         } = self;
         pipe.rewind();
         loop {
-            let input = shared.input_for(held);
+            memory.resize(256 << 10, 0);
+            input.lend(memory);
             let len = pipe.read_into(input.space());
             if len == 0 {
+                input.take_back(memory);
                 return;
             }
             input.advance(len);
             while let Some((event, mut tx)) = ws.receive(input, out).unwrap() {
                 deliver!(event, tx, *echo, watch);
             }
-            shared.keep_rest(held).unwrap();
+            input.take_back(memory);
             flush(pipe, out);
         }
     }
@@ -473,20 +475,20 @@ impl Held for OwnBuffer<Server> {
 
 impl Held for Member<Server> {
     fn echo(&mut self, scratch: &mut Scratch) {
-        let Self { ws, held } = self;
+        let Self { ws, held: input } = self;
         let Scratch {
             pipe,
-            shared,
+            memory,
             output: out,
             ..
         } = scratch;
-        let input = shared.input_for(held);
+        input.lend(memory);
         let len = pipe.read_into(input.space());
         input.advance(len);
         while let Some((event, tx)) = ws.receive(input, out).unwrap() {
             echo(event, tx);
         }
-        shared.keep_rest(held).unwrap();
+        input.take_back(memory);
         flush(pipe, out);
     }
 }

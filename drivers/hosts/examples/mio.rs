@@ -65,8 +65,7 @@ struct Peer {
 /// What a connection needs unless it is at rest.
 struct Work {
     phase: Phase,
-    /// What has arrived of an incomplete message.
-    held: ReadBuffer,
+    input: ReadBuffer,
     out: WriteBuffer,
     /// Whether input waits until some of the output is written.
     blocked: bool,
@@ -88,7 +87,8 @@ struct Loop {
     /// Who has something to do.
     ready: Vec<usize>,
     alarms: BTreeSet<(Moment, usize)>,
-    shared: ReadBuffer,
+    /// What is read into, lent to each connection in its turn.
+    memory: Vec<u8>,
     /// What all connections at rest share.
     spare: Option<Box<Work>>,
 }
@@ -111,7 +111,7 @@ pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Re
         peers: Slab::new(),
         ready: Vec::new(),
         alarms: BTreeSet::new(),
-        shared: ReadBuffer::with_capacity(READ),
+        memory: Vec::new(),
         spare: None,
     };
     let mut accept_again = None;
@@ -165,7 +165,6 @@ pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Re
 /// What a turn is given: what it works with, and what all connections share.
 struct Turn<'a> {
     work: &'a mut Work,
-    shared: &'a mut ReadBuffer,
     options: &'a Options,
     now: Moment,
 }
@@ -203,7 +202,7 @@ impl Loop {
                 alarm: None,
                 work: Some(Box::new(Work {
                     phase: Phase::Opening(ServerHandshake::new(&Options::limits())),
-                    held: ReadBuffer::new(),
+                    input: ReadBuffer::new(),
                     out: WriteBuffer::new(),
                     blocked: false,
                 })),
@@ -223,15 +222,17 @@ impl Loop {
             .take()
             .or_else(|| self.spare.take())
             .unwrap_or_else(Work::at_rest);
+        self.memory.resize(READ, 0); // only if a long message has kept it
+        work.input.lend(&mut self.memory);
         let next = act(
             peer,
             &mut Turn {
                 work: &mut work,
-                shared: &mut self.shared,
                 options: &self.options,
                 now,
             },
         );
+        work.input.take_back(&mut self.memory);
         if work.is_at_rest() {
             self.spare = Some(work);
         } else {
@@ -265,7 +266,7 @@ impl Work {
     fn at_rest() -> Box<Self> {
         Box::new(Self {
             phase: Phase::Open(Connection::new(Server, &Options::limits())),
-            held: ReadBuffer::new(),
+            input: ReadBuffer::new(),
             out: WriteBuffer::new(),
             blocked: false,
         })
@@ -273,7 +274,7 @@ impl Work {
 
     fn is_at_rest(&self) -> bool {
         let open = matches!(&self.phase, Phase::Open(ws) if ws.is_at_rest());
-        open && !self.blocked && self.out.len() == 0 && self.held.capacity() == 0
+        open && !self.blocked && self.out.len() == 0 && self.input.capacity() == 0
     }
 }
 
@@ -294,7 +295,7 @@ impl Peer {
         let (now, options) = (turn.now, turn.options);
         let Work {
             phase,
-            held,
+            input,
             out,
             blocked,
         } = &mut *turn.work;
@@ -308,7 +309,6 @@ impl Peer {
             return Ok(Next::Wait);
         }
 
-        let input = turn.shared.input_for(held);
         let mut more = false;
         if !*blocked {
             let space = input.space();
@@ -350,9 +350,8 @@ impl Peer {
         if let Phase::Open(ws) = phase {
             *blocked = echo(ws, input, out, &mut self.timers, now)?;
         }
-        match phase {
-            Phase::Opening(_) | Phase::Open(_) => turn.shared.keep_rest(held).map_err(io::Error::other)?,
-            Phase::Leaving(_) => *held = ReadBuffer::new(),
+        if let Phase::Leaving(_) = phase {
+            *input = ReadBuffer::new(); // nothing of it will be read
         }
 
         self.write(turn)?;
@@ -391,7 +390,7 @@ impl Peer {
     /// Does what is due by the clock.
     fn tick(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         while let Some(due) = self.timers.handle_timeout(turn.now) {
-            let Work { phase, held, out, .. } = &mut *turn.work;
+            let Work { phase, input, out, .. } = &mut *turn.work;
             match (due, &mut *phase) {
                 (Due::Ping(payload), Phase::Open(ws)) => {
                     ws.tx(out).ping(&payload).map_err(io::Error::other)?;
@@ -402,7 +401,7 @@ impl Peer {
                     None => return Ok(Next::End),
                 },
                 (Due::Passed(Deadline::Handshake | Deadline::Message), Phase::Opening(handshake)) => {
-                    let _ = handshake.timed_out(held, out); // an answer with status 408
+                    let _ = handshake.timed_out(input, out); // an answer with status 408
                     *phase = Phase::Leaving(TransportAction::ShutDownSend);
                 }
                 (Due::Passed(_) | Due::Ping(_), Phase::Opening(_) | Phase::Leaving(_)) => return Ok(Next::End),

@@ -140,15 +140,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// Borrows memory to read into, and to write the answers into.
     fn borrow(&mut self) {
         let (input, output) = self.ws.buffers();
-        if let Some((memory, lease)) = memory::to_read() {
-            match input.lend(memory) {
-                Ok(()) => self.lease = Some(lease),
-                Err(memory) => memory::was_read(memory),
+        if let Some((mut memory, lease)) = memory::to_read() {
+            if input.lend(&mut memory) {
+                self.lease = Some(lease);
+            } else {
+                memory::was_read(memory);
             }
         }
         if output.capacity() == 0 {
-            if let Some(memory) = memory::to_write() {
-                let _ = output.lend(memory);
+            if let Some(mut memory) = memory::to_write() {
+                output.lend(&mut memory);
             }
         }
     }
@@ -157,13 +158,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     pub(crate) fn rest(&mut self) {
         let (input, output) = self.ws.buffers();
         if self.lease.take().is_some() {
-            if let Some(memory) = input.take_back() {
-                memory::was_read(memory);
-            }
+            let mut memory = Vec::new();
+            input.take_back(&mut memory);
+            memory::was_read(memory);
         }
-        if let Some(memory) = output.take_back() {
-            memory::was_written(memory);
-        }
+        let mut memory = Vec::new();
+        output.take_back(&mut memory);
+        memory::was_written(memory);
         input.release();
         output.release();
     }

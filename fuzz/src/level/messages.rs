@@ -7,8 +7,8 @@ use sockless::error::{Blocked, Failure, ReceiveError};
 use super::chunks::reply;
 use super::{Endpoint, Observer, Seen, drain};
 
-/// How many bytes the shared buffer reads at once: less than a header may take, so that what is read is moved to and fro.
-const SHARED_READ: usize = 9;
+/// How many bytes of memory are lent: less than a header may take, so that what is read is moved to and fro.
+const LENT_READ: usize = 9;
 
 fn receive_all<R: Role, S: Storage>(
     connection: &mut Connection<R>,
@@ -125,44 +125,43 @@ impl<R: Role> Endpoint for Fixed<'_, R> {
     }
 }
 
-/// One buffer for many connections.
-pub(super) struct Shared<R> {
+/// One piece of memory for many connections.
+pub(super) struct Lent<R> {
     connection: Connection<R>,
-    shared: ReadBuffer,
-    held: ReadBuffer,
+    memory: Vec<u8>,
+    input: ReadBuffer,
 }
 
-impl<R: Role> Shared<R> {
+impl<R: Role> Lent<R> {
     pub(super) fn new(connection: Connection<R>) -> Self {
         Self {
             connection,
-            shared: ReadBuffer::with_capacity(SHARED_READ),
-            held: ReadBuffer::new(),
+            memory: Vec::new(),
+            input: ReadBuffer::new(),
         }
     }
 }
 
-impl<R: Role> Endpoint for Shared<R> {
+impl<R: Role> Endpoint for Lent<R> {
     fn feed(&mut self, mut bytes: &[u8], observer: &mut dyn Observer) -> Result<(), Failure> {
         let mut out = Vec::new();
         let result = loop {
             // Another connection has used it meanwhile.
-            let mut other = ReadBuffer::new();
-            let used = self.shared.input_for(&mut other);
-            let space = used.space();
-            let len = space.len().min(3);
-            used.advance(len);
-
-            let input = self.shared.input_for(&mut self.held);
+            self.memory.clear();
+            self.memory.resize(LENT_READ, 0xaa);
+            let Self {
+                connection,
+                memory,
+                input,
+            } = self;
+            input.lend(memory);
             let (len, later) = read(input.space(), bytes);
             input.advance(len);
             bytes = later;
-            let result = receive_all(&mut self.connection, input, &mut out, observer);
-            let kept = self.shared.keep_rest(&mut self.held);
-            assert_eq!(kept, Ok(()));
-            assert!(self.shared.is_at_rest());
+            let result = receive_all(connection, input, &mut out, observer);
+            input.take_back(memory);
             assert!(
-                !self.held.is_at_rest() || self.held.capacity() == 0,
+                !input.is_at_rest() || input.capacity() == 0,
                 "an idle connection holds memory"
             );
             if bytes.is_empty() || result.is_err() {

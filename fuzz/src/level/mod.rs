@@ -23,8 +23,8 @@ pub enum Level {
     Messages,
     /// `Receiver::receive` from a `ReadBuffer` that is extended, with a `Sender` apart.
     MessageHalves,
-    /// `Connection::receive` from one `ReadBuffer` for many connections, which keeps nothing between two chunks.
-    Shared,
+    /// `Connection::receive` from a `ReadBuffer` to which a thread lends its memory.
+    Lent,
     /// `Connection::receive` from a `ReadBuffer` over fixed memory.
     Fixed,
     /// `BufferedConnection`.
@@ -38,7 +38,7 @@ impl Level {
         Self::ChunkHalves,
         Self::Messages,
         Self::MessageHalves,
-        Self::Shared,
+        Self::Lent,
         Self::Fixed,
         Self::Buffered,
     ];
@@ -48,7 +48,7 @@ impl Level {
     pub const fn is_of_messages(self) -> bool {
         match self {
             Self::Chunks | Self::ChunkHalves => false,
-            Self::Messages | Self::MessageHalves | Self::Shared | Self::Fixed | Self::Buffered => true,
+            Self::Messages | Self::MessageHalves | Self::Lent | Self::Fixed | Self::Buffered => true,
         }
     }
 }
@@ -138,7 +138,7 @@ pub fn open<'m, R: Role + 'm>(level: Level, connection: Connection<R>, memory: &
         Level::ChunkHalves => Box::new(chunks::Halves::new(connection)),
         Level::Messages => Box::new(messages::Messages::new(connection)),
         Level::MessageHalves => Box::new(messages::Halves::new(connection)),
-        Level::Shared => Box::new(messages::Shared::new(connection)),
+        Level::Lent => Box::new(messages::Lent::new(connection)),
         Level::Fixed => Box::new(messages::Fixed::new(connection, memory)),
         Level::Buffered => Box::new(Buffered::new(connection)),
     }

@@ -41,7 +41,8 @@ pub(crate) fn run(options: Options) -> Result<(), Exit> {
 /// What the thread's connections share.
 struct Thread {
     options: Options,
-    input: RefCell<ReadBuffer>,
+    /// What is received into, lent to each connection in its turn.
+    memory: RefCell<Vec<u8>>,
     /// Ready once the server is to stop.
     stop: Shared<LocalBoxFuture<'static, ()>>,
 }
@@ -52,7 +53,7 @@ async fn serve(listener: std::net::TcpListener, options: Options) -> io::Result<
     let stop = async move { drop(interrupt.read([0; 1]).await) };
     let thread = Rc::new(Thread {
         options,
-        input: RefCell::new(ReadBuffer::with_capacity(*READ.end())),
+        memory: RefCell::default(),
         stop: stop.boxed_local().shared(),
     });
     let mut tasks = FuturesUnordered::new();
@@ -90,7 +91,7 @@ async fn connection(stream: TcpStream, thread: Rc<Thread>) -> io::Result<()> {
     let mut peer = Peer {
         phase: Phase::Opening(ServerHandshake::new(&Options::limits())),
         timers: Timers::new(&thread.options.timeouts, Moment::now()),
-        held: ReadBuffer::new(),
+        input: ReadBuffer::new(),
         out: Vec::new(),
         blocked: false,
     };
@@ -132,7 +133,7 @@ struct Peer {
     phase: Phase,
     timers: Timers,
     /// What has arrived of an incomplete message.
-    held: ReadBuffer,
+    input: ReadBuffer,
     out: Vec<u8>,
     /// Whether the output has to be written before more is received.
     blocked: bool,
@@ -156,18 +157,26 @@ impl Phase {
 }
 
 impl Peer {
-    /// Sends back what has come.
+    /// Takes in what was read, in memory of the thread.
     fn receive(&mut self, bytes: &[u8], thread: &Thread) -> io::Result<()> {
+        let mut memory = thread.memory.borrow_mut();
+        memory.resize(*READ.end(), 0); // only if a long message has kept it
+        self.input.lend(&mut memory);
+        let received = self.answer(bytes, thread);
+        self.input.take_back(&mut memory);
+        received
+    }
+
+    /// Sends back what has come.
+    fn answer(&mut self, bytes: &[u8], thread: &Thread) -> io::Result<()> {
         let now = Moment::now();
         let Self {
             phase,
             timers,
-            held,
+            input,
             out,
             blocked,
         } = self;
-        let mut shared = thread.input.borrow_mut();
-        let input = shared.input_for(held);
         input.extend(bytes).map_err(io::Error::other)?;
         if let Phase::Opening(handshake) = phase {
             match handshake.receive(input, out) {
@@ -183,10 +192,10 @@ impl Peer {
             }
         }
         let Phase::Open(ws) = phase else {
-            return match phase {
-                Phase::Leaving(_) => Ok(()), // what comes now is discarded
-                _ => shared.keep_rest(held).map_err(io::Error::other),
-            };
+            if let Phase::Leaving(_) = phase {
+                *input = ReadBuffer::new(); // nothing of it will be read
+            }
+            return Ok(());
         };
         *blocked = loop {
             match ws.receive(input, out) {
@@ -206,7 +215,7 @@ impl Peer {
         let unread = input.unread().len() as u64;
         let under_way = ws.message_progress().map(|bytes| bytes + unread);
         timers.received(now, under_way.or((unread > 0).then_some(unread)));
-        shared.keep_rest(held).map_err(io::Error::other)
+        Ok(())
     }
 
     /// The peer sends nothing more.
@@ -227,7 +236,7 @@ impl Peer {
             let Self {
                 phase,
                 timers,
-                held,
+                input,
                 out,
                 ..
             } = self;
@@ -242,7 +251,7 @@ impl Peer {
                     timers.closing(now);
                 }
                 (Due::Passed(Deadline::Handshake | Deadline::Message), Phase::Opening(handshake)) => {
-                    let _ = handshake.timed_out(held, out); // an answer with status 408
+                    let _ = handshake.timed_out(input, out); // an answer with status 408
                     *phase = Phase::Leaving(TransportAction::ShutDownSend);
                     timers.closing(now);
                 }
