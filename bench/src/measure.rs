@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-
 use crate::alloc;
 use crate::pipe::{OWN_READ, Pipe};
 use crate::subject::{Held, Peer, Scratch, Subject};

@@ -386,7 +386,7 @@ fn lengths_above_2_to_the_32() {
                 assert_eq!((seen.failure, seen.messages().len(), seen.output.len()), (None, 0, 0));
             }
             let seen = whole(role, &Limits::default(), &bytes);
-            assert_eq!(seen.failure, Some(LimitExceeded::FrameTooLong.into()));
+            assert_eq!(seen.failure, Some(LimitExceeded::MessageTooLong.into()));
         }
     }
 }
