@@ -396,10 +396,11 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.lease.is_none() {
-            if let Some((memory, lease)) = memory::to_read() {
-                match self.input.lend(memory) {
-                    Ok(()) => self.lease = Some(lease),
-                    Err(memory) => memory::was_read(memory),
+            if let Some((mut memory, lease)) = memory::to_read() {
+                if self.input.lend(&mut memory) {
+                    self.lease = Some(lease);
+                } else {
+                    memory::was_read(memory);
                 }
             }
         }
@@ -409,9 +410,9 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
     /// Gives back the memory that is not in use.
     fn rest(&mut self) {
         if self.lease.take().is_some() {
-            if let Some(memory) = self.input.take_back() {
-                memory::was_read(memory);
-            }
+            let mut memory = Vec::new();
+            self.input.take_back(&mut memory);
+            memory::was_read(memory);
         }
         self.input.release();
         self.shared.lock().queue.release();
