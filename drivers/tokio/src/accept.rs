@@ -412,7 +412,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
     /// Reads and discards. Whether it was enough.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         let len = match std::task::ready!(poll_read(&mut self.outlet.stream, &mut [0; 4096], cx)) {
-            Err(error) if is_end(&error) => 0,
+            Err(error) if is_end(&error, true) => 0,
             len => len?,
         };
         self.drained = self.drained.saturating_add(len);

@@ -1,17 +1,19 @@
 //! The client's side of the opening handshake.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
+#[cfg(feature = "rustls")]
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use sockless::buffered::BufferedClientHandshake;
 use sockless::handshake::{HandshakeError, Response};
 use sockless::timers::Deadline;
 use sockless::{ConnectOptions, Limits, Timeouts, WebSocketUri};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::client_stream::{ClientStream, Kind};
 use crate::clock::Alarm;
 use crate::entropy::ThreadEntropy;
 use crate::error::{Error, Rejection, Result};
@@ -52,6 +54,8 @@ pub struct Connector {
     headers: Vec<(String, String)>,
     origin: Option<String>,
     watermark: Option<usize>,
+    #[cfg(feature = "rustls")]
+    tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
 }
 
 impl Connector {
@@ -110,6 +114,15 @@ impl Connector {
         self
     }
 
+    /// Sets how TLS is set up for `wss://` addresses. By default, the roots that browsers trust are trusted.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    #[must_use]
+    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
     /// Connects to an address: resolves its name, connects, sets up TLS if the scheme is `wss`, and shakes hands.
     ///
     /// # Cancel safety
@@ -121,12 +134,30 @@ impl Connector {
     pub async fn connect(&self, uri: &str) -> Result<WebSocket<ClientStream, Client>> {
         let parsed = WebSocketUri::parse(uri)?;
         let connecting: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(async {
-            if parsed.secure() {
+            if parsed.secure() && cfg!(not(feature = "rustls")) {
                 return Err(Error::NoTls);
             }
             let stream = TcpStream::connect((parsed.host(), parsed.port())).await?;
             stream.set_nodelay(true)?;
-            self.shake(&parsed, ClientStream::plain(stream)).await
+            #[cfg(feature = "rustls")]
+            if parsed.secure() {
+                let stream = crate::tls::connect(self.tls.clone(), parsed.host(), stream).await?;
+                return self
+                    .shake(
+                        &parsed,
+                        ClientStream {
+                            kind: Kind::Tls(Box::new(stream)),
+                        },
+                    )
+                    .await;
+            }
+            self.shake(
+                &parsed,
+                ClientStream {
+                    kind: Kind::Plain(stream),
+                },
+            )
+            .await
         });
         self.in_time(connecting).await
     }
@@ -210,76 +241,4 @@ fn poll_exchange<S: AsyncRead + AsyncWrite + Unpin>(
         len => handshake.buffers().0.advance(len),
     }
     Poll::Ready(Ok(()))
-}
-
-/// The stream of a client: TCP, or TLS over it.
-#[derive(Debug)]
-pub struct ClientStream {
-    kind: Kind,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Plain(TcpStream),
-}
-
-impl ClientStream {
-    const fn plain(stream: TcpStream) -> Self {
-        Self {
-            kind: Kind::Plain(stream),
-        }
-    }
-
-    /// The TCP stream, below TLS if there is any.
-    #[must_use]
-    pub fn tcp(&self) -> &TcpStream {
-        match &self.kind {
-            Kind::Plain(stream) => stream,
-        }
-    }
-}
-
-macro_rules! each {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match &mut $self.get_mut().kind {
-            Kind::Plain($stream) => {
-                let $stream = Pin::new($stream);
-                $call
-            }
-        }
-    };
-}
-
-impl AsyncRead for ClientStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for ClientStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write(cx, bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write_vectored(cx, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.kind {
-            Kind::Plain(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_shutdown(cx))
-    }
 }

@@ -346,7 +346,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
                         (self.received, self.fresh) = (false, true);
                         return Poll::Ready(Ok(true));
                     }
-                    Poll::Ready(Err(error)) if is_end(&error) && self.is_settled() => {
+                    Poll::Ready(Err(error)) if is_end(&error, self.is_settled()) => {
                         self.end_of_stream();
                         continue;
                     }

@@ -3,6 +3,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accept;
+mod client_stream;
 mod clock;
 mod connect;
 mod entropy;
@@ -13,12 +14,15 @@ mod memory;
 mod outgoing;
 mod split;
 mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
 mod transport;
 mod wakers;
 mod websocket;
 
 pub use accept::{Acceptor, Answer, Body, accept};
-pub use connect::{ClientStream, Connector, connect};
+pub use client_stream::{ClientReadHalf, ClientStream, ClientWriteHalf};
+pub use connect::{Connector, connect};
 pub use entropy::ThreadEntropy;
 pub use error::{Error, Rejection, Result};
 pub use halves::{ReadHalf, WriteHalf};
@@ -28,6 +32,8 @@ pub use sockless::handshake::Request;
 pub use sockless::{self, CloseCode, CloseRecord, Event, Limits, SendError, Server, Timeouts, Tx};
 pub use split::Split;
 pub use stream::{Message, MessageStream};
+#[cfg(feature = "rustls")]
+pub use tokio_rustls::rustls;
 pub use websocket::WebSocket;
 
 /// The client, whose keys come from the operating system.

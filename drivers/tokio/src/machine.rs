@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                         self.received = false;
                         return Poll::Ready(Ok(true));
                     }
-                    Poll::Ready(Err(error)) if is_end(&error) && self.is_settled() => {
+                    Poll::Ready(Err(error)) if is_end(&error, self.is_settled()) => {
                         self.ws.end_of_stream();
                         continue;
                     }
@@ -186,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// Waits until the output is below its watermark.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
-            if !self.is_full() {
+            if !self.is_full() && self.ws.transport() != TransportAction::Abort {
                 return Poll::Ready(Ok(()));
             }
             if let Some(done) = self.poll_output(cx) {

@@ -92,7 +92,8 @@ fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-/// Whether this is the end of a stream where nothing else is expected: a reset, or TLS without `close_notify`.
-pub(crate) fn is_end(error: &io::Error) -> bool {
-    is_gone(error) || error.kind() == ErrorKind::UnexpectedEof
+/// Whether this is the end of a stream: TLS without `close_notify`, which is what TCP has without a Close; and a reset, if
+/// nothing else is expected.
+pub(crate) fn is_end(error: &io::Error, is_settled: bool) -> bool {
+    error.kind() == ErrorKind::UnexpectedEof || is_settled && is_gone(error)
 }
