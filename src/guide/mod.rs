@@ -8,6 +8,9 @@ pub mod compression {}
 #[doc = include_str!("hand_over.md")]
 pub mod hand_over {}
 
+#[doc = include_str!("coming_from_tungstenite.md")]
+pub mod coming_from_tungstenite {}
+
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 
