@@ -49,7 +49,9 @@ impl Moment {
 
 /// Microseconds, rounded up, so that no deadline is early.
 pub(super) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
+    // Not `as_nanos`: each message asks for the time, and dividing 128 bits takes longer than that.
+    let seconds = duration.as_secs().saturating_mul(1_000_000);
+    seconds.saturating_add(u64::from(duration.subsec_nanos().div_ceil(1_000)))
 }
 
 impl Add<Duration> for Moment {
@@ -73,5 +75,22 @@ impl Sub for Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:06} s", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Moment};
+
+    #[test]
+    fn durations_are_rounded_up_and_saturate() {
+        let after = |duration| (Moment::START + duration).as_micros();
+        assert_eq!(after(Duration::ZERO), 0);
+        assert_eq!(after(Duration::from_nanos(1)), 1);
+        assert_eq!(after(Duration::from_nanos(1_000)), 1);
+        assert_eq!(after(Duration::from_nanos(1_001)), 2);
+        assert_eq!(after(Duration::new(7, 999_999_001)), 8_000_000);
+        assert_eq!(after(Duration::from_micros(u64::MAX)), u64::MAX);
+        assert_eq!(after(Duration::MAX), u64::MAX);
     }
 }
