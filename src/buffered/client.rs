@@ -163,13 +163,16 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// [`HandshakeError::TimedOut`]: drop the transport.
     pub fn tick(&mut self, now: Moment) -> Option<Duration> {
         self.timing.shake(now, &self.input, &self.output);
-        while self.timing.due().is_some() {
+        let wait = loop {
+            if let Err(wait) = self.timing.due() {
+                break wait;
+            }
             if self.handshake.timed_out().is_err() {
                 self.ended = true;
                 self.output.discard();
             }
-        }
-        if self.ended { None } else { self.timing.wait() }
+        };
+        wait.filter(|_| !self.ended)
     }
 
     /// Sets how long the server may take for what, here and on the connection. The clocks start again with the next

@@ -250,7 +250,11 @@ impl BufferedServerHandshake {
         if self.is_left_to_write() {
             self.timing.answered();
         }
-        while let Some(due) = self.timing.due() {
+        let wait = loop {
+            let due = match self.timing.due() {
+                Ok(due) => due,
+                Err(wait) => break wait,
+            };
             match (due, self.state) {
                 (Due::Passed(Deadline::Handshake | Deadline::Message), State::Receiving) => {
                     // The error comes again from `receive`.
@@ -273,12 +277,8 @@ impl BufferedServerHandshake {
                 }
             }
             self.timing.shake(now, &self.input, &self.output);
-        }
-        if self.state == State::Receiving || self.is_left_to_write() {
-            self.timing.wait()
-        } else {
-            None
-        }
+        };
+        wait.filter(|_| self.state == State::Receiving || self.is_left_to_write())
     }
 
     /// Whether an answer that is no upgrade is on its way.

@@ -247,18 +247,17 @@ impl Timing {
         self.seen = seen;
     }
 
-    /// What is due now.
-    pub(super) fn due(&mut self) -> Option<Due> {
+    /// What is due now; or if nothing is, how long to wait at most.
+    pub(super) fn due(&mut self) -> Result<Due, Option<Duration>> {
         let all_seen = self.all_seen || self.postponed;
-        let timers = self.timers_mut()?;
-        timers.due(timers.latest(), all_seen)
-    }
-
-    /// How long to wait at most.
-    pub(super) fn wait(&mut self) -> Option<Duration> {
-        let timers = self.timers()?;
-        let wait = timers.next_deadline()? - timers.latest();
+        let timers = self.timers_mut().ok_or(None)?;
+        let now = timers.latest();
+        let next = match timers.due(now, all_seen) {
+            Ok(due) => return Ok(due),
+            Err(next) => next,
+        };
+        let wait = next.ok_or(None)? - now;
         self.postponed = wait.is_zero();
-        Some(if self.postponed { SOON } else { wait })
+        Err(Some(if self.postponed { SOON } else { wait }))
     }
 }

@@ -10,6 +10,17 @@ use super::timeouts::{Config, Millis, Timeouts};
 /// Never, as a moment in microseconds.
 const NEVER: u64 = u64::MAX;
 
+/// The deadlines, the gravest first. The last one is the next Ping.
+const ORDER: [Option<Deadline>; 7] = [
+    Some(Deadline::Handshake),
+    Some(Deadline::Close),
+    Some(Deadline::Write),
+    Some(Deadline::Pong),
+    Some(Deadline::Message),
+    Some(Deadline::Idle),
+    None,
+];
+
 /// The deadlines of one connection, beside it: told what happens and when, it says what is due.
 ///
 /// [`BufferedConnection::tick`](crate::buffered::BufferedConnection::tick) drives one. This is for those who put a
@@ -265,50 +276,55 @@ impl Timers {
     /// when output starts to wait, when a Ping has left, and when closing begins.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.deadlines()
-            .into_iter()
-            .filter_map(|(at, _)| at)
-            .min()
-            .map(Moment::from_micros)
+        let at = self.deadlines().into_iter().fold(NEVER, u64::min);
+        (at != NEVER).then_some(Moment::from_micros(at))
     }
 
     /// What is due now, if anything: call it until it returns `None`. It never returns anything before
     /// [`next_deadline`](Self::next_deadline), and after it `next_deadline` is later than `now`.
     pub fn handle_timeout(&mut self, now: Moment) -> Option<Due> {
-        self.due(now, true)
+        self.due(now, true).ok()
     }
 
-    /// The same. If not all that has come was looked at, nothing passes that what has come may have met.
-    pub(crate) fn due(&mut self, now: Moment, all_seen: bool) -> Option<Due> {
+    /// The same, or when the next deadline is if nothing is due. If not all that has come was looked at, nothing passes that
+    /// what has come may have met.
+    #[allow(clippy::missing_errors_doc, reason = "it is no error")]
+    pub(crate) fn due(&mut self, now: Moment, all_seen: bool) -> Result<Due, Option<Moment>> {
         self.clock(now);
         let now = self.now;
         let deadlines = self.deadlines();
-        let due = |(at, what): (Option<u64>, Option<Deadline>)| {
+        let next = deadlines.into_iter().fold(NEVER, u64::min);
+        let nothing = Err((next != NEVER).then_some(Moment::from_micros(next)));
+        if next > now {
+            return nothing; // as nearly always
+        }
+        let due = |(at, what): (u64, Option<Deadline>)| {
             let may_be_met = match what {
                 Some(Deadline::Handshake | Deadline::Idle | Deadline::Message) => !all_seen,
                 Some(Deadline::Pong | Deadline::Write | Deadline::Close) | None => false,
             };
-            (at.is_some_and(|at| at <= now) && !may_be_met).then_some(what)
+            (at <= now && at != NEVER && !may_be_met).then_some(what)
         };
-        let what = deadlines.into_iter().find_map(due)?;
-        match what {
-            None => {
-                self.quiet = now;
-                self.pinging = Pinging::None;
-                self.token = self.token.wrapping_add(1);
-                return Some(Due::Ping(self.payload()));
-            }
-            Some(Deadline::Handshake | Deadline::Idle | Deadline::Close) => self.since = now,
-            Some(Deadline::Pong) => {
+        let Some(what) = deadlines.into_iter().zip(ORDER).find_map(due) else {
+            return nothing;
+        };
+        let Some(deadline) = what else {
+            self.quiet = now;
+            self.pinging = Pinging::None;
+            self.token = self.token.wrapping_add(1);
+            return Ok(Due::Ping(self.payload()));
+        };
+        match deadline {
+            Deadline::Handshake | Deadline::Idle | Deadline::Close => self.since = now,
+            Deadline::Pong => {
                 self.ping = self.age();
                 self.quiet = now;
             }
-            Some(Deadline::Message) => self.message_since = now,
-            Some(Deadline::Write) => self.waiting_since = now,
+            Deadline::Message => self.message_since = now,
+            Deadline::Write => self.waiting_since = now,
         }
-        let deadline = what?;
         self.passed = self.passed.or(what);
-        Some(Due::Passed(deadline))
+        Ok(Due::Passed(deadline))
     }
 
     /// The first deadline that has passed.
@@ -323,35 +339,23 @@ impl Timers {
         self.round_trip.get()
     }
 
-    /// All deadlines, the gravest first. `None` in place of a deadline is the next Ping.
-    fn deadlines(&self) -> [(Option<u64>, Option<Deadline>); 7] {
+    /// All deadlines in their [order](ORDER); `NEVER` where one does not run.
+    fn deadlines(&self) -> [u64; 7] {
         let Self { config, since, .. } = *self;
         let open = self.phase == Phase::Open;
         let shaking = self.phase == Phase::Handshake;
         let closing = self.phase == Phase::Closing;
-        let awaiting = self.pinging == Pinging::Left && config.pong_within.after(0).is_some();
+        let awaiting = self.pinging == Pinging::Left && config.pong_within.is_on();
         let queued = self.pinging == Pinging::Queued;
-        let set = |on: bool, start: u64, timeout: Millis| {
-            if on && start != NEVER {
-                timeout.after(start)
-            } else {
-                None
-            }
-        };
+        let set = |on: bool, start: u64, timeout: Millis| if on { timeout.after(start) } else { NEVER };
         [
-            (set(shaking, since, config.handshake), Some(Deadline::Handshake)),
-            (set(closing, since, config.close), Some(Deadline::Close)),
-            (set(true, self.waiting_since, config.write), Some(Deadline::Write)),
-            (
-                set(open && awaiting, self.quiet, config.pong_within),
-                Some(Deadline::Pong),
-            ),
-            (
-                set(open || shaking, self.message_since, self.allowance),
-                Some(Deadline::Message),
-            ),
-            (set(open, since, config.idle), Some(Deadline::Idle)),
-            (set(open && !awaiting && !queued, self.quiet, config.ping_after), None),
+            set(shaking, since, config.handshake),
+            set(closing, since, config.close),
+            set(true, self.waiting_since, config.write),
+            set(open && awaiting, self.quiet, config.pong_within),
+            set(open || shaking, self.message_since, self.allowance),
+            set(open, since, config.idle),
+            set(open && !awaiting && !queued, self.quiet, config.ping_after),
         ]
     }
 

@@ -149,9 +149,17 @@ impl Millis {
         }
     }
 
-    /// So long after a moment in microseconds; `None` if it is off.
-    pub(super) fn after(self, start: u64) -> Option<u64> {
-        (self.0 != u32::MAX).then(|| start.saturating_add(u64::from(self.0) * 1_000))
+    pub(super) const fn is_on(self) -> bool {
+        self.0 != u32::MAX
+    }
+
+    /// So long after a moment in microseconds; `u64::MAX`, which is never, if it is off or the moment never comes.
+    pub(super) fn after(self, start: u64) -> u64 {
+        if self.is_on() {
+            start.saturating_add(u64::from(self.0) * 1_000)
+        } else {
+            u64::MAX
+        }
     }
 
     /// This and so many milliseconds more, at most as long as can be kept.
