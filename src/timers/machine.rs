@@ -126,6 +126,7 @@ impl Timers {
     }
 
     /// The same with a handshake that starts now.
+    #[cfg(feature = "alloc")]
     pub(crate) const fn start_again(&mut self, now: Moment) {
         *self = Self::with_config(self.config, now);
     }
