@@ -7,6 +7,16 @@ pub(crate) struct Head {
     pub(crate) fields: Vec<(String, String)>,
 }
 
+/// The values of all fields with this name, in lower case, in a head.
+pub(crate) fn values(head: &[u8], name: &str) -> Vec<String> {
+    let head: String = head.iter().map(|byte| char::from(*byte)).collect();
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    fields
+        .filter(|field| field.0.eq_ignore_ascii_case(name))
+        .map(|field| String::from(field.1.trim()))
+        .collect()
+}
+
 impl Head {
     pub(crate) fn new(line: &str, fields: &[(&str, &str)]) -> Self {
         Self {

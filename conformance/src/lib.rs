@@ -4,6 +4,8 @@
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod check;
+mod compression;
+mod deflate;
 mod frame;
 pub mod generate;
 mod head;

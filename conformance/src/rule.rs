@@ -55,7 +55,7 @@ enum Hears {
 
 macro_rules! rules {
     ($($name:ident: $section:literal, $hears:ident, $answer:expr, $text:literal;)+) => {
-        /// A rule of RFC 6455 that a peer can break.
+        /// A rule of RFC 6455, or of RFC 7692, that a peer can break.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Rule {
@@ -66,7 +66,7 @@ macro_rules! rules {
             /// Every rule, frames before handshakes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// The section of RFC 6455 that holds the rule.
+            /// The section of RFC 6455 that holds the rule; `7692/7.1` is section 7.1 of RFC 7692.
             #[must_use]
             pub const fn section(self) -> &'static str {
                 match self { $(Self::$name => $section,)+ }
@@ -106,6 +106,11 @@ rules! {
     CloseReasonNotUtf8: "5.5.1", Both, Answer::Close(1007), "a close reason that is not UTF-8";
     InvalidCloseCode: "7.4", Both, Answer::Close(1002), "a close code that must not be sent";
     TextNotUtf8: "8.1", Both, Answer::Close(1007), "text that is not UTF-8";
+    CompressedBit: "7692/6.1", Both, Answer::Close(1002), "RSV1 on a frame that does not begin a message";
+    CompressedData: "7692/7.2.2", Both, Answer::Close(1007), "compressed data that cannot be inflated";
+    CompressedDataEnd: "7692/7.2.2", Both, Answer::Close(1007), "compressed data that end inside a block";
+    DistanceTooFar: "7692/7.1.2", Both, Answer::Close(1007), "a distance beyond the agreed window";
+    InflatedNotUtf8: "8.1", Both, Answer::Close(1007), "compressed text that is not UTF-8";
     TooBig: "10.4", Both, Answer::Close(1009), "a message over the receiver's limit";
     TooManyFragments: "10.4", Both, Answer::Close(1008), "a message in more fragments than the receiver's limit";
 
@@ -132,6 +137,7 @@ rules! {
     AcceptMismatch: "4.1", Client, Answer::Drop, "an accept value for another key";
     AcceptRepeated: "11.3.3", Client, Answer::Drop, "two accept values";
     ExtensionNotAsked: "4.1", Client, Answer::Drop, "an extension that was not asked for";
+    DeflateAnswer: "7692/7.1", Client, Answer::Drop, "an answer that permessage-deflate does not allow";
     SubprotocolNotAsked: "4.1", Client, Answer::Drop, "a subprotocol that was not asked for";
 }
 
@@ -149,6 +155,20 @@ impl Rule {
     #[must_use]
     pub const fn is_optional_limit(self) -> bool {
         matches!(self, Self::TooManyFragments)
+    }
+
+    /// Whether it is a rule of RFC 7692, or comes into play with it: it can be broken where permessage-deflate is agreed.
+    #[must_use]
+    pub const fn is_of_compression(self) -> bool {
+        matches!(
+            self,
+            Self::CompressedBit
+                | Self::CompressedData
+                | Self::CompressedDataEnd
+                | Self::DistanceTooFar
+                | Self::InflatedNotUtf8
+                | Self::DeflateAnswer
+        )
     }
 
     /// Whether an endpoint in this role can meet it.

@@ -5,9 +5,10 @@ use std::fmt;
 use base64::Engine as _;
 use sha1::Digest as _;
 
+use crate::compression::Compression;
 use crate::frame::{self, Frame};
 use crate::head::Head;
-use crate::model::{self, Bounds, Opening, Reading, Verdict};
+use crate::model::{self, Bounds, Deflate, Opening, Reading, Verdict};
 use crate::rule::{Role, Rule};
 
 /// Something legal that an endpoint must get right.
@@ -38,6 +39,16 @@ pub enum Topic {
     Handshake,
     /// What the endpoint sends: its mask keys.
     MaskKeys,
+    /// Compressed messages: whole, fragmented and empty, with control frames and messages that are not compressed between.
+    Compressed,
+    /// Compressed data in each form that RFC 1951 has.
+    Blocks,
+    /// Windows of each size, kept from message to message or not.
+    Windows,
+    /// Compressed messages of all sizes, in great number.
+    Volume,
+    /// Offers of permessage-deflate, good ones and such as must be declined; or answers.
+    Negotiation,
 }
 
 impl Topic {
@@ -55,7 +66,21 @@ impl Topic {
         Self::Many,
         Self::Handshake,
         Self::MaskKeys,
+        Self::Compressed,
+        Self::Blocks,
+        Self::Windows,
+        Self::Volume,
+        Self::Negotiation,
     ];
+
+    /// Whether it comes into play where permessage-deflate is agreed, or offered.
+    #[must_use]
+    pub const fn is_of_compression(self) -> bool {
+        matches!(
+            self,
+            Self::Compressed | Self::Blocks | Self::Windows | Self::Volume | Self::Negotiation
+        )
+    }
 
     /// Whether an endpoint in this role can meet it.
     #[must_use]
@@ -72,7 +97,12 @@ impl Topic {
             | Self::Mixed
             | Self::Long
             | Self::Many
-            | Self::Handshake => true,
+            | Self::Handshake
+            | Self::Compressed
+            | Self::Blocks
+            | Self::Windows
+            | Self::Volume
+            | Self::Negotiation => true,
         }
     }
 }
@@ -98,7 +128,7 @@ impl Case {
         legal.chain(rules.map(|rule| Self::Broken(*rule))).collect()
     }
 
-    /// The section of RFC 6455 that it belongs to.
+    /// The section of RFC 6455 that it belongs to; `7692/7.1` is section 7.1 of RFC 7692.
     #[must_use]
     pub const fn section(self) -> &'static str {
         match self {
@@ -112,6 +142,10 @@ impl Case {
             Self::Legal(Topic::Mixed | Topic::Long | Topic::Many) => "6.2",
             Self::Legal(Topic::Handshake) => "4",
             Self::Legal(Topic::MaskKeys) => "5.3",
+            Self::Legal(Topic::Compressed | Topic::Volume) => "7692/6",
+            Self::Legal(Topic::Blocks) => "7692/7.2",
+            Self::Legal(Topic::Windows) => "7692/7.1.2",
+            Self::Legal(Topic::Negotiation) => "7692/7.1",
             Self::Broken(rule) => rule.section(),
         }
     }
@@ -137,7 +171,7 @@ impl Case {
     #[must_use]
     pub const fn is_of_handshake(self) -> bool {
         match self {
-            Self::Legal(topic) => matches!(topic, Topic::Handshake),
+            Self::Legal(topic) => matches!(topic, Topic::Handshake | Topic::Negotiation),
             Self::Broken(rule) => rule.is_of_handshake(),
         }
     }
@@ -158,6 +192,11 @@ impl fmt::Display for Case {
             Self::Legal(Topic::Many) => "many messages",
             Self::Legal(Topic::Handshake) => "a legal handshake, and frames right behind it",
             Self::Legal(Topic::MaskKeys) => "mask keys of its own",
+            Self::Legal(Topic::Compressed) => "compressed messages",
+            Self::Legal(Topic::Blocks) => "compressed data in each form",
+            Self::Legal(Topic::Windows) => "windows, with and without takeover",
+            Self::Legal(Topic::Volume) => "compressed messages of all sizes",
+            Self::Legal(Topic::Negotiation) => "the negotiation of permessage-deflate",
             Self::Broken(rule) => rule.text(),
         })
     }
@@ -197,6 +236,8 @@ pub struct Session {
     pub(crate) is_uncommon: bool,
     /// Where the peer cuts what it writes, if that matters.
     pub(crate) written: Vec<usize>,
+    /// What it is about compression, if it is about that.
+    pub(crate) compression: Option<Compression>,
 }
 
 /// Stands for the answer to the client's key; as long as one.
@@ -207,7 +248,14 @@ pub(crate) const SAMPLE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 impl Session {
     /// What the model makes of these parts. A legal session is about `topic`.
-    pub(crate) fn of(role: Role, topic: Topic, name: impl Into<String>, parts: Parts, bounds: Bounds) -> Self {
+    pub(crate) fn of(
+        role: Role,
+        topic: Topic,
+        name: impl Into<String>,
+        parts: Parts,
+        bounds: Bounds,
+        compression: Option<Compression>,
+    ) -> Self {
         let mut bytes: Vec<u8> = parts.heads.iter().flat_map(Head::encode).collect();
         let head_len = bytes.len();
         let mut session = Self {
@@ -222,12 +270,17 @@ impl Session {
             core: true,
             is_uncommon: false,
             written: Vec::new(),
+            compression,
         };
         if head_len > 0 {
             let opening = match role {
                 Role::Server => model::request(&bytes),
-                Role::Client => model::response(&answered(&bytes, SAMPLE_KEY), SAMPLE_KEY),
+                Role::Client => model::response(&answered(&without_extensions(&session), SAMPLE_KEY), SAMPLE_KEY),
             };
+            if session.compression.as_ref().is_some_and(|one| one.wrong.is_some()) {
+                session.case = Case::Broken(Rule::DeflateAnswer);
+                session.after = Some(head_len);
+            }
             if let Opening::Refused(rules) = opening
                 && let Some(rule) = rules.first()
             {
@@ -256,7 +309,17 @@ impl Session {
             Case::Broken(rule) if rule.is_of_handshake() => &[],
             Case::Legal(_) | Case::Broken(_) => self.bytes.get(self.head_len..).unwrap_or_default(),
         };
-        model::receive(self.role, frames, &self.bounds)
+        match self.deflate() {
+            Some(deflate) => model::receive_compressed(self.role, frames, &self.bounds, deflate),
+            None => model::receive(self.role, frames, &self.bounds),
+        }
+    }
+
+    /// How its messages are compressed, if they are.
+    #[must_use]
+    pub fn deflate(&self) -> Option<Deflate> {
+        let compression = self.compression.as_ref()?;
+        (!compression.negotiates_only).then_some(compression.deflate)
     }
 
     /// Whether it is among the fewer sessions that are run over the wire unless all are asked for.
@@ -271,6 +334,17 @@ impl Session {
         let head = answered(self.bytes.get(..self.head_len).unwrap_or_default(), key);
         [&head[..], self.bytes.get(self.head_len..).unwrap_or_default()].concat()
     }
+}
+
+/// The head of a response, without what is judged apart where compression is agreed.
+fn without_extensions(session: &Session) -> Vec<u8> {
+    let mut heads = session.parts.heads.clone();
+    if session.compression.is_some() {
+        for head in &mut heads {
+            head.remove("Sec-WebSocket-Extensions");
+        }
+    }
+    heads.iter().flat_map(Head::encode).collect()
 }
 
 /// Values that are nearly the answer to a key: what each is, and how it is made of the key and the answer. In a head

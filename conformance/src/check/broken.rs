@@ -34,6 +34,12 @@ pub(super) fn broken_frame(session: &Session, rule: Rule) -> Option<&[u8]> {
         | Rule::UnexpectedContinuation
         | Rule::ExpectedContinuation
         | Rule::TextNotUtf8
+        | Rule::CompressedBit
+        | Rule::CompressedData
+        | Rule::CompressedDataEnd
+        | Rule::DistanceTooFar
+        | Rule::InflatedNotUtf8
+        | Rule::DeflateAnswer
         | Rule::TooBig
         | Rule::TooManyFragments
         | Rule::RequestSyntax

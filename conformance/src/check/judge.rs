@@ -10,6 +10,7 @@ use super::openings;
 use super::verdict::{Judgement, Verdict};
 use super::wire::{AsksWithoutEnd, Implementation, Wire};
 use super::words::{bytes, code_shown, listed, shown, with_code};
+use crate::compression::direction;
 use crate::model::{self, Bounds, Event, Reading};
 use crate::rule::{Role, Rule};
 use crate::session::{Case, Session};
@@ -86,7 +87,9 @@ pub(crate) fn outcome(run: Result<Wire, String>, reading: &Reading, how: How) ->
     let mut excused = false;
     match run {
         Err(why) => judge.fail("", why),
-        Ok(wire) if wire.skipped => outcome.judgement.verdict = Verdict::Skipped,
+        Ok(wire) if wire.skipped.is_some() && !openings::agrees_wrongly(&wire) => {
+            outcome.judgement = Judgement::new(Verdict::Skipped, "", wire.skipped.unwrap_or_default());
+        }
         Ok(wire) => {
             judge.wire(&wire, reading, how);
             excused = openings::is_excused(&wire, how);
@@ -160,7 +163,13 @@ impl Judge {
     fn frames(&mut self, wire: &Wire, frames_at: usize, reading: &Reading, how: How) {
         let session = &wire.session;
         let sent = wire.sent.get(frames_at..).unwrap_or_default();
-        let sent_reading = model::receive(session.role.peer(), sent, &SENT);
+        let sent_reading = match session.agreed(&wire.sent) {
+            Some(agreed) => {
+                let deflate = direction(session.role, &agreed);
+                model::receive_compressed(session.role.peer(), sent, &SENT, deflate)
+            }
+            None => model::receive(session.role.peer(), sent, &SENT),
+        };
         self.keys
             .extend(sent_reading.frames.iter().filter_map(|frame| frame.key));
         let closed = self.sent(wire, frames_at, sent.len(), &sent_reading, how);
@@ -168,12 +177,29 @@ impl Judge {
             return;
         }
         let noticed = wire.failed.is_some() || closed.is_some();
+        let frames = session.bytes.get(session.head_len..).unwrap_or_default();
+        let leniently = || model::receive_leniently(session.role, frames, &session.bounds, session.deflate());
+        match session.case {
+            Case::Broken(Rule::DistanceTooFar) if !noticed => {
+                self.custom(
+                    "7692/7.2.1",
+                    "takes a distance beyond the agreed window, which the RFC does not forbid a receiver",
+                );
+                return self.rest(wire, &leniently(), &sent_reading, closed, how);
+            }
+            Case::Broken(Rule::CompressedDataEnd) if !noticed => {
+                return self.custom(
+                    "7692/7.2.2",
+                    "takes a message whose compressed data end inside a block",
+                );
+            }
+            Case::Broken(_) | Case::Legal(_) => {}
+        }
         if matches!(
             session.case,
             Case::Broken(Rule::LengthNotMinimal | Rule::ControlTooLong)
         ) {
-            let frames = session.bytes.get(session.head_len..).unwrap_or_default();
-            let any_form = model::receive_any_form(session.role, frames, &session.bounds);
+            let any_form = leniently();
             // A control frame may be short enough, and its length in a form that is too long.
             let short = broken_at(&any_form) > broken_at(reading) + 8;
             let closes_for_it = closed.is_some_and(|(code, _)| code == Some(1002)) || wire.failed.is_some();
@@ -194,18 +220,22 @@ impl Judge {
             model::Verdict::Complete | model::Verdict::Unfinished | model::Verdict::Closed { .. } => None,
         };
         self.data(wire, reading, sent, rule, (closed, how));
+        if wire.echoes() && how == How::InMemory {
+            self.echoes(reading, sent);
+        }
         self.close_told(wire, reading, rule, closed.map(|closed| closed.0));
         match rule {
             None => self.legal_end(wire, reading, closed),
             Some(rule) => self.broken_end(wire, rule, reading, closed, how),
         }
-        self.pongs(wire, reading, sent, rule, how);
+        self.pongs(wire, reading, sent, rule, (closed, how));
     }
 
     /// What was sent, by itself.
     fn sent(&mut self, wire: &Wire, frames_at: usize, len: usize, sent: &Reading, how: How) -> Closed {
         for event in &sent.events {
             match (event, how) {
+                (Event::Data { .. }, How::InMemory) if wire.echoes() => {}
                 (Event::Data { .. }, How::InMemory) => self.fail("6.1", "sends a message that nobody asked for"),
                 (Event::Ping(_), How::InMemory) => self.custom("5.5.2", "sends a Ping that nobody asked for"),
                 (Event::Data { .. } | Event::Ping(_), How::Echo) | (Event::Pong(_) | Event::Close(..), _) => {}
@@ -308,6 +338,18 @@ impl Judge {
         }
     }
 
+    /// What was sent back in memory, where to do so is optional.
+    fn echoes(&mut self, reading: &Reading, sent: &Reading) {
+        let expected = reading.messages();
+        let seen = sent.messages();
+        let differs = seen.iter().zip(&expected).find(|(seen, expected)| seen != expected);
+        if let Some((seen, expected)) = differs {
+            self.fail("7692/7.2.1", format!("sends back {}, not {}", shown(seen), shown(expected)));
+        } else if let Some(more) = seen.get(expected.len()) {
+            self.fail("6.1", format!("sends back more than was sent: {}", shown(more)));
+        }
+    }
+
     /// Whether the Close that was sent is no answer to one, but a refusal.
     fn refuses_by_close(&self, reading: &Reading, closed: Closed) -> bool {
         match (reading.close(), closed) {
@@ -341,7 +383,16 @@ impl Judge {
     }
 
     /// What was answered to Pings (sections 5.5.2 and 5.5.3).
-    fn pongs(&mut self, wire: &Wire, reading: &Reading, sent: &Reading, rule: Option<Rule>, how: How) {
+    fn pongs(
+        &mut self,
+        wire: &Wire,
+        reading: &Reading,
+        sent: &Reading,
+        rule: Option<Rule>,
+        (closed, how): (Closed, How),
+    ) {
+        let peer = reading.close().map(|close| close.0);
+        let closed_first = closed.is_some_and(|(code, _)| peer != Some(code));
         let follow = wire.session.parts.frames.iter().filter(|frame| frame.opcode == 0x9);
         let follow: Vec<_> = follow.map(|frame| &frame.payload).collect();
         let mut pings = Vec::new();
@@ -380,10 +431,11 @@ impl Judge {
         let last_is_answered = pings.last().is_none_or(|last| pongs.contains(last));
         // Behind a message that was refused there are no Pings.
         if let Some(ping) = unanswered.first().filter(|_| self.claim.is_none()) {
-            // Over the wire there was time for the Pong before anything else was sent.
+            // Over the wire there was time for the Pong before anything else was sent. Who has sent a Close need not
+            // answer a Ping any more.
             let open = match reading.verdict {
                 model::Verdict::Complete | model::Verdict::Unfinished => true,
-                model::Verdict::Closed { .. } | model::Verdict::Broken { .. } => how == How::Echo,
+                model::Verdict::Closed { .. } | model::Verdict::Broken { .. } => how == How::Echo && !closed_first,
             };
             if open && !last_is_answered {
                 let why = match unasked.first() {
@@ -522,6 +574,11 @@ impl Judge {
             return;
         };
         let after = session.head_len + after;
+        // Whoever inflates while the data arrive knows earlier.
+        let inflates = matches!(
+            rule,
+            Rule::CompressedData | Rule::CompressedDataEnd | Rule::DistanceTooFar | Rule::InflatedNotUtf8
+        );
         let Some(noticed) = noticed else {
             if rule == Rule::TooBig {
                 // As good as any: the RFC has no limit but 2^63.
@@ -530,7 +587,7 @@ impl Judge {
             return self.fail(rule.section(), format!("does not notice {rule}"));
         };
         let code = closed.map(|closed| closed.0);
-        if noticed < after && rule != Rule::TooBig && how == How::InMemory {
+        if noticed < after && rule != Rule::TooBig && !inflates && how == How::InMemory {
             let error = wire.failed.as_ref().map_or("closes", |failed| failed.1.as_str());
             return self.refusal(reading, session.head_len, noticed, code.flatten(), error);
         }
@@ -555,7 +612,12 @@ impl Judge {
         };
         let mut expected = reading.close_codes();
         expected.dedup();
-        if rule == Rule::CloseReasonNotUtf8 {
+        // RFC 7692 does not say with which code to fail.
+        let is_free = matches!(
+            rule,
+            Rule::CompressedData | Rule::CompressedDataEnd | Rule::DistanceTooFar
+        );
+        if rule == Rule::CloseReasonNotUtf8 || is_free {
             expected.push(1002);
         }
         if code.is_some_and(|code| expected.contains(&code)) {
@@ -579,7 +641,11 @@ impl Judge {
             code_shown(code),
             listed(&expected)
         );
-        self.should("7.1.7", why);
+        if is_free {
+            self.custom("7.1.7", why);
+        } else {
+            self.should("7.1.7", why);
+        }
     }
 }
 

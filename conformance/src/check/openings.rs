@@ -2,7 +2,8 @@
 
 use super::judge::{How, Judge, SENT};
 use super::wire::{Wire, key_of};
-use crate::model::{self, Opening};
+use crate::compression::elements_of;
+use crate::model::{self, Element, Opening, Sender};
 use crate::rule::{Answer, Role, Rule};
 use crate::session::Case;
 
@@ -60,7 +61,13 @@ pub(super) fn is_excused(wire: &Wire, how: How) -> bool {
 /// A client's request.
 fn request(judge: &mut Judge, wire: &Wire, head: &[u8]) {
     match model::request(head) {
-        Opening::Accepted { .. } => {}
+        Opening::Accepted { .. } => {
+            for offer in elements_of(head, Sender::Client) {
+                if let Element::BadDeflate(why) = offer {
+                    judge.fail("7692/7.1", format!("offers permessage-deflate with {why}"));
+                }
+            }
+        }
         Opening::Unfinished if wire.sent.is_empty() => judge.fail("4.1", "sends no request"),
         Opening::Unfinished => judge.fail("4.1", "sends half a request"),
         Opening::Refused(rules) => {
@@ -125,6 +132,12 @@ fn legal_response(judge: &mut Judge, wire: &Wire, head: &[u8]) {
                     | Rule::CloseReasonNotUtf8
                     | Rule::InvalidCloseCode
                     | Rule::TextNotUtf8
+                    | Rule::CompressedBit
+                    | Rule::CompressedData
+                    | Rule::CompressedDataEnd
+                    | Rule::DistanceTooFar
+                    | Rule::InflatedNotUtf8
+                    | Rule::DeflateAnswer
                     | Rule::TooBig
                     | Rule::TooManyFragments
                     | Rule::RequestSyntax
@@ -160,6 +173,9 @@ fn extensions(judge: &mut Judge, request: &[u8], head: &[u8]) {
         name.trim().to_ascii_lowercase()
     };
     let offered: Vec<String> = list(request, "sec-websocket-extensions").iter().map(name).collect();
+    if let Some(why) = wrong_answer(request, head) {
+        judge.fail("7692/7.1", format!("agrees to {why}"));
+    }
     for agreed in list(head, "sec-websocket-extensions") {
         if !offered.contains(&name(&agreed)) {
             judge.fail(
@@ -168,6 +184,18 @@ fn extensions(judge: &mut Judge, request: &[u8], head: &[u8]) {
             );
         }
     }
+}
+
+/// Whether a server agrees to what it must not agree to: that no session could then go on is no excuse.
+pub(super) fn agrees_wrongly(wire: &Wire) -> bool {
+    let request = wire.session.bytes.get(..wire.session.head_len).unwrap_or_default();
+    wire.session.role == Role::Server && wrong_answer(request, &wire.sent).is_some()
+}
+
+/// What is wrong with a server's answer about permessage-deflate, if something is.
+fn wrong_answer(request: &[u8], head: &[u8]) -> Option<String> {
+    let offers = elements_of(request, Sender::Client);
+    model::agreement(&offers, &elements_of(head, Sender::Server)).err()
 }
 
 /// The subprotocol that a server agreed to: one of those that were asked for.

@@ -84,7 +84,8 @@ impl Shrinker<'_> {
             Case::Legal(topic) => topic,
             Case::Broken(_) => Topic::Mixed,
         };
-        let mut session = Session::of(now.role, topic, now.name.clone(), parts, now.bounds);
+        let compression = now.compression.clone();
+        let mut session = Session::of(now.role, topic, now.name.clone(), parts, now.bounds, compression);
         session.core = now.core;
         session.is_uncommon = now.is_uncommon;
         if session.case != now.case || session.bytes.is_empty() || session.head_len > 0 && now.head_len == 0 {

@@ -42,7 +42,8 @@ pub struct Wire {
     awaits_request: bool,
     idle_calls: u32,
     random: u64,
-    pub(crate) skipped: bool,
+    /// Why it is not judged, if it is not.
+    pub(crate) skipped: Option<String>,
     pub(crate) messages: Vec<(bool, Vec<u8>)>,
     pub(crate) part: Option<(bool, Vec<u8>)>,
     /// Whether a piece was of another kind than the message's first.
@@ -67,7 +68,7 @@ impl Wire {
             awaits_request,
             idle_calls: 0,
             random,
-            skipped: false,
+            skipped: None,
             messages: Vec::new(),
             part: None,
             kind_changed: false,
@@ -91,8 +92,15 @@ impl Wire {
     }
 
     /// The implementation does not do this: nothing is judged.
-    pub const fn skip(&mut self) {
-        self.skipped = true;
+    pub fn skip(&mut self) {
+        self.skipped = Some(String::from("the implementation does not do this"));
+    }
+
+    /// Whether each message is to be sent back, compressed if that is agreed. To do so is optional: nothing is said of
+    /// what an implementation compresses that does not.
+    #[must_use]
+    pub fn echoes(&self) -> bool {
+        self.session.compression.is_some()
     }
 
     /// The next bytes that arrive. After the last of them nothing comes any more, but the stream does not end. A client
@@ -106,21 +114,26 @@ impl Wire {
         reason = "it can go on after it has returned None: nothing to iterate over"
     )]
     pub fn next(&mut self) -> Option<Vec<u8>> {
-        if self.awaits_request
-            && let Some(key) = key_of(&self.sent)
-        {
-            self.answered = Some(self.session.bytes_for(&key));
-            self.awaits_request = false;
+        let session = Arc::clone(&self.session);
+        let sent = std::mem::take(&mut self.sent);
+        self.answered_for(&sent);
+        self.sent = sent;
+        // Whether frames may be compressed depends on the response.
+        let waits = session.role == Role::Server && session.compression.is_some();
+        if waits && self.given == session.head_len {
+            self.agreed_in(&session);
+        }
+        if self.skipped.is_some() {
+            return self.nothing();
         }
         let bytes = self.answered.as_deref().unwrap_or(&self.session.bytes);
         if self.awaits_request || self.given >= bytes.len() {
-            self.idle_calls += 1;
-            if self.idle_calls > IDLE_CALLS {
-                std::panic::resume_unwind(Box::new(AsksWithoutEnd));
-            }
-            return None;
+            return self.nothing();
         }
         let mut end = bytes.len();
+        if waits && self.given < session.head_len {
+            end = session.head_len;
+        }
         while let Some(cut) = self.cuts.get(self.cuts_passed) {
             self.cuts_passed += 1;
             if *cut > self.given && *cut < end {
@@ -133,13 +146,32 @@ impl Wire {
         Some(chunk)
     }
 
+    fn nothing(&mut self) -> Option<Vec<u8>> {
+        self.idle_calls += 1;
+        if self.idle_calls > IDLE_CALLS {
+            std::panic::resume_unwind(Box::new(AsksWithoutEnd));
+        }
+        None
+    }
+
     /// Takes the key from what a client has sent, as if it had been given the answer to it.
     pub(crate) fn answered_for(&mut self, sent: &[u8]) {
-        if self.awaits_request
-            && let Some(key) = key_of(sent)
-        {
-            self.answered = Some(self.session.bytes_for(&key));
+        if self.awaits_request && key_of(sent).is_some() {
             self.awaits_request = false;
+            match self.session.answered_to(sent) {
+                Ok(bytes) => self.answered = Some(bytes),
+                Err(why) => self.skipped = Some(why),
+            }
+        }
+    }
+
+    /// Sees whether the response to a session's request lets it go on.
+    pub(crate) fn agreed_in(&mut self, session: &Session) {
+        let opened = self.sent.get(9..12) == Some(b"101");
+        if let Err(why) = session.can_be_run(session.agreed(&self.sent))
+            && opened
+        {
+            self.skipped = Some(why);
         }
     }
 

@@ -207,7 +207,13 @@ fn fault(rule: Rule, bounds: Bounds) -> BoxedStrategy<Fault> {
                 payload: shows,
             })
             .boxed(),
-        Rule::RequestSyntax
+        Rule::CompressedBit
+        | Rule::CompressedData
+        | Rule::CompressedDataEnd
+        | Rule::DistanceTooFar
+        | Rule::InflatedNotUtf8
+        | Rule::DeflateAnswer
+        | Rule::RequestSyntax
         | Rule::MethodNotGet
         | Rule::HttpVersionTooOld
         | Rule::HostMissing
@@ -229,7 +235,7 @@ fn fault(rule: Rule, bounds: Bounds) -> BoxedStrategy<Fault> {
         | Rule::AcceptMismatch
         | Rule::AcceptRepeated
         | Rule::ExtensionNotAsked
-        | Rule::SubprotocolNotAsked => unreachable!("{rule:?} is a rule of the opening handshake"),
+        | Rule::SubprotocolNotAsked => unreachable!("{rule:?} is a rule of the opening handshake, or of compression"),
     }
 }
 
@@ -253,6 +259,12 @@ fn comes_anywhere(rule: Rule) -> bool {
         | Rule::ExpectedContinuation
         | Rule::TextNotUtf8
         | Rule::TooManyFragments
+        | Rule::CompressedBit
+        | Rule::CompressedData
+        | Rule::CompressedDataEnd
+        | Rule::DistanceTooFar
+        | Rule::InflatedNotUtf8
+        | Rule::DeflateAnswer
         | Rule::RequestSyntax
         | Rule::MethodNotGet
         | Rule::HttpVersionTooOld
@@ -379,6 +391,7 @@ pub(super) fn broken(role: Role, rule: Rule, bounds: Bounds) -> BoxedStrategy<Se
                 core: true,
                 is_uncommon: false,
                 written: Vec::new(),
+                compression: None,
             }
         })
         .boxed()

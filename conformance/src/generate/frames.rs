@@ -297,6 +297,10 @@ pub(super) fn legal(topic: Topic) -> BoxedStrategy<Vec<Frame>> {
         Topic::MaskKeys => vec_of(control_payload(), 2..20)
             .prop_map(|bodies| bodies.into_iter().map(Frame::ping).collect())
             .boxed(),
+        // What is compressed is made of these.
+        Topic::Compressed | Topic::Blocks | Topic::Windows | Topic::Volume | Topic::Negotiation => {
+            frames_of(message(0..4, any_payload()))
+        }
         Topic::Mixed | Topic::Handshake => prop_oneof![
             2 => items(),
             1 => with_close(items()),

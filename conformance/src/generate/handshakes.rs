@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{BOUNDS, Role, Rule, frames};
+use crate::compression::{Compression, Wrong};
 use crate::frame::with_keys;
 use crate::head::Head;
 use crate::session::{ACCEPT, NEAR_MISSES, Parts, Session, Topic, near_miss_mark};
@@ -169,6 +170,12 @@ fn break_head(head: &mut Head, rule: Rule, pick: usize) {
         | Rule::CloseReasonNotUtf8
         | Rule::InvalidCloseCode
         | Rule::TextNotUtf8
+        | Rule::CompressedBit
+        | Rule::CompressedData
+        | Rule::CompressedDataEnd
+        | Rule::DistanceTooFar
+        | Rule::InflatedNotUtf8
+        | Rule::DeflateAnswer
         | Rule::TooBig
         | Rule::TooManyFragments => {}
     }
@@ -188,13 +195,22 @@ pub(super) fn handshake(role: Role, rule: Option<Rule>) -> BoxedStrategy<Session
                 Some(_) => Vec::new(),
                 None => with_keys(seed, frames),
             };
+            let mut compression = None;
+            if rule == Some(Rule::DeflateAnswer) {
+                const WRONG: &[&str] = &["unknown", "server_max_window_bits=7", "client_no_context_takeover=1"];
+                let parameter = WRONG.get(usize::from(pick) % WRONG.len()).copied().unwrap_or_default();
+                head.add("Sec-WebSocket-Extensions", &format!(" permessage-deflate; {parameter}"));
+                let mut wrong = Compression::new(false, 8);
+                wrong.wrong = Some(Wrong::Always);
+                compression = Some(wrong);
+            }
             let heads = vec![head];
             let parts = Parts {
                 heads,
                 frames,
                 tail: Vec::new(),
             };
-            Session::of(role, Topic::Handshake, "", parts, BOUNDS)
+            Session::of(role, Topic::Handshake, "", parts, BOUNDS, compression)
         })
         .boxed()
 }

@@ -10,6 +10,7 @@ use crate::rule::{Role, Rule};
 use crate::session::{Case, Parts, Session, Topic};
 use cuts::cut_places;
 
+mod compressed;
 mod cuts;
 mod faults;
 mod frames;
@@ -31,6 +32,7 @@ pub const BOUNDS: Bounds = Bounds {
 pub fn session(role: Role, case: Case) -> BoxedStrategy<Session> {
     match case {
         Case::Legal(Topic::Handshake) => handshakes::handshake(role, None),
+        Case::Legal(topic) if topic.is_of_compression() => compressed::session(role, case),
         Case::Legal(topic) => (frames::legal(topic), any::<u32>())
             .prop_map(move |(frames, seed)| {
                 let frames = with_keys(seed, frames);
@@ -49,9 +51,11 @@ pub fn session(role: Role, case: Case) -> BoxedStrategy<Session> {
                     core: true,
                     is_uncommon: false,
                     written: Vec::new(),
+                    compression: None,
                 }
             })
             .boxed(),
+        Case::Broken(rule) if rule.is_of_compression() && !rule.is_of_handshake() => compressed::session(role, case),
         Case::Broken(rule) if !rule.applies_to(role) => session(role.peer(), case),
         Case::Broken(rule) if rule.is_of_handshake() => handshakes::handshake(role, Some(rule)),
         Case::Broken(Rule::TooManyFragments) => too_many_fragments(role, BOUNDS.fragments as u32),
@@ -79,7 +83,8 @@ pub fn legal(role: Role) -> BoxedStrategy<Session> {
     let topics: Vec<Topic> = Topic::ALL
         .iter()
         .copied()
-        .filter(|topic| topic.applies_to(role) && !matches!(topic, Topic::Handshake | Topic::Long | Topic::Many))
+        .filter(|topic| topic.applies_to(role) && !topic.is_of_compression())
+        .filter(|topic| !matches!(topic, Topic::Handshake | Topic::Long | Topic::Many))
         .collect();
     select(topics)
         .prop_flat_map(move |topic| session(role, Case::Legal(topic)))
@@ -106,7 +111,7 @@ pub fn one_rule_broken(role: Role) -> BoxedStrategy<Session> {
     let rules: Vec<Rule> = Rule::ALL
         .iter()
         .copied()
-        .filter(|rule| rule.applies_to(role) && !rule.is_of_handshake())
+        .filter(|rule| rule.applies_to(role) && !rule.is_of_handshake() && !rule.is_of_compression())
         .collect();
     select(rules)
         .prop_flat_map(move |rule| session(role, Case::Broken(rule)))

@@ -3,8 +3,14 @@
 //! It takes the whole input in one piece and keeps nothing between calls. It shares no code with the machine: not the
 //! header decoder, not the mask, not the UTF-8 validator, not the tables. Where the two differ, one of them is wrong.
 
+mod compressed;
+mod extensions;
+mod inflate;
 mod opening;
 
+pub use extensions::{Element, Parameters, Sender, agreement, elements};
+pub use inflate::{End, Inflated, inflate_message};
+pub(crate) use inflate::{DISTANCES, LENGTHS, inflate_part};
 pub use opening::{Opening, accept, request, response};
 
 use crate::rule::{Answer, Role, Rule};
@@ -19,6 +25,15 @@ pub struct Bounds {
     /// How many fragments a message may have beyond one for each 32 bytes of payload in those before it. A message in one
     /// frame has no fragments.
     pub fragments: u64,
+}
+
+/// How the messages are compressed that an endpoint hears (RFC 7692).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    /// Whether a message may refer to those before it.
+    pub takeover: bool,
+    /// How far back a message may refer: 2 to the power of this, in bytes.
+    pub window_bits: u8,
 }
 
 /// What a stream of frames comes to.
@@ -51,7 +66,7 @@ pub struct Header {
     pub key: Option<[u8; 4]>,
     /// The length of the payload, as declared.
     pub length: u64,
-    /// Of a data frame: the length of the message, this frame included.
+    /// Of a data frame: the length of the message, this frame included; inflated, with the last frame of a compressed one.
     pub message_length: u64,
     /// Of a data frame: how many frames the message has, this one included.
     pub message_frames: u64,
@@ -191,22 +206,67 @@ struct Message {
     delivered: usize,
     /// How many frames of it have begun.
     frames: u64,
+    compressed: bool,
+}
+
+/// What a receiver holds a stream to.
+#[derive(Clone, Copy)]
+struct Demands {
+    bounds: Bounds,
+    /// Lengths in their shortest form.
+    shortest: bool,
+    deflate: Option<Deflate>,
+    /// Distances within the agreed window.
+    near: bool,
+}
+
+/// What is kept between frames.
+#[derive(Default)]
+struct State {
+    message: Option<Message>,
+    /// What messages were inflated to, as far as later ones may refer to it.
+    history: Vec<u8>,
 }
 
 /// Reads all frames that an endpoint in this role hears. No extension is agreed.
 #[must_use]
 pub fn receive(role: Role, bytes: &[u8], bounds: &Bounds) -> Reading {
-    receive_as(role, bytes, bounds, true)
+    let demands = Demands {
+        bounds: *bounds,
+        shortest: true,
+        deflate: None,
+        near: true,
+    };
+    receive_as(role, bytes, demands)
 }
 
-/// The same by a receiver that takes lengths in whatever form: section 5.2 has the sender use the shortest, and does not
-/// say what a receiver does about another.
+/// The same where permessage-deflate is agreed, with these parameters for what the endpoint hears.
 #[must_use]
-pub fn receive_any_form(role: Role, bytes: &[u8], bounds: &Bounds) -> Reading {
-    receive_as(role, bytes, bounds, false)
+pub fn receive_compressed(role: Role, bytes: &[u8], bounds: &Bounds, deflate: Deflate) -> Reading {
+    let demands = Demands {
+        bounds: *bounds,
+        shortest: true,
+        deflate: Some(deflate),
+        near: true,
+    };
+    receive_as(role, bytes, demands)
 }
 
-fn receive_as(role: Role, bytes: &[u8], bounds: &Bounds, shortest: bool) -> Reading {
+/// The same by a receiver that takes lengths in whatever form, and distances beyond the agreed window: section 5.2 has the
+/// sender use the shortest form, RFC 7692 section 7.2.1 has it keep to the window, and neither says what a receiver does
+/// about another.
+#[must_use]
+pub fn receive_leniently(role: Role, bytes: &[u8], bounds: &Bounds, deflate: Option<Deflate>) -> Reading {
+    let demands = Demands {
+        bounds: *bounds,
+        shortest: false,
+        deflate,
+        near: false,
+    };
+    receive_as(role, bytes, demands)
+}
+
+fn receive_as(role: Role, bytes: &[u8], demands: Demands) -> Reading {
     let mut reading = Reading {
         events: Vec::new(),
         verdict: Verdict::Unfinished,
@@ -214,28 +274,22 @@ fn receive_as(role: Role, bytes: &[u8], bounds: &Bounds, shortest: bool) -> Read
         inside_characters: Vec::new(),
         frames: Vec::new(),
     };
-    let mut message = None;
+    let mut state = State::default();
     let mut start = 0;
     while let Some(&first) = bytes.get(start) {
-        match frame(
-            &mut reading,
-            role,
-            bytes,
-            start,
-            first,
-            &mut message,
-            (bounds, shortest),
-        ) {
+        match frame(&mut reading, role, bytes, start, first, &mut state, demands) {
             Ok(end) => start = end,
             Err(verdict) => {
                 reading.verdict = verdict;
+                compressed::so_far(&mut reading, &state);
                 return reading;
             }
         }
     }
-    if message.is_none() {
+    if state.message.is_none() {
         reading.verdict = Verdict::Complete;
     }
+    compressed::so_far(&mut reading, &state);
     reading
 }
 
@@ -247,19 +301,25 @@ fn frame(
     bytes: &[u8],
     start: usize,
     first: u8,
-    message: &mut Option<Message>,
-    (bounds, shortest): (&Bounds, bool),
+    state: &mut State,
+    demands: Demands,
 ) -> Result<usize, Verdict> {
+    let Demands { bounds, shortest, .. } = demands;
+    let message = &mut state.message;
     // What is broken, and by which byte: its number, counted from one.
     let mut broken: Vec<(usize, Rule)> = Vec::new();
 
     // FIN: 1 bit. RSV1, RSV2, RSV3: 1 bit each. Opcode: 4 bits.
     let fin = first & 0b1000_0000 != 0;
-    let reserved = first & 0b0111_0000 != 0;
     let opcode = first & 0b0000_1111;
     let control = matches!(opcode, 0x8..=0xf);
-    if reserved {
+    // RFC 7692 section 6: RSV1 is for the first frame of a message, and for no other.
+    let rsv1 = first & 0b0100_0000 != 0;
+    let compressed = rsv1 && demands.deflate.is_some() && matches!(opcode, 0x1 | 0x2);
+    if first & 0b0011_0000 != 0 || rsv1 && demands.deflate.is_none() {
         broken.push((start + 1, Rule::ReservedBits));
+    } else if rsv1 && !compressed {
+        broken.push((start + 1, Rule::CompressedBit));
     }
     if matches!(opcode, 0x3..=0x7 | 0xb..=0xf) {
         broken.push((start + 1, Rule::ReservedOpcode));
@@ -428,9 +488,17 @@ fn frame(
                 offsets: Vec::new(),
                 delivered: 0,
                 frames: 0,
+                compressed,
             });
             under_way.frames += 1;
             under_way.payload.extend_from_slice(&payload);
+            if under_way.compressed {
+                if !(whole && fin) {
+                    *message = Some(under_way);
+                    return if whole { Ok(at) } else { Err(Verdict::Unfinished) };
+                }
+                return compressed::message(reading, state, &under_way, demands, at).map(|()| at);
+            }
             if under_way.text {
                 under_way.offsets.extend(header_end..at);
             }

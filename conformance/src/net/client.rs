@@ -220,12 +220,23 @@ impl ClientCheck {
             }
             return exchange::frames(job, stream, Vec::new(), behind, &self.options);
         }
-        let bytes = session.bytes_for(&key);
+        let Ok(bytes) = session.answered_to(&request) else {
+            // It opens a connection all the same, and is told at once that there is nothing to do.
+            if stream.write_all(response(&key).as_bytes()).is_ok() {
+                exchange::close(job, stream);
+            }
+            return Exchanged {
+                received: request,
+                failed: None,
+                is_late: false,
+                besides: None,
+            };
+        };
         let head = bytes
             .get(..bytes.len() - (session.bytes.len() - session.head_len))
             .unwrap_or_default();
         exchange::write_head(job, stream, head, &self.options);
-        if let Case::Legal(_) = session.case {
+        if !matches!(session.case, Case::Broken(rule) if rule.is_of_handshake()) {
             return exchange::frames(job, stream, request, behind, &self.options);
         }
         // Whether it believes that the connection is open shows in what it does with frames.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Exchanged, Job, Options, is_timeout};
 use crate::check::{Judgement, Verdict};
+use crate::frame::{Frame, encode};
 use crate::model::{self, Event, Reading};
 use crate::rule::{Role, Rule};
 use crate::session::Case;
@@ -209,7 +210,10 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
     // First what is legal, and all that must come back for it: an endpoint may discard that once it fails or closes.
     let (decides, after) = deciding_frame(job, &reading, bytes.len());
     let (first, rest) = bytes.split_at_checked(decides).unwrap_or((bytes, &[]));
-    let before = Wanted::of(&model::receive(session.role, first, &session.bounds));
+    let before = Wanted::of(&match session.deflate() {
+        Some(deflate) => model::receive_compressed(session.role, first, &session.bounds, deflate),
+        None => model::receive(session.role, first, &session.bounds),
+    });
     if !first.is_empty() {
         write_and_read(
             stream,
@@ -222,7 +226,9 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
     }
     let is_late = !received.has_answers(&before);
     // Then the frame that ends it, and what follows.
-    let lenient = Wanted::of(&model::receive_any_form(session.role, bytes, &session.bounds));
+    let lenient = takes_leniently(session.case)
+        .then(|| model::receive_leniently(session.role, bytes, &session.bounds, session.deflate()))
+        .map(|reading| Wanted::of(&reading));
     // What follows a Close comes with it, what follows a broken rule only if nothing happens: a stream with bytes that
     // nobody has read is reset.
     let at = match session.case {
@@ -230,11 +236,9 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
         Case::Broken(_) => after - decides,
     };
     let (deciding, follows) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-    let done = |received: &Received| match session.case {
-        Case::Broken(Rule::LengthNotMinimal | Rule::ControlTooLong) if received.messages > before.messages => {
-            received.has_answers(&lenient)
-        }
-        Case::Broken(_) | Case::Legal(_) => received.closed || received.ended.is_some(),
+    let done = |received: &Received| match &lenient {
+        Some(lenient) if received.messages > before.messages => received.has_answers(lenient),
+        Some(_) | None => received.closed || received.ended.is_some(),
     };
     let short = options.time_limit.min(Duration::from_millis(60));
     if received.ended.is_none() {
@@ -262,7 +266,15 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
 
 /// Whether an endpoint may well wait for more.
 fn waits(case: Case) -> bool {
-    case == Case::Broken(Rule::TooBig)
+    matches!(case, Case::Broken(Rule::TooBig | Rule::CompressedDataEnd))
+}
+
+/// Whether an endpoint may well take it for legal.
+fn takes_leniently(case: Case) -> bool {
+    matches!(
+        case,
+        Case::Broken(Rule::LengthNotMinimal | Rule::ControlTooLong | Rule::DistanceTooFar)
+    )
 }
 
 /// Where the frame starts and ends that breaks the rule or closes.
@@ -350,6 +362,15 @@ pub(super) fn head(stream: &mut TcpStream, limit: Duration) -> Result<(Vec<u8>, 
             Ok(len) => received.extend_from_slice(bytes.get(..len).unwrap_or_default()),
         }
     }
+}
+
+/// Ends a connection that is open although the session cannot be run on it.
+pub(super) fn close(job: &Job, stream: &mut TcpStream) {
+    let mut frame = Frame::close(1000, "");
+    frame.key = [0x3c, 0x91, 0x5e, 0x08];
+    let _ = stream.write_all(&encode(job.session.role, &[frame]));
+    let _ = stream.shutdown(Shutdown::Write);
+    rest(stream, Duration::from_millis(100));
 }
 
 /// Writes the head of a session, cut as it is to be.

@@ -108,7 +108,7 @@ pub struct NetReport {
 /// Whether `text` names this case, its section, or one that holds its section.
 fn names(text: &str, case: Case) -> bool {
     let section = case.section();
-    text == case.name() || section == text || section.strip_prefix(text).is_some_and(|rest| rest.starts_with('.'))
+    text == case.name() || section == text || section.strip_prefix(text).is_some_and(|rest| rest.starts_with(['.', '/']))
 }
 
 /// The sessions to run.
@@ -155,7 +155,14 @@ fn for_the_wire(session: &Arc<Session>) -> Option<Arc<Session>> {
     let mut frame = Frame::close(1000, "");
     frame.key = [0x5a, 0x21, 0xc3, 0x77];
     parts.frames.push(frame);
-    let mut ended = Session::of(session.role, topic, session.name.clone(), parts, session.bounds);
+    let mut ended = Session::of(
+        session.role,
+        topic,
+        session.name.clone(),
+        parts,
+        session.bounds,
+        session.compression.clone(),
+    );
     ended.is_uncommon = session.is_uncommon;
     ended.written.clone_from(&session.written);
     ended.core = session.core;
@@ -194,6 +201,9 @@ fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
     wire.sent(&exchanged.received);
     if let Some(failed) = &exchanged.failed {
         wire.failed(failed);
+    }
+    if job.session.role == Role::Server && job.session.compression.is_some() {
+        wire.agreed_in(&job.session);
     }
     let seen = outcome(Ok(wire), &job.session.reading(), How::Echo);
     let mut judgement = seen.judgement;

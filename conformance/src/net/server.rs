@@ -87,7 +87,6 @@ impl Target {
         let text: String = head.iter().map(|byte| char::from(*byte)).collect();
         let lower = text.to_ascii_lowercase();
         let asks = [
-            "permessage-deflate",
             "\r\nhost: localhost",
             "\r\nhost: 127",
             "\r\nhost: [",
@@ -95,7 +94,8 @@ impl Target {
             "\r\nhost: a-b",
         ];
         let legal = matches!(session.case, Case::Legal(_));
-        if legal && (asks.iter().any(|asked| lower.contains(asked)) || !text.contains(" /chat ")) {
+        let offers = session.compression.is_none() && lower.contains("permessage-deflate");
+        if legal && (offers || asks.iter().any(|asked| lower.contains(asked)) || !text.contains(" /chat ")) {
             return None;
         }
         let text = text.replace(" /chat ", &format!(" {} ", self.path));
@@ -188,6 +188,14 @@ fn open(target: &Target, options: &Options) -> Result<(TcpStream, Vec<u8>), Stri
     }
 }
 
+/// Whether a connection comes of the session's head.
+const fn opens(case: Case) -> bool {
+    match case {
+        Case::Legal(_) => true,
+        Case::Broken(rule) => !rule.is_of_handshake(),
+    }
+}
+
 fn one(job: &Job, target: &Target, options: &Options) -> Option<Exchanged> {
     let session = &job.session;
     let nothing = |why: String| Exchanged {
@@ -214,8 +222,18 @@ fn one(job: &Job, target: &Target, options: &Options) -> Option<Exchanged> {
     };
     exchange::write_head(job, &stream, &request, options);
     Some(match exchange::head(&mut stream, limit) {
-        Ok((head, behind)) if head.get(9..12) == Some(b"101") && matches!(session.case, Case::Legal(_)) => {
-            exchange::frames(job, &mut stream, head, &behind, options)
+        Ok((head, behind)) if head.get(9..12) == Some(b"101") && opens(session.case) => {
+            if session.can_be_run(session.agreed(&head)).is_ok() {
+                exchange::frames(job, &mut stream, head, &behind, options)
+            } else {
+                exchange::close(job, &mut stream);
+                Exchanged {
+                    received: head,
+                    failed: None,
+                    is_late: false,
+                    besides: None,
+                }
+            }
         }
         Ok((head, behind)) => {
             let opened = head.get(9..12) == Some(b"101");

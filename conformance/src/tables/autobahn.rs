@@ -1,13 +1,15 @@
 //! Counterparts of the cases of the Autobahn test suite, by its numbers.
 //!
 //! They are written from what the suite's documentation says of each case. Those about compression (categories 12 and 13)
-//! have none.
+//! send the same sizes in the same fragments under the same parameters, but not a thousand times: as often as comes to
+//! 64 KiB, and twice at least.
 
 use std::sync::Arc;
 
-use super::Table;
+use super::{Script, Table};
 use crate::frame::Frame;
 use crate::generate::{long_bytes, long_text};
+use crate::model::Parameters;
 use crate::rule::Role;
 use crate::session::{Session, Topic};
 
@@ -58,18 +60,18 @@ pub(super) const GROUPS: &[(&str, usize, usize)] = &[
     ("9.7", 6, 6),
     ("9.8", 6, 6),
     ("10.1", 1, 1),
-    ("12.1", 18, 0),
-    ("12.2", 18, 0),
-    ("12.3", 18, 0),
-    ("12.4", 18, 0),
-    ("12.5", 18, 0),
-    ("13.1", 18, 0),
-    ("13.2", 18, 0),
-    ("13.3", 18, 0),
-    ("13.4", 18, 0),
-    ("13.5", 18, 0),
-    ("13.6", 18, 0),
-    ("13.7", 18, 0),
+    ("12.1", 18, 18),
+    ("12.2", 18, 18),
+    ("12.3", 18, 18),
+    ("12.4", 18, 18),
+    ("12.5", 18, 18),
+    ("13.1", 18, 18),
+    ("13.2", 18, 18),
+    ("13.3", 18, 18),
+    ("13.4", 18, 18),
+    ("13.5", 18, 18),
+    ("13.6", 18, 18),
+    ("13.7", 18, 18),
 ];
 
 /// How the peer writes: as few times as it can, once for each frame, or so many bytes at a time.
@@ -79,6 +81,9 @@ enum Writes {
     Frames,
     Bytes(usize),
 }
+
+/// How many bytes the messages of a case about compression come to, if they are not large.
+const COMPRESSED: usize = 64 << 10;
 
 /// Adds cases of one group, numbered from one.
 struct Group<'a> {
@@ -463,6 +468,7 @@ pub(crate) fn volume(role: Role) -> Vec<Arc<Session>> {
             parts.add(in_fragments(opcode, &four, len));
         }
     }
+    compressed(&mut table);
     for (cut, many, text) in [("9.5", "9.7", true), ("9.6", "9.8", false)] {
         let payload = |len: usize| if text { long_text(9, len) } else { long_bytes(9, len) };
         let opcode = if text { 0x1 } else { 0x2 };
@@ -476,6 +482,105 @@ pub(crate) fn volume(role: Role) -> Vec<Arc<Session>> {
         }
     }
     table.sessions
+}
+
+/// The sizes of the messages of a group about compression, and the length of a fragment: zero, if there is one.
+const COMPRESSED_SIZES: &[(usize, usize)] = &[
+    (16, 0),
+    (64, 0),
+    (256, 0),
+    (1024, 0),
+    (4096, 0),
+    (8192, 0),
+    (16_384, 0),
+    (32_768, 0),
+    (65_536, 0),
+    (131_072, 0),
+    (8192, 256),
+    (16_384, 256),
+    (32_768, 256),
+    (65_536, 256),
+    (131_072, 256),
+    (131_072, 1024),
+    (131_072, 4096),
+    (131_072, 32_768),
+];
+
+/// Which parameters a group about compression has: whether the endpoint may take over its context, and its window.
+const COMPRESSED_GROUPS: &[(&str, bool, Option<u8>)] = &[
+    ("12.1", true, None),
+    ("12.2", true, None),
+    ("12.3", true, None),
+    ("12.4", true, None),
+    ("12.5", true, None),
+    ("13.1", true, None),
+    ("13.2", false, None),
+    ("13.3", true, Some(9)),
+    ("13.4", true, Some(15)),
+    ("13.5", false, Some(9)),
+    ("13.6", false, Some(15)),
+    // Several offers, the first of them with all of that.
+    ("13.7", false, Some(9)),
+];
+
+/// Text and bytes as the suite's files hold them: records, a picture, prose, markup, and what is compressed already.
+fn material(prefix: &str, len: usize) -> Vec<u8> {
+    let mut data = Vec::new();
+    let mut number = 1_u32;
+    while data.len() < len {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (one, two) = (number >> 24, number >> 28);
+        match prefix {
+            "12.2" => data.extend((0..16).map(|at: u32| (at * two + one) as u8)),
+            "12.3" => data.extend(format!("Ihr naht euch wieder, {one}. Gestalten, schwankend {two}.\r\n").bytes()),
+            "12.4" => data.extend(format!("<li><a href=\"/{one}/\">{two}</a></li>\n").bytes()),
+            "12.5" => data.extend(long_bytes(number, 64)),
+            _ => data.extend(format!("{{\"id\": {number}, \"kind\": {two}, \"tags\": [\"a\", \"b\"]}},\n").bytes()),
+        }
+    }
+    data.truncate(len);
+    data
+}
+
+fn compressed(table: &mut Table) {
+    for (prefix, takeover, bits) in COMPRESSED_GROUPS {
+        let text = !matches!(*prefix, "12.2" | "12.3" | "12.5");
+        for (number, (size, fragment)) in COMPRESSED_SIZES.iter().enumerate() {
+            let name = format!("Autobahn {prefix}.{}", number + 1);
+            let heard = if table.role == Role::Server { 15 } else { bits.unwrap_or(15) };
+            let hears = table.role == Role::Server || *takeover;
+            let mut script = Script::new(table.role, Topic::Volume, name, hears, heard);
+            let (own, peer) = (!takeover, !hears);
+            script.agree(match table.role {
+                Role::Server => Parameters {
+                    server_no_context_takeover: own,
+                    server_max_window_bits: *bits,
+                    ..Parameters::default()
+                },
+                Role::Client => Parameters {
+                    client_no_context_takeover: own,
+                    server_no_context_takeover: peer,
+                    client_max_window_bits: bits.map(Some),
+                    server_max_window_bits: *bits,
+                },
+            });
+            if *prefix == "13.7" {
+                script.also.push(Parameters {
+                    server_no_context_takeover: true,
+                    ..Parameters::default()
+                });
+                script.also.push(Parameters::default());
+            }
+            let data = material(prefix, *size);
+            for _ in 0..(COMPRESSED / size).clamp(2, 1000) {
+                match fragment {
+                    0 => script.message(text, &data),
+                    len => script.pieces(text, &data, *len),
+                }
+            }
+            script.add(table);
+        }
+    }
 }
 
 /// Each case of the Autobahn test suite, and whether there is a session for it: its number, which is the session's name

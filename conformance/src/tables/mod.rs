@@ -4,10 +4,13 @@
 pub(crate) mod autobahn;
 mod close;
 mod combinations;
+mod compressed;
 mod lengths;
 mod long;
+mod negotiation;
 mod requests;
 mod responses;
+mod script;
 mod text;
 
 use std::sync::{Arc, OnceLock};
@@ -17,6 +20,7 @@ use crate::head::Head;
 use crate::model::Bounds;
 use crate::rule::Role;
 use crate::session::{Parts, Session, Topic};
+pub(crate) use script::Script;
 
 /// Longer than any message in the tables, and shorter than any length that is declared and does not follow.
 pub(crate) const BOUNDS: Bounds = Bounds {
@@ -65,6 +69,8 @@ fn make(role: Role) -> Vec<Arc<Session>> {
         Role::Server => requests::all(&mut table),
         Role::Client => responses::all(&mut table),
     }
+    compressed::all(&mut table);
+    negotiation::all(&mut table);
     table.sessions
 }
 
@@ -119,7 +125,7 @@ impl Table {
             tail: Vec::new(),
         };
         let name = name.into();
-        let session = Session::of(self.role, Topic::Handshake, name.clone(), parts, BOUNDS);
+        let session = Session::of(self.role, Topic::Handshake, name.clone(), parts, BOUNDS, None);
         if session.after.is_none() {
             self.push(session);
         } else {
@@ -132,7 +138,7 @@ impl Table {
     }
 
     fn put(&mut self, topic: Topic, name: impl Into<String>, parts: Parts) {
-        self.push(Session::of(self.role, topic, name, parts, BOUNDS));
+        self.push(Session::of(self.role, topic, name, parts, BOUNDS, None));
     }
 
     fn push(&mut self, mut session: Session) {

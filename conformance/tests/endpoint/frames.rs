@@ -3,6 +3,7 @@
 use sockless_conformance::Wire;
 
 use super::Defect::{self, *};
+use super::compression::Deflating;
 
 /// A frame of which the header is whole.
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub(super) struct Message {
     /// How much of it is known to be text.
     pub(super) valid: usize,
     pub(super) controls: u32,
+    pub(super) compressed: bool,
 }
 
 pub(super) struct Frames {
@@ -44,6 +46,7 @@ pub(super) struct Frames {
     pub(super) bytes: u64,
     pub(super) random: u64,
     pub(super) keys: u32,
+    pub(super) deflate: Option<Deflating>,
 }
 
 impl Frames {
@@ -70,6 +73,7 @@ impl Frames {
             bytes: 0,
             random: u64::from_le_bytes(seed) | 1,
             keys: 0,
+            deflate: None,
         }
     }
 
@@ -199,8 +203,16 @@ impl Frames {
     }
 
     pub(super) fn send(&mut self, opcode: u8, payload: &[u8], wire: &mut Wire) {
+        self.send_first(0x80 | opcode, payload, wire);
+    }
+
+    /// A frame with this first byte.
+    pub(super) fn send_first(&mut self, mut first: u8, payload: &[u8], wire: &mut Wire) {
+        let opcode = first & 0x0f;
         let pong = opcode == 0xa;
-        let mut first = 0x80 | opcode;
+        if pong && self.is(SendsRsv1OnPongs) && self.deflate.is_some() {
+            first |= 0x40;
+        }
         if pong && self.is(PongHasRsv1) {
             first |= 0x40;
         }
@@ -315,6 +327,7 @@ impl Frames {
             Rsv23TogetherAreIgnored if rsv == 3 => 7,
             _ => 0,
         };
+        let ignored = ignored | self.rsv_of_compression(opcode, rsv);
         if rsv & !ignored != 0 {
             if self.is(PanicsOnReservedBits) && inside {
                 panic!("reserved bits {rsv}");
@@ -538,13 +551,17 @@ impl Frames {
                     fragments: 0,
                     valid: 0,
                     controls: 0,
+                    compressed: self.is_compressed(first),
                 });
             }
             if let Some(message) = &mut self.message {
                 message.fragments += 1;
             }
-        } else if let Some(message) = &mut self.message {
-            message.controls += 1;
+        } else {
+            if let Some(message) = &mut self.message {
+                message.controls += 1;
+            }
+            self.control_between(opcode);
         }
         self.pings_in_a_row = if opcode == 9 { self.pings_in_a_row + 1 } else { 0 };
         if self.is(TwoPingsInARowAreRefused) && self.pings_in_a_row > 1 {

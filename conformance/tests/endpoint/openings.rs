@@ -6,6 +6,7 @@ use sha1::Digest as _;
 use sockless_conformance::Wire;
 
 use super::Defect::{self, *};
+use super::compression::{self, Agreed};
 
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -83,7 +84,7 @@ fn read(defect: Defect, wire: &mut Wire) -> Option<(Vec<u8>, Vec<u8>)> {
     None
 }
 
-pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
+pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<(Vec<u8>, Option<Agreed>)> {
     let (head, behind) = read(defect, wire)?;
     let judged = Head::parse(defect, &head)
         .ok_or(400)
@@ -128,6 +129,18 @@ pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
         }
         _ => {}
     }
+    let agreed = match compression::answer(defect, &head.all("Sec-WebSocket-Extensions").join(",")) {
+        Ok(Some((agreed, answer))) => {
+            fields += &format!("Sec-WebSocket-Extensions: {answer}\r\n");
+            Some(agreed)
+        }
+        Ok(None) => None,
+        Err(()) => {
+            wire.sent(b"HTTP/1.1 400 Bad offer\r\nContent-Length: 0\r\n\r\n");
+            wire.failed("a bad offer");
+            return None;
+        }
+    };
     let status = if defect == AnswersWith200 {
         "200 OK"
     } else {
@@ -137,7 +150,7 @@ pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
         "HTTP/1.1 {status}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{fields}\r\n"
     );
     wire.sent(response.as_bytes());
-    Some(behind)
+    Some((behind, agreed))
 }
 
 fn request(defect: Defect, head: &Head) -> Result<String, u16> {
@@ -199,7 +212,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     Ok(key.to_owned())
 }
 
-pub(super) fn client(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
+pub(super) fn client(defect: Defect, wire: &mut Wire) -> Option<(Vec<u8>, Option<Agreed>)> {
     let mut nonce = [0; 16];
     wire.random(&mut nonce);
     let key = match defect {
@@ -215,13 +228,20 @@ pub(super) fn client(defect: Defect, wire: &mut Wire) -> Option<Vec<u8>> {
     let version = if defect == RequestHasVersion8 { 8 } else { 13 };
     let request = format!(
         "GET / HTTP/{http}\r\n{host}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n\
-        Sec-WebSocket-Version: {version}\r\n\r\n"
+        Sec-WebSocket-Version: {version}\r\nSec-WebSocket-Extensions: {}\r\n\r\n",
+        compression::offer(defect)
     );
     wire.sent(request.as_bytes());
     let (head, behind) = read(defect, wire)?;
-    let opened = Head::parse(defect, &head).is_some_and(|head| response(defect, &head, &accept(&key)));
-    if opened {
-        return Some(behind);
+    let head = Head::parse(defect, &head).filter(|head| response(defect, head, &accept(&key)));
+    if let Some(head) = head {
+        let answer = head.all("Sec-WebSocket-Extensions").join(",");
+        if defect == AnyExtensionIsTaken {
+            return Some((behind, None));
+        }
+        if let Ok(agreed) = compression::agreement(defect, &answer) {
+            return Some((behind, agreed));
+        }
     }
     if defect == SendsAfterARefusal {
         wire.sent(b"\x88\x80\x01\x02\x03\x05");
@@ -273,7 +293,6 @@ fn response(defect: Defect, head: &Head, expected: &str) -> bool {
         },
         _ => false,
     };
-    let extensions = head.all("Sec-WebSocket-Extensions").is_empty() || defect == AnyExtensionIsTaken;
     let subprotocols = head.all("Sec-WebSocket-Protocol").is_empty() || defect == AnySubprotocolIsTaken;
-    line && http && upgrade && connection && accept && extensions && subprotocols
+    line && http && upgrade && connection && accept && subprotocols
 }

@@ -164,7 +164,7 @@ impl Frames {
             _ => {}
         }
         let cut = utf8_error(payload).is_some_and(|error| error.1);
-        if message.text {
+        if message.text && !message.compressed {
             if self.is(CharactersMayNotBeCutByFrames) && cut {
                 return Err(1007);
             }
@@ -183,10 +183,11 @@ impl Frames {
             }
         }
         message.data.extend_from_slice(payload);
-        if let Some((at, _)) = utf8_error(&message.data[message.valid..]) {
-            message.valid += at;
-        } else {
-            message.valid = message.data.len();
+        if !message.compressed {
+            message.valid = match utf8_error(&message.data[message.valid..]) {
+                Some((at, _)) => message.valid + at,
+                None => message.data.len(),
+            };
         }
         if self.is(LastFragmentComesTwice) && fin && message.fragments > 1 {
             message.data.extend_from_slice(payload);
@@ -195,6 +196,7 @@ impl Frames {
             self.message = Some(message);
             return Ok(());
         }
+        self.inflated(&mut message, payload)?;
         if self.is(BinaryMustBeText) && !message.text && utf8_error(&message.data).is_some() {
             return Err(1007);
         }
@@ -250,6 +252,9 @@ impl Frames {
             _ => {}
         }
         deliver(wire, text, &data);
+        if wire.echoes() {
+            self.echo(text, &data, wire);
+        }
         match self.defect {
             MessagesComeTwice => deliver(wire, text, &data),
             EchoesMessages => self.send(if text { 0x1 } else { 0x2 }, &data, wire),

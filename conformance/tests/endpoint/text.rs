@@ -17,7 +17,7 @@ impl Frames {
             8 => self.judge_close(&frame.payload, false),
             0..=2 => {
                 let Some(message) = &self.message else { return Ok(()) };
-                if !message.text || self.is(TextIsValidatedAtTheEnd) || !self.validates(message) {
+                if !message.text || message.compressed || self.is(TextIsValidatedAtTheEnd) || !self.validates(message) {
                     return Ok(());
                 }
                 let text = self.tail(message, &frame.payload);
