@@ -30,7 +30,7 @@ pub use wire::{Implementation, Wire};
 
 use crate::generate::{self, Split};
 use crate::model::Reading;
-use crate::rule::{Role, Rule};
+use crate::rule::Role;
 use crate::session::{Case, Session, Topic};
 use crate::tables;
 pub(crate) use keys::Sign;
@@ -259,9 +259,7 @@ impl Checker {
         let mut finding = Finding::new(case);
         let mut shown: Option<Example> = None;
         let from_tables = tables.len();
-        // Windows that are gone beyond are left to the tables.
-        let by_chance = if case == Case::Broken(Rule::DistanceTooFar) { 0 } else { self.cases };
-        let by_chance = (0..by_chance).map(|number| Arc::new(self.session_by_chance(role, case, number)));
+        let by_chance = (0..self.cases).map(|number| Arc::new(self.session_by_chance(role, case, number)));
         'sessions: for (number, session) in tables.into_iter().chain(by_chance).enumerate() {
             if self.only.is_some_and(|(_, only)| only != number) {
                 continue;

@@ -134,9 +134,9 @@ impl Wire {
         if waits && self.given < session.head_len {
             end = session.head_len;
         }
-        while let Some(cut) = self.cuts.get(self.cuts_passed) {
+        while let Some(cut) = self.cuts.get(self.cuts_passed).filter(|cut| **cut < end) {
             self.cuts_passed += 1;
-            if *cut > self.given && *cut < end {
+            if *cut > self.given {
                 end = *cut;
                 break;
             }

@@ -6,7 +6,7 @@ use proptest::sample::select;
 
 use super::cuts::cut_places;
 use super::frames::{long_bytes, long_text, ping_or_pong, text};
-use crate::deflate::Block;
+use crate::deflate::{Block, Blocks, Token};
 use crate::frame::Frame;
 use crate::model::Parameters;
 use crate::rule::{Role, Rule};
@@ -127,6 +127,16 @@ fn fault(script: &mut Script, rule: Rule, pick: usize) -> bool {
             let payload = script.compressor.message(b"not all of it", Block::Fixed);
             script.raw(pick >= 128, payload.get(..pick % (payload.len() - 1)).unwrap_or_default());
         }
+        Rule::DistanceTooFar => {
+            let start = long_bytes(pick as u32, 600);
+            script.kind = Block::Stored;
+            script.message(false, &start);
+            let distance = 513 + pick % 80;
+            let copy = Token::Copy { length: 3 + pick, distance };
+            let mut blocks = Blocks::new();
+            blocks.compressed(Block::Fixed, &[copy], false);
+            script.raw(false, &blocks.message());
+        }
         Rule::InflatedNotUtf8 => {
             let bad: [&[u8]; 4] = [b"\xc0\x80", b"ab\xff", b"\xed\xa0\x80", b"\xe2\x82"];
             script.kind = Block::Fixed;
@@ -137,7 +147,7 @@ fn fault(script: &mut Script, rule: Rule, pick: usize) -> bool {
     true
 }
 
-/// Sessions about this case. A rule that is not about compressed data, or is left to the tables, is not broken.
+/// Sessions about this case. A rule that is not about compressed data is not broken.
 pub(super) fn session(role: Role, case: Case) -> BoxedStrategy<Session> {
     let topic = match case {
         Case::Legal(topic) => topic,
@@ -145,6 +155,20 @@ pub(super) fn session(role: Role, case: Case) -> BoxedStrategy<Session> {
     };
     (script(role, topic), vec_of(message(), 1..6), any::<u8>(), any::<bool>())
         .prop_map(move |(mut script, messages, pick, closes)| {
+            if case == Case::Broken(Rule::DistanceTooFar) {
+                script = Script::new(role, topic, "", true, 9);
+                script.compression.goes_beyond = true;
+                script.agree(match role {
+                    Role::Server => Parameters {
+                        client_max_window_bits: Some(Some(9)),
+                        ..Parameters::default()
+                    },
+                    Role::Client => Parameters {
+                        server_max_window_bits: Some(9),
+                        ..Parameters::default()
+                    },
+                });
+            }
             for message in &messages {
                 write(&mut script, message);
             }

@@ -317,6 +317,10 @@ impl Deflating {
         let before_out = deflate.total_out();
         deflate.compress(data, &mut output, DeflateFlush::SyncFlush).unwrap();
         output.truncate((deflate.total_out() - before_out) as usize);
+        if output.is_empty() {
+            // There was nothing to flush.
+            output.extend([0, 0, 0, 0xff, 0xff]);
+        }
         if !self.is(SendsTheTail) {
             assert!(output.ends_with(&[0, 0, 0xff, 0xff]));
             output.truncate(output.len() - 4);
