@@ -1,4 +1,4 @@
-//! `sockless-conformance`: tests any WebSocket server or client over the wire.
+//! `wsconform`: tests any WebSocket server or client over the wire.
 
 #![forbid(unsafe_code)]
 

@@ -167,6 +167,15 @@ impl Case {
         kebab
     }
 
+    /// Whether it comes into play where permessage-deflate is agreed, or offered.
+    #[must_use]
+    pub const fn is_of_compression(self) -> bool {
+        match self {
+            Self::Legal(topic) => topic.is_of_compression(),
+            Self::Broken(rule) => rule.is_of_compression(),
+        }
+    }
+
     /// Whether it starts with an opening handshake.
     #[must_use]
     pub const fn is_of_handshake(self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use sockless_conformance::{Case, Role, Rule, Session, autobahn_cases, sessions, volume_sessions};
+use sockless_conformance::{Case, Role, Rule, Session, Topic, autobahn_cases, sessions, volume_sessions};
 
 fn named(role: Role) -> HashMap<String, Session> {
     let all = sessions(role).iter().cloned().chain(volume_sessions(role));
@@ -12,15 +12,85 @@ fn named(role: Role) -> HashMap<String, Session> {
 }
 
 #[test]
-fn every_case_is_there_but_those_about_compression() {
+fn every_case_is_there() {
     let cases = autobahn_cases();
     assert_eq!(cases.len(), 517);
     for role in Role::ALL {
         let sessions = named(role);
-        assert_eq!(sessions.len(), 301);
+        assert_eq!(sessions.len(), 517);
         for (case, have) in &cases {
-            assert_eq!(sessions.contains_key(case), *have, "{case}");
-            assert_eq!(!have, case.starts_with("12.") || case.starts_with("13."), "{case}");
+            assert!(*have && sessions.contains_key(case), "{case}");
+        }
+    }
+}
+
+/// The sizes of messages and of fragments in each group about compression, as the suite's documentation has them.
+const SIZES: [(usize, usize); 18] = [
+    (16, 0),
+    (64, 0),
+    (256, 0),
+    (1024, 0),
+    (4096, 0),
+    (8192, 0),
+    (16384, 0),
+    (32768, 0),
+    (65536, 0),
+    (131072, 0),
+    (8192, 256),
+    (16384, 256),
+    (32768, 256),
+    (65536, 256),
+    (131072, 256),
+    (131072, 1024),
+    (131072, 4096),
+    (131072, 32768),
+];
+
+/// What the request of a case offers, as a server hears it.
+const OFFERS: [(&str, &str); 12] = [
+    ("12.1", "permessage-deflate"),
+    ("12.2", "permessage-deflate"),
+    ("12.3", "permessage-deflate"),
+    ("12.4", "permessage-deflate"),
+    ("12.5", "permessage-deflate"),
+    ("13.1", "permessage-deflate"),
+    ("13.2", "permessage-deflate; server_no_context_takeover"),
+    ("13.3", "permessage-deflate; server_max_window_bits=9"),
+    ("13.4", "permessage-deflate; server_max_window_bits=15"),
+    ("13.5", "permessage-deflate; server_no_context_takeover; server_max_window_bits=9"),
+    ("13.6", "permessage-deflate; server_no_context_takeover; server_max_window_bits=15"),
+    (
+        "13.7",
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=9, \
+         permessage-deflate; server_no_context_takeover, permessage-deflate",
+    ),
+];
+
+#[test]
+fn each_about_compression_has_its_sizes_and_parameters() {
+    for role in Role::ALL {
+        let sessions = named(role);
+        for (group, offer) in OFFERS {
+            for (number, (size, fragment)) in SIZES.into_iter().enumerate() {
+                let session = &sessions[&format!("{group}.{}", number + 1)];
+                assert_eq!(session.case, Case::Legal(Topic::Volume));
+                if role == Role::Server {
+                    let head = String::from_utf8_lossy(&session.bytes[..session.head_len]).into_owned();
+                    assert!(head.contains(&format!("Sec-WebSocket-Extensions: {offer}\r\n")), "{head}");
+                }
+                let reading = session.reading();
+                assert!(reading.messages().len() >= 2);
+                for (text, message) in reading.messages() {
+                    assert_eq!(message.len(), size);
+                    assert_eq!(text, !matches!(group, "12.2" | "12.3" | "12.5"));
+                }
+                let longest = reading.frames.iter().map(|frame| frame.length).max();
+                if fragment == 0 {
+                    assert!(reading.frames.iter().all(|frame| frame.fin));
+                } else {
+                    assert!(longest <= Some(fragment as u64), "{group} {number}");
+                }
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use peers::Fault;
 use serde_json::Value;
 
 fn command(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sockless-conformance"))
+    Command::new(env!("CARGO_BIN_EXE_wsconform"))
         .args(args)
         .output()
         .unwrap()
@@ -42,7 +42,7 @@ fn a_sound_server_passes() {
     assert_eq!(output.status.code(), Some(0), "{json:#}");
     assert_eq!(json["verdict"], "pass");
     assert!(json["sessions"].as_array().unwrap().len() > 1500);
-    assert_eq!(json["cases"].as_array().unwrap().len(), 35);
+    assert_eq!(json["cases"].as_array().unwrap().len(), 44);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn reports_are_written() {
     let text = stdout(&output);
     for part in [
         "mine & yours, as server",
-        "5.5.2   Pings",
+        "5.5.2       Pings",
         "FAIL: against a MUST of the RFC",
         "section 5.5.3",
         "sent b\"",
@@ -158,7 +158,7 @@ fn reports_are_written() {
 
 fn client(fault: Fault, more: &[&str]) -> (Output, Value) {
     let args = [&["client", "127.0.0.1:0", "--json", "-"], QUICK, more].concat();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sockless-conformance"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wsconform"))
         .args(args)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -208,7 +208,8 @@ fn what_is_not_understood_is_said() {
     for args in [
         &["server"][..],
         &[],
-        &["server", "wss://a"],
+        &["server", "ftp://a"],
+        &["client", "0", "--key", "x"],
         &["server", "ws://a", "--bogus"],
         &["serve", "ws://a"],
         &["server", "ws://127.0.0.1:1", "--time-limit", "x"],

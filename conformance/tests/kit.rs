@@ -150,8 +150,8 @@ fn a_report_explains_itself() {
         .check("x", Role::Client, &mut with(Defect::PongIsEmpty));
     let text = report.to_string();
     for part in [
-        "section as client",
-        "5.5.2   Pings",
+        "section     as client",
+        "5.5.2       Pings",
         "FAIL",
         "against a MUST of the RFC",
         "allowed; most implementations do it another way",

@@ -158,7 +158,7 @@ impl fmt::Display for Table<'_> {
             if reports.is_empty() {
                 continue;
             }
-            write!(f, "{:<8}{:<48}", "section", format!("as {role}"))?;
+            write!(f, "{:<12}{:<52}", "section", format!("as {role}"))?;
             for report in &reports {
                 write!(f, "{:<20}", report.name)?;
             }
@@ -171,7 +171,7 @@ impl fmt::Display for Table<'_> {
                 if findings.iter().all(Option::is_none) {
                     continue;
                 }
-                write!(f, "{:<8}{:<48}", case.section(), case.to_string())?;
+                write!(f, "{:<12}{:<52}", case.section(), case.to_string())?;
                 for finding in findings {
                     let verdict = finding.map_or(Verdict::Skipped, |finding| finding.verdict);
                     write!(f, "{verdict:<20}")?;

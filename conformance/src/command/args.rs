@@ -11,17 +11,17 @@ pub(crate) const HELP: &str = "\
 Tests any WebSocket server or client over the wire, against RFC 6455.
 
 Usage:
-  sockless-conformance server ws://HOST:PORT[/PATH] [OPTION]...
+  wsconform server ws[s]://HOST:PORT[/PATH] [OPTION]...
       Tests a server that echoes each message.
-  sockless-conformance client [HOST:]PORT [OPTION]...
+  wsconform client [HOST:]PORT [OPTION]...
       Listens for a client that echoes each message. It opens /getCaseCount, which sends a number as
       text, then /runCase?case=N&agent=NAME for each N from 1, then /updateReports?agent=NAME: a driver
       for the Autobahn test suite does.
-  sockless-conformance list server|client
+  wsconform list server|client
       Lists the cases: section, name and what each is about.
 
 What is run:
-  --include WHAT       a section (5 includes 5.4) or the name of a case; may be repeated
+  --include WHAT       a section (5 includes 5.4; 7692 is all of RFC 7692) or the name of a case; may be repeated
   --exclude WHAT       the same, left out
   --only ID            one session, by the id that a report gives
   --thorough           every session of the tables, ten times as many
@@ -33,6 +33,12 @@ How it is run:
   --pause MILLIS       between writes that are to arrive apart [2]
   --wait SECS          gives up when no client comes for so long [60]
   --name NAME          what the reports call it
+
+For wss:// (with the feature tls):
+  --insecure           takes any certificate of a server
+  --ca FILE            takes what these authorities have signed (PEM)
+  --certificate FILE   shows this to clients (PEM), which then connect by wss://
+  --key FILE           its key (PEM)
 
 What comes out:
   --json FILE          each session with its verdict, and the bytes where it did not pass; - is the standard output
@@ -99,6 +105,7 @@ fn seconds(parser: &mut lexopt::Parser, option: &str) -> Result<Duration, String
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, String> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut words = Vec::new();
+    let (mut certificate, mut key) = (None, None);
     let mut args = Args {
         command: Command::Help,
         options: Options::default(),
@@ -128,6 +135,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, St
             Long("time-limit") => args.options.time_limit = seconds(&mut parser, "time-limit")?,
             Long("wait") => args.wait = seconds(&mut parser, "wait")?,
             Long("pause") => args.options.pause = Duration::from_millis(number(&mut parser, "pause")?),
+            Long("insecure") => args.options.tls.insecure = true,
+            Long("ca") => args.options.tls.authorities = Some(text(&mut parser)?),
+            Long("certificate") => certificate = Some(text(&mut parser)?),
+            Long("key") => key = Some(text(&mut parser)?),
             Long("json") => args.reports.push((Format::Json, text(&mut parser)?)),
             Long("junit") => args.reports.push((Format::Junit, text(&mut parser)?)),
             Long("html") => args.reports.push((Format::Html, text(&mut parser)?)),
@@ -143,6 +154,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, St
             Short(_) | Long(_) => return Err(arg.unexpected().to_string()),
         }
     }
+    args.options.tls.certificate = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => return Err(String::from("--certificate and --key belong together")),
+    };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     args.command = match words[..] {
         ["server", url] => Command::Server(String::from(url)),

@@ -25,13 +25,13 @@ const TROUBLE: u8 = 2;
 pub(crate) fn main() -> ExitCode {
     let code = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => run(&args),
-        Err(text) => trouble(&format!("{text}\nTry: sockless-conformance --help")),
+        Err(text) => trouble(&format!("{text}\nTry: wsconform --help")),
     };
     ExitCode::from(code)
 }
 
 fn trouble(text: &str) -> u8 {
-    let _ = writeln!(io::stderr(), "sockless-conformance: {text}");
+    let _ = writeln!(io::stderr(), "wsconform: {text}");
     TROUBLE
 }
 
@@ -41,7 +41,7 @@ fn run(args: &Args) -> u8 {
             return say(args::HELP);
         }
         Command::Version => {
-            return say(concat!("sockless-conformance ", env!("CARGO_PKG_VERSION"), "\n"));
+            return say(concat!("wsconform ", env!("CARGO_PKG_VERSION"), "\n"));
         }
         Command::List(role) => return say(&list(*role)),
         Command::Server(url) => server(args, url),
@@ -62,7 +62,7 @@ fn say(text: &str) -> u8 {
 fn list(role: Role) -> String {
     let mut text = String::new();
     for case in Case::all(role) {
-        text += &format!("{:<8}{:<26}{case}\n", case.section(), case.name());
+        text += &format!("{:<12}{:<26}{case}\n", case.section(), case.name());
     }
     text
 }
@@ -123,8 +123,9 @@ fn client(args: &Args, address: &str) -> Result<NetReport, String> {
     };
     let check = ClientCheck::bind(&address, args.options.clone()).map_err(|error| format!("{address}: {error}"))?;
     let bound = check.address().map_err(|error| error.to_string())?;
+    let scheme = if args.options.tls.certificate.is_some() { "wss" } else { "ws" };
     if !args.quiet {
-        let _ = writeln!(io::stderr(), "listening on ws://{bound}, {} cases", check.count());
+        let _ = writeln!(io::stderr(), "listening on {scheme}://{bound}, {} cases", check.count());
     }
     let progress = Progress::new(args);
     let started = Instant::now();

@@ -24,10 +24,10 @@ fn painted(verdict: Verdict, text: &str, colour: bool) -> String {
 pub(crate) fn report(report: &NetReport, colour: bool) -> String {
     let findings = in_order(report);
     let mut text = format!("{}, as {}\n\n", report.report.name, report.report.role);
-    text += &format!("{:<8}{:<49}{:>8}  verdict\n", "section", "case", "sessions");
+    text += &format!("{:<12}{:<52}{:>8}  verdict\n", "section", "case", "sessions");
     for finding in &findings {
         text += &format!(
-            "{:<8}{:<49}{:>8}  {}\n",
+            "{:<12}{:<52}{:>8}  {}\n",
             finding.case.section(),
             finding.case.to_string(),
             finding.runs,
@@ -47,6 +47,13 @@ pub(crate) fn report(report: &NetReport, colour: bool) -> String {
         for finding in of_this {
             text += &case(report, finding);
         }
+    }
+    let skipped: Vec<_> = findings.iter().filter(|finding| finding.verdict == Verdict::Skipped).collect();
+    if !skipped.is_empty() {
+        text += &format!("\n{}: {}\n", Verdict::Skipped.word(), Verdict::Skipped.meaning());
+    }
+    for finding in skipped {
+        text += &format!("  {}: {}\n", finding.case, finding.why);
     }
     for limit in &report.report.limits {
         text += &format!("\nIt has a limit, which is no fault: it {limit}\n");
@@ -104,7 +111,7 @@ pub(crate) fn in_order(report: &NetReport) -> Vec<&Finding> {
         let numbers = finding
             .case
             .section()
-            .split('.')
+            .split(['.', '/'])
             .map(|number| number.parse().unwrap_or(0));
         numbers.collect::<Vec<u32>>()
     });
@@ -120,7 +127,11 @@ pub(crate) fn summary(report: &NetReport) -> String {
             .filter(|run| run.judgement.verdict == verdict)
             .count();
         if count > 0 {
-            counts.push(format!("{count} {}", verdict.word()));
+            let word = match verdict {
+                Verdict::Skipped => "not run",
+                Verdict::Pass | Verdict::Custom | Verdict::Should | Verdict::Fail => verdict.word(),
+            };
+            counts.push(format!("{count} {word}"));
         }
     }
     format!(

@@ -21,6 +21,9 @@ use crate::session::{Case, Topic};
 /// - `/updateReports?agent=A`: a Close. The check is over.
 pub struct ClientCheck {
     listener: TcpListener,
+    /// Where clients connect to over TLS, if they do.
+    #[cfg(feature = "tls")]
+    secure: Option<SocketAddr>,
     jobs: Vec<Job>,
     options: Options,
 }
@@ -46,8 +49,26 @@ impl ClientCheck {
     /// # Errors
     /// It cannot.
     pub fn bind(address: &str, options: Options) -> io::Result<Self> {
+        #[cfg(feature = "tls")]
+        if options.tls.certificate.is_some() {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let to = listener.local_addr()?;
+            let secure = super::tls::to_listener(address, to, &options.tls).map_err(io::Error::other)?;
+            return Ok(Self {
+                listener,
+                secure: Some(secure),
+                jobs: jobs(Role::Client, &options),
+                options,
+            });
+        }
+        #[cfg(not(feature = "tls"))]
+        if options.tls.certificate.is_some() {
+            return Err(io::Error::other("wss:// needs the feature tls: cargo install --features tls"));
+        }
         Ok(Self {
             listener: TcpListener::bind(address)?,
+            #[cfg(feature = "tls")]
+            secure: None,
             jobs: jobs(Role::Client, &options),
             options,
         })
@@ -58,6 +79,10 @@ impl ClientCheck {
     /// # Errors
     /// The system does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
+        #[cfg(feature = "tls")]
+        if let Some(secure) = self.secure {
+            return Ok(secure);
+        }
         self.listener.local_addr()
     }
 

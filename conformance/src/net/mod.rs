@@ -7,6 +7,8 @@
 mod client;
 mod exchange;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::collections::HashMap;
 use std::io;
@@ -42,6 +44,19 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// One session only, by its id.
     pub only: Option<String>,
+    /// For `wss://`. It needs the feature `tls`.
+    pub tls: Tls,
+}
+
+/// Certificates.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// Takes any certificate of a server.
+    pub insecure: bool,
+    /// A file in PEM with the authorities whose certificates are taken; those of browsers, if there is none.
+    pub authorities: Option<String>,
+    /// Files in PEM with the certificate to show to clients, and its key. Without them [`ClientCheck`] serves `ws://`.
+    pub certificate: Option<(String, String)>,
 }
 
 impl Default for Options {
@@ -55,6 +70,7 @@ impl Default for Options {
             include: Vec::new(),
             exclude: Vec::new(),
             only: None,
+            tls: Tls::default(),
         }
     }
 }
@@ -282,6 +298,9 @@ fn gather(name: &str, role: Role, mut runs: Vec<Run>, started: Instant) -> NetRe
         let mut finding = Finding::new(case);
         for run in runs.iter().filter(|run| run.session.case == case) {
             finding.runs += 1;
+            if run.judgement.verdict == Verdict::Skipped && finding.verdict == Verdict::Skipped {
+                finding.why.clone_from(&run.judgement.why);
+            }
             if run.judgement.verdict > finding.verdict {
                 finding.set(run.judgement.clone());
                 if run.judgement.verdict > Verdict::Pass {

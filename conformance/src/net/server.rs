@@ -1,7 +1,7 @@
 //! Checks an echo server.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,18 +19,22 @@ pub struct Target {
     host: String,
     port: u16,
     path: String,
+    is_secure: bool,
+    /// Where the tunnel to it begins, if it is reached through one.
+    tunnel: Option<SocketAddr>,
 }
 
 impl Target {
-    /// Reads `ws://HOST[:PORT][/PATH]`.
+    /// Reads `ws://HOST[:PORT][/PATH]`, or with `wss://`.
     ///
     /// # Errors
     /// What is wrong with it, in a sentence.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let rest = match url.split_once("://") {
-            Some(("ws" | "http", rest)) => rest,
-            Some((scheme, _)) => return Err(format!("{scheme}:// is not served: only ws:// is, without TLS")),
-            None => url,
+        let (rest, is_secure) = match url.split_once("://") {
+            Some(("ws" | "http", rest)) => (rest, false),
+            Some(("wss" | "https", rest)) => (rest, true),
+            Some((scheme, _)) => return Err(format!("{scheme}:// is not understood: ws:// is, and wss://")),
+            None => (url, false),
         };
         let (authority, path) = match rest.find(['/', '?']) {
             Some(at) => rest.split_at(at),
@@ -40,7 +44,7 @@ impl Target {
             Some((host, port)) if !port.contains(']') => {
                 (host, port.parse().map_err(|_| format!("{port} is no port"))?)
             }
-            Some(_) | None => (authority, 80),
+            Some(_) | None => (authority, if is_secure { 443 } else { 80 }),
         };
         if host.is_empty() {
             return Err(format!("there is no host in {url}"));
@@ -50,13 +54,36 @@ impl Target {
             host: String::from(host),
             port,
             path: format!("{slash}{path}"),
+            is_secure,
+            tunnel: None,
         })
+    }
+
+    /// As it is connected to: over a tunnel, if that is to be secure.
+    fn tunnelled(&self, options: &Options) -> Result<Self, String> {
+        let mut target = self.clone();
+        if self.is_secure {
+            #[cfg(feature = "tls")]
+            {
+                target.tunnel = Some(super::tls::to_server(&self.host, self.port, &options.tls)?);
+            }
+            #[cfg(not(feature = "tls"))]
+            {
+                let _ = options;
+                return Err(String::from("wss:// needs the feature tls: cargo install --features tls"));
+            }
+        }
+        Ok(target)
     }
 
     fn connect(&self, limit: Duration) -> io::Result<TcpStream> {
         let host = self.host.trim_matches(['[', ']']);
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in (host, self.port).to_socket_addrs()? {
+        let addresses = match self.tunnel {
+            Some(tunnel) => vec![tunnel],
+            None => (host, self.port).to_socket_addrs()?.collect(),
+        };
+        for address in addresses {
             match TcpStream::connect_timeout(&address, limit) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
@@ -118,6 +145,7 @@ pub fn check_server(
     progress: &(dyn Fn(&Run, usize, usize) + Sync),
 ) -> Result<NetReport, String> {
     let started = Instant::now();
+    let target = &target.tunnelled(options)?;
     open(target, options).map_err(|error| format!("{}: {error}", target.authority()))?;
     let jobs = jobs(Role::Server, options);
     // A few connections at once are enough for what is long: it would only be in its own way.

@@ -469,6 +469,11 @@ pub(crate) fn volume(role: Role) -> Vec<Arc<Session>> {
         }
     }
     compressed(&mut table);
+    for len in [1 << 20, 16 << 20] {
+        let mut script = Script::new(role, Topic::Volume, format!("{len} zeros, compressed a thousand times"), true, 15);
+        script.message(false, &vec![0; len]);
+        script.add(&mut table);
+    }
     for (cut, many, text) in [("9.5", "9.7", true), ("9.6", "9.8", false)] {
         let payload = |len: usize| if text { long_text(9, len) } else { long_bytes(9, len) };
         let opcode = if text { 0x1 } else { 0x2 };

@@ -20,6 +20,12 @@ impl In {
     }
 }
 
+impl Defect {
+    pub(crate) fn is_of_compression(self) -> bool {
+        self as u32 >= Self::UnknownParametersAreTaken as u32
+    }
+}
+
 macro_rules! defects {
     ($($name:ident $in:ident $verdict:ident;)+) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -347,7 +353,7 @@ defects! {
     RequestHasVersion8 Client Fail;
     RequestIsOfHttp10 Client Fail;
     SendsAfterARefusal Client Fail;
-    // Negotiation of compression.
+    // Negotiation of compression. From here on all are about that.
     UnknownParametersAreTaken Both Fail;
     AnyWindowIsTaken Both Fail;
     WindowsAreCutTo8Bits Both Fail;
