@@ -149,7 +149,10 @@ impl Session {
             false => heard.window_bits >= needed.window_bits,
         };
         if !fits {
-            return Err(format!("agrees to permessage-deflate with a window of {} bits", heard.window_bits));
+            return Err(format!(
+                "agrees to permessage-deflate with a window of {} bits",
+                heard.window_bits
+            ));
         }
         Ok(())
     }

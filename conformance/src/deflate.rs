@@ -297,7 +297,11 @@ mod tests {
                         for data in [lines, long_bytes(3, len)] {
                             let payload = compressor.message(&data, kind);
                             let inflated = inflate_message(&payload, &history);
-                            assert_eq!((inflated.end, inflated.output == data), (End::Whole, true), "{kind:?} {len}");
+                            assert_eq!(
+                                (inflated.end, inflated.output == data),
+                                (End::Whole, true),
+                                "{kind:?} {len}"
+                            );
                             assert!(inflated.farthest <= 1 << bits);
                             if takeover {
                                 history.extend(data);

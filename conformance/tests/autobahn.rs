@@ -57,8 +57,14 @@ const OFFERS: [(&str, &str); 12] = [
     ("13.2", "permessage-deflate; server_no_context_takeover"),
     ("13.3", "permessage-deflate; server_max_window_bits=9"),
     ("13.4", "permessage-deflate; server_max_window_bits=15"),
-    ("13.5", "permessage-deflate; server_no_context_takeover; server_max_window_bits=9"),
-    ("13.6", "permessage-deflate; server_no_context_takeover; server_max_window_bits=15"),
+    (
+        "13.5",
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=9",
+    ),
+    (
+        "13.6",
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
+    ),
     (
         "13.7",
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=9, \
@@ -76,7 +82,10 @@ fn each_about_compression_has_its_sizes_and_parameters() {
                 assert_eq!(session.case, Case::Legal(Topic::Volume));
                 if role == Role::Server {
                     let head = String::from_utf8_lossy(&session.bytes[..session.head_len]).into_owned();
-                    assert!(head.contains(&format!("Sec-WebSocket-Extensions: {offer}\r\n")), "{head}");
+                    assert!(
+                        head.contains(&format!("Sec-WebSocket-Extensions: {offer}\r\n")),
+                        "{head}"
+                    );
                 }
                 let reading = session.reading();
                 assert!(reading.messages().len() >= 2);

@@ -45,6 +45,7 @@ fn every_defect_is_noticed() {
             }
             let report = check(checker, *defect, *role);
             if report.verdict() != *verdict {
+                println!("{defect:?} as {role}: {}, not {verdict}", report.verdict());
                 wrong.push(format!(
                     "{defect:?} as {role}: {}, not {verdict}\n{report}",
                     report.verdict()

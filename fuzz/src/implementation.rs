@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 
+use sockless::Event;
 use sockless::buffer::{ReadBuffer, Storage, WriteBuffer};
 use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use sockless::connection::{self, Client, Connection, Server};
+use sockless::connection::{self, Client, Connection, Extensions, Server};
+use sockless::deflate::DeflateOptions;
 use sockless::entropy::Entropy;
 use sockless::handshake::{
     AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HttpResponse, Request, Response, ServerHandshake,
@@ -76,8 +78,10 @@ pub fn run(level: Level, wire: &mut Wire) {
             let client = Client::new(Random::of(wire));
             open(wire, level, Connection::new(client, &limits), &[]);
         }
-        (Role::Server, true, Level::Buffered) => buffered_server(wire),
-        (Role::Client, true, Level::Buffered) => buffered_client(wire),
+        (Role::Server, true, Level::Buffered) => {
+            buffered_server(wire, BufferedServerHandshake::new(&Limits::default()));
+        }
+        (Role::Client, true, Level::Buffered) => plain_client(wire),
         (Role::Server, true, Level::Fixed) => server(wire, level, ReadBuffer::fixed([0; 16 << 10])),
         (Role::Client, true, Level::Fixed) => client(wire, level, ReadBuffer::fixed([0; 16 << 10])),
         (Role::Server, true, _) => server(wire, level, ReadBuffer::new()),
@@ -213,8 +217,27 @@ fn write(wire: &mut Wire, out: &mut WriteBuffer) {
     }
 }
 
-fn buffered_server(wire: &mut Wire) {
-    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+/// The machine with its buffers, with compressed messages where they are agreed.
+pub fn compressed(wire: &mut Wire) {
+    match (wire.role(), wire.has_handshake()) {
+        (_, false) => run(Level::Buffered, wire),
+        (Role::Server, true) => {
+            let handshake = BufferedServerHandshake::new(&Limits::default());
+            buffered_server(wire, handshake.with_deflate(DeflateOptions::new()));
+        }
+        (Role::Client, true) => {
+            let uri = WebSocketUri::parse("ws://example.com/").expect("a URI");
+            let deflate = DeflateOptions::new();
+            let offer = deflate.offer();
+            let offers = [offer.as_str()];
+            let options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
+            let started = BufferedClientHandshake::start(&uri, &options, Random::of(wire), &Limits::default());
+            buffered_client(wire, started.expect("a request").with_deflate(deflate));
+        }
+    }
+}
+
+fn buffered_server(wire: &mut Wire, mut handshake: BufferedServerHandshake) {
     while let Some(chunk) = wire.next() {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
@@ -237,11 +260,14 @@ fn buffered_server(wire: &mut Wire) {
     }
 }
 
-fn buffered_client(wire: &mut Wire) {
+fn plain_client(wire: &mut Wire) {
     let uri = WebSocketUri::parse("ws://example.com/").expect("a URI");
     let (options, limits) = (ConnectOptions::new(), Limits::default());
     let started = BufferedClientHandshake::start(&uri, &options, Random::of(wire), &limits);
-    let mut handshake = started.expect("a request");
+    buffered_client(wire, started.expect("a request"));
+}
+
+fn buffered_client(wire: &mut Wire, mut handshake: BufferedClientHandshake<Random>) {
     write(wire, handshake.buffers().1);
     while let Some(chunk) = wire.next() {
         let mut rest = &chunk[..];
@@ -260,5 +286,49 @@ fn buffered_client(wire: &mut Wire) {
 }
 
 fn buffered_open<R: connection::Role>(wire: &mut Wire, ws: BufferedConnection<R>, first: &[u8]) {
+    if wire.echoes() {
+        return echo(wire, ws, first);
+    }
     drive(wire, &mut level::Buffered::of(ws), first);
+}
+
+/// Sends each message back, as sessions about compression would have it.
+fn echo<R: connection::Role>(wire: &mut Wire, mut ws: BufferedConnection<R>, first: &[u8]) {
+    let mut next = Some(first.to_vec());
+    while let Some(chunk) = next {
+        let mut rest = &chunk[..];
+        loop {
+            let failed = loop {
+                match ws.next_event() {
+                    Ok(Some((Event::Text(text), mut tx))) => {
+                        wire.text(text, true);
+                        tx.text(text).expect("a message may be sent");
+                    }
+                    Ok(Some((Event::Binary(data), mut tx))) => {
+                        wire.binary(data, true);
+                        tx.binary(data).expect("a message may be sent");
+                    }
+                    Ok(Some((Event::Close(close), _))) => {
+                        wire.close(close.code.map(u16::from), close.reason);
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => break None,
+                    Err(error) => break Some(error.to_string()),
+                }
+            };
+            let len = ws.output().len();
+            wire.sent(ws.output());
+            ws.written(len);
+            if let Some(failed) = failed {
+                return wire.failed(failed);
+            }
+            if rest.is_empty() {
+                break;
+            }
+            let (len, later) = read(ws.space(), rest);
+            ws.advance(len);
+            rest = later;
+        }
+        next = wire.next();
+    }
 }

@@ -188,10 +188,7 @@ impl Judge {
                 return self.rest(wire, &leniently(), &sent_reading, closed, how);
             }
             Case::Broken(Rule::CompressedDataEnd) if !noticed => {
-                return self.custom(
-                    "7692/7.2.2",
-                    "takes a message whose compressed data end inside a block",
-                );
+                return self.custom("7692/7.2.2", "takes a message whose compressed data end inside a block");
             }
             Case::Broken(_) | Case::Legal(_) => {}
         }
@@ -344,7 +341,10 @@ impl Judge {
         let seen = sent.messages();
         let differs = seen.iter().zip(&expected).find(|(seen, expected)| seen != expected);
         if let Some((seen, expected)) = differs {
-            self.fail("7692/7.2.1", format!("sends back {}, not {}", shown(seen), shown(expected)));
+            self.fail(
+                "7692/7.2.1",
+                format!("sends back {}, not {}", shown(seen), shown(expected)),
+            );
         } else if let Some(more) = seen.get(expected.len()) {
             self.fail("6.1", format!("sends back more than was sent: {}", shown(more)));
         }

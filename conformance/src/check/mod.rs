@@ -214,6 +214,8 @@ impl Checker {
         cases.sort_by_key(|case| match case {
             Case::Legal(Topic::Lengths | Topic::Fragments) => 1,
             Case::Legal(Topic::Long | Topic::Many) => 2,
+            Case::Legal(Topic::Compressed) => 5,
+            Case::Legal(Topic::Windows) => 4,
             case if case.is_of_compression() => 3,
             Case::Legal(
                 Topic::Messages
@@ -224,9 +226,7 @@ impl Checker {
                 | Topic::Mixed
                 | Topic::Handshake
                 | Topic::MaskKeys
-                | Topic::Compressed
                 | Topic::Blocks
-                | Topic::Windows
                 | Topic::Volume
                 | Topic::Negotiation,
             )

@@ -123,7 +123,11 @@ fn client(args: &Args, address: &str) -> Result<NetReport, String> {
     };
     let check = ClientCheck::bind(&address, args.options.clone()).map_err(|error| format!("{address}: {error}"))?;
     let bound = check.address().map_err(|error| error.to_string())?;
-    let scheme = if args.options.tls.certificate.is_some() { "wss" } else { "ws" };
+    let scheme = if args.options.tls.certificate.is_some() {
+        "wss"
+    } else {
+        "ws"
+    };
     if !args.quiet {
         let _ = writeln!(io::stderr(), "listening on {scheme}://{bound}, {} cases", check.count());
     }

@@ -48,7 +48,10 @@ pub(crate) fn report(report: &NetReport, colour: bool) -> String {
             text += &case(report, finding);
         }
     }
-    let skipped: Vec<_> = findings.iter().filter(|finding| finding.verdict == Verdict::Skipped).collect();
+    let skipped: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Skipped)
+        .collect();
     if !skipped.is_empty() {
         text += &format!("\n{}: {}\n", Verdict::Skipped.word(), Verdict::Skipped.meaning());
     }

@@ -119,20 +119,31 @@ fn fault(script: &mut Script, rule: Rule, pick: usize) -> bool {
             script.plain(frame);
         }
         Rule::CompressedData => {
-            let bad: [&[u8]; 4] = [b"\x06", b"\x00\x05\x00\xfa\xfe\x48", b"\xff\xff\xff\xff", b"\x78\x9c\xcb\x48"];
+            let bad: [&[u8]; 4] = [
+                b"\x06",
+                b"\x00\x05\x00\xfa\xfe\x48",
+                b"\xff\xff\xff\xff",
+                b"\x78\x9c\xcb\x48",
+            ];
             script.raw(pick >= 128, bad.get(pick % 4).copied().unwrap_or_default());
         }
         Rule::CompressedDataEnd => {
             script.kind = Block::Fixed;
             let payload = script.compressor.message(b"not all of it", Block::Fixed);
-            script.raw(pick >= 128, payload.get(..pick % (payload.len() - 1)).unwrap_or_default());
+            script.raw(
+                pick >= 128,
+                payload.get(..pick % (payload.len() - 1)).unwrap_or_default(),
+            );
         }
         Rule::DistanceTooFar => {
             let start = long_bytes(pick as u32, 600);
             script.kind = Block::Stored;
             script.message(false, &start);
             let distance = 513 + pick % 80;
-            let copy = Token::Copy { length: 3 + pick, distance };
+            let copy = Token::Copy {
+                length: 3 + pick,
+                distance,
+            };
             let mut blocks = Blocks::new();
             blocks.compressed(Block::Fixed, &[copy], false);
             script.raw(false, &blocks.message());
@@ -140,7 +151,10 @@ fn fault(script: &mut Script, rule: Rule, pick: usize) -> bool {
         Rule::InflatedNotUtf8 => {
             let bad: [&[u8]; 4] = [b"\xc0\x80", b"ab\xff", b"\xed\xa0\x80", b"\xe2\x82"];
             script.kind = Block::Fixed;
-            script.message(true, &[b"text ", bad.get(pick % 4).copied().unwrap_or_default()].concat());
+            script.message(
+                true,
+                &[b"text ", bad.get(pick % 4).copied().unwrap_or_default()].concat(),
+            );
         }
         _ => return false,
     }

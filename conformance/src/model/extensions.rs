@@ -75,7 +75,10 @@ fn cut(text: &str, at: char) -> Vec<String> {
             part.push(c);
         }
     }
-    parts.iter().map(|part| String::from(part.trim_matches([' ', '\t']))).collect()
+    parts
+        .iter()
+        .map(|part| String::from(part.trim_matches([' ', '\t'])))
+        .collect()
 }
 
 /// A value without its quotes.

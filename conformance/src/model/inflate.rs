@@ -38,7 +38,12 @@ pub fn inflate_message(payload: &[u8], history: &[u8]) -> Inflated {
         let last = (inflating.data.len() - TAIL.len()) * 8;
         if inflating.at == inflating.data.len() * 8 {
             // The tail has to be what is left of an empty block without compression, of which the payload has the start.
-            let stored = [at + 1, at + 2].iter().all(|bit| inflating.data.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 0));
+            let stored = [at + 1, at + 2].iter().all(|bit| {
+                inflating
+                    .data
+                    .get(bit / 8)
+                    .is_some_and(|byte| byte >> (bit % 8) & 1 == 0)
+            });
             break match stored && (at + 3).next_multiple_of(8) == last {
                 true => End::Whole,
                 false => End::Inside,
@@ -186,11 +191,16 @@ impl Inflating {
         if length != complement ^ 0xffff {
             return Err(End::Bad);
         }
-        for _ in 0..length {
-            let byte = self.bits(8)?;
-            self.output.push(byte as u8);
+        let start = self.at / 8;
+        let there = self.data.len().min(start + length);
+        self.output
+            .extend_from_slice(self.data.get(start..there).unwrap_or_default());
+        self.at = there * 8;
+        if there < start + length {
+            Err(End::Inside)
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     /// Section 3.2.7.
@@ -344,7 +354,9 @@ mod tests {
         assert_eq!(whole(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00], b""), b"Hello");
         assert_eq!(
             whole(
-                &[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00],
+                &[
+                    0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00
+                ],
                 b""
             ),
             b"Hello"

@@ -9,8 +9,8 @@ mod inflate;
 mod opening;
 
 pub use extensions::{Element, Parameters, Sender, agreement, elements};
-pub use inflate::{End, Inflated, inflate_message};
 pub(crate) use inflate::{DISTANCES, LENGTHS, inflate_part};
+pub use inflate::{End, Inflated, inflate_message};
 pub use opening::{Opening, accept, request, response};
 
 use crate::rule::{Answer, Role, Rule};

@@ -63,7 +63,9 @@ impl ClientCheck {
         }
         #[cfg(not(feature = "tls"))]
         if options.tls.certificate.is_some() {
-            return Err(io::Error::other("wss:// needs the feature tls: cargo install --features tls"));
+            return Err(io::Error::other(
+                "wss:// needs the feature tls: cargo install --features tls",
+            ));
         }
         Ok(Self {
             listener: TcpListener::bind(address)?,

@@ -124,7 +124,11 @@ pub struct NetReport {
 /// Whether `text` names this case, its section, or one that holds its section.
 fn names(text: &str, case: Case) -> bool {
     let section = case.section();
-    text == case.name() || section == text || section.strip_prefix(text).is_some_and(|rest| rest.starts_with(['.', '/']))
+    text == case.name()
+        || section == text
+        || section
+            .strip_prefix(text)
+            .is_some_and(|rest| rest.starts_with(['.', '/']))
 }
 
 /// The sessions to run.

@@ -61,19 +61,21 @@ impl Target {
 
     /// As it is connected to: over a tunnel, if that is to be secure.
     fn tunnelled(&self, options: &Options) -> Result<Self, String> {
-        let mut target = self.clone();
-        if self.is_secure {
-            #[cfg(feature = "tls")]
-            {
-                target.tunnel = Some(super::tls::to_server(&self.host, self.port, &options.tls)?);
-            }
-            #[cfg(not(feature = "tls"))]
-            {
-                let _ = options;
-                return Err(String::from("wss:// needs the feature tls: cargo install --features tls"));
-            }
+        if !self.is_secure {
+            return Ok(self.clone());
         }
-        Ok(target)
+        #[cfg(feature = "tls")]
+        return Ok(Self {
+            tunnel: Some(super::tls::to_server(&self.host, self.port, &options.tls)?),
+            ..self.clone()
+        });
+        #[cfg(not(feature = "tls"))]
+        {
+            let _ = options;
+            Err(String::from(
+                "wss:// needs the feature tls: cargo install --features tls",
+            ))
+        }
     }
 
     fn connect(&self, limit: Duration) -> io::Result<TcpStream> {

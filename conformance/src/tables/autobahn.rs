@@ -470,7 +470,13 @@ pub(crate) fn volume(role: Role) -> Vec<Arc<Session>> {
     }
     compressed(&mut table);
     for len in [1 << 20, 16 << 20] {
-        let mut script = Script::new(role, Topic::Volume, format!("{len} zeros, compressed a thousand times"), true, 15);
+        let mut script = Script::new(
+            role,
+            Topic::Volume,
+            format!("{len} zeros, compressed a thousand times"),
+            true,
+            15,
+        );
         script.message(false, &vec![0; len]);
         script.add(&mut table);
     }
@@ -552,7 +558,11 @@ fn compressed(table: &mut Table) {
         let text = !matches!(*prefix, "12.2" | "12.3" | "12.5");
         for (number, (size, fragment)) in COMPRESSED_SIZES.iter().enumerate() {
             let name = format!("Autobahn {prefix}.{}", number + 1);
-            let heard = if table.role == Role::Server { 15 } else { bits.unwrap_or(15) };
+            let heard = if table.role == Role::Server {
+                15
+            } else {
+                bits.unwrap_or(15)
+            };
             let hears = table.role == Role::Server || *takeover;
             let mut script = Script::new(table.role, Topic::Volume, name, hears, heard);
             let (own, peer) = (!takeover, !hears);

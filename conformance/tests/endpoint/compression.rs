@@ -97,7 +97,9 @@ fn parse_parameters<'a>(defect: Defect, parts: impl Iterator<Item = &'a str>, of
         ];
         let name = match defect {
             ParametersAreComparedByTheirStart => {
-                let found = known.into_iter().find(|known| known.starts_with(&name) || name.starts_with(known));
+                let found = known
+                    .into_iter()
+                    .find(|known| known.starts_with(&name) || name.starts_with(known));
                 found.map_or(name, str::to_owned)
             }
             _ => name,
@@ -209,7 +211,11 @@ impl Deflating {
     pub(super) fn new(defect: Defect, agreed: Agreed, server: bool) -> Self {
         let of_server = (!agreed.server_no_takeover, agreed.server_bits.unwrap_or(15));
         let of_client = (!agreed.client_no_takeover, agreed.client_bits.flatten().unwrap_or(15));
-        let (mut hears, mut sends) = if server { (of_client, of_server) } else { (of_server, of_client) };
+        let (mut hears, mut sends) = if server {
+            (of_client, of_server)
+        } else {
+            (of_server, of_client)
+        };
         match defect {
             DirectionsAreSwapped => std::mem::swap(&mut hears, &mut sends),
             SendsBeyondTheWindow => sends.1 = 15,
@@ -253,7 +259,8 @@ impl Deflating {
         if self.has_ended && self.is(MessagesAfterBfinalAreEmpty) {
             return Ok(Vec::new());
         }
-        let far = inflate_message(payload, &self.history).farthest > 1 << self.hears.1;
+        // There is no distance beyond a window of 15 bits.
+        let far = self.hears.1 < 15 && inflate_message(payload, &self.history).farthest > 1 << self.hears.1;
         if far && !self.is(FarDistancesAreTaken) {
             return Err(1007);
         }
@@ -337,7 +344,10 @@ fn raw(payload: &[u8], history: &[u8], defect: Defect) -> Result<(Vec<u8>, bool)
     let mut ended = false;
     let mut before = 0;
     // The last of these shows whether there was a whole block: it is one, empty, and with BFINAL.
-    for (number, part) in [payload, &[0, 0, 0xff, 0xff], &[1, 0, 0, 0xff, 0xff]].into_iter().enumerate() {
+    for (number, part) in [payload, &[0, 0, 0xff, 0xff], &[1, 0, 0, 0xff, 0xff]]
+        .into_iter()
+        .enumerate()
+    {
         if number == 1 {
             before = output.len();
         }
@@ -421,7 +431,9 @@ impl Frames {
     /// Inflates a message that is whole.
     pub(super) fn inflated(&mut self, message: &mut Message, last: &[u8]) -> Result<(), u16> {
         let defect = self.defect;
-        let Some(deflate) = &mut self.deflate else { return Ok(()) };
+        let Some(deflate) = &mut self.deflate else {
+            return Ok(());
+        };
         if !message.compressed {
             if defect == PlainMessagesAreRefused {
                 return Err(1002);

@@ -267,6 +267,9 @@ impl Frames {
                     self.defect == MaskIsNotTakenOffTheLastBytes && frame.payload.len() as u64 >= whole && whole > 100;
                 frame.payload.push(if last { *byte } else { byte ^ key });
                 self.phase += 1;
+                if self.defect == MaskSlipsAfter65535Bytes && self.phase == 65_535 {
+                    self.phase = 0;
+                }
                 if self.defect == MaskRestartsAfter4096Bytes && self.phase == 4098 {
                     self.phase = 0;
                 }
@@ -304,6 +307,7 @@ impl Frames {
         let (fin, rsv, mut opcode) = (first & 0x80 != 0, first >> 4 & 7, first & 0xf);
         let inside = self.message.is_some();
         opcode = match (self.defect, opcode) {
+            (ReservedOpcodesAreTakenIfEmpty, 3..=7) if header.get(1).is_none_or(|second| second & 0x7f == 0) => 2,
             (Opcode3IsText, 3) => 1,
             (Opcode7IsBinary, 7) => 2,
             (OpcodeBIsAPing, 0xb) => 9,
@@ -317,6 +321,8 @@ impl Frames {
             Rsv1IsIgnored => 4,
             Rsv2IsIgnored => 2,
             Rsv3IsIgnored => 1,
+            Rsv3IsIgnoredWithoutFin if !fin => 1,
+            Rsv1IsIgnoredOnLongFrames if header.get(1).is_none_or(|second| second & 0x7f > 125) => 4,
             RsvIsIgnoredOnContinuations if opcode == 0 => 7,
             RsvIsIgnoredOnPings if opcode == 9 => 7,
             RsvIsIgnoredOnPongs if opcode == 0xa => 7,
@@ -431,6 +437,12 @@ impl Frames {
         if self.is(MaskOfTheFirstFrameIsKept) {
             key = *self.first_key.get_or_insert(key);
         }
+        if self.is(KeyOfTheFrameBeforeIsUsedInside) {
+            let before = self.first_key.replace(key);
+            if self.message.is_some() && self.header[0] & 0x0f == 0 {
+                key = before.unwrap_or(key);
+            }
+        }
         key
     }
 
@@ -505,6 +517,7 @@ impl Frames {
         let refuses = data
             && match self.defect {
                 TextOver125IsRefused => text && before + length > 125,
+                Text126IsRefused => text && length == 126,
                 TextOver65535IsRefused => text && before + length > 65535,
                 SumsOver125AreRefused => self.message.is_some() && before + length > 125,
                 EmptyTextIsRefused => text && before + length == 0 && first & 0x80 != 0,

@@ -162,10 +162,15 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     demand(!target.is_empty())?;
     demand(match defect {
         MethodIsNotChecked => true,
+        MethodBeginsWithGet => method.starts_with("GET"),
         MethodMayBeInLowerCase => method.eq_ignore_ascii_case("GET"),
         _ => method == "GET",
     })?;
-    demand(version == "HTTP/1.1" || defect == RequestOfHttp10IsTaken && version == "HTTP/1.0")?;
+    demand(
+        version == "HTTP/1.1"
+            || defect == RequestOfHttp20IsTaken && version == "HTTP/2.0"
+            || defect == RequestOfHttp10IsTaken && version == "HTTP/1.0",
+    )?;
     let hosts = head.all("Host").len();
     demand(match defect {
         HostIsNotChecked => true,
@@ -191,6 +196,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
         (["13"], _) | (_, VersionIsNotChecked) | ([], VersionIsNotDemanded) | (["8"], Version8IsTaken) => {}
         ([version], VersionBeginsWith13) if version.starts_with("13") => {}
         (["13", ..], TwoVersionsAreTaken) => {}
+        ([version], VersionListsAreTaken) if version.split(',').any(|one| one.trim() == "13") => {}
         ([_], _) => return Err(426),
         _ => return Err(400),
     }
@@ -206,6 +212,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     demand(match defect {
         KeyIsNotDemanded if key.is_empty() => true,
         KeyIsNotDecoded => true,
+        KeyIsMeasuredByItsLength => key.len() == 24,
         KeyMayBeLonger => decoded.is_ok_and(|key| key.len() >= 16),
         _ => decoded.is_ok_and(|key| key.len() == 16),
     })?;
@@ -256,6 +263,8 @@ fn response(defect: Defect, head: &Head, expected: &str) -> bool {
     let digits = status.len() == 3 && status.chars().all(|c| c.is_ascii_digit());
     let line = match defect {
         StatusIsNotChecked => digits,
+        StatusBeginsWith101 => status.starts_with("101"),
+        StatusIsANumber => status.parse() == Ok(101),
         Status200IsTaken => matches!(status, "101" | "200"),
         ReasonPhraseIsDemanded => status == "101" && !phrase.is_empty(),
         _ => status == "101",
@@ -264,6 +273,7 @@ fn response(defect: Defect, head: &Head, expected: &str) -> bool {
     let upgrade = head.all("Upgrade").join(",");
     let upgrade = match defect {
         ResponseUpgradeIsNotChecked => true,
+        ResponseUpgradeIsAList => head.lists("Upgrade", "websocket"),
         ResponseUpgradeIsSearchedFor => upgrade.to_ascii_lowercase().contains("websocket"),
         _ => upgrade.eq_ignore_ascii_case("websocket"),
     };
@@ -282,6 +292,8 @@ fn response(defect: Defect, head: &Head, expected: &str) -> bool {
             AcceptIsComparedWithoutCase => accept.eq_ignore_ascii_case(expected),
             AcceptIsComparedByItsStart => accept.starts_with(expected),
             AcceptIsComparedUpToItsEnd => !accept.is_empty() && expected.starts_with(accept),
+            AcceptIsComparedWithoutPadding => accept.trim_end_matches('=') == expected.trim_end_matches('='),
+            AcceptIsComparedUpTo20Characters => accept.get(..20) == expected.get(..20),
             AcceptIsSearchedFor => accept.contains(expected),
             AcceptIsComparedByItsLength => accept.len() == expected.len(),
             AcceptIsDecoded => {

@@ -35,6 +35,7 @@ impl Frames {
         let mut answer = body.get(..2).unwrap_or_default().to_vec();
         match self.defect {
             CloseIsAnsweredWithoutACode => answer.clear(),
+            CloseIsAnsweredWithTheReasonOnly if body.len() > 4 => answer = body[2..].to_vec(),
             CloseIsAnsweredWith1000 => answer = vec![3, 232],
             CloseIsAnsweredWith1005 if answer.is_empty() => answer = 1005_u16.to_be_bytes().to_vec(),
             CloseCodeIsSwapped => answer.reverse(),
@@ -113,6 +114,8 @@ impl Frames {
         let mut answer = match self.defect {
             PongIsEmpty => &[],
             PongIsCutTo124Bytes => &payload[..payload.len().min(124)],
+            Pongs100AreCut if payload.len() == 100 => &payload[..99],
+            PongLosesItsFirstZero if payload.first() == Some(&0) => &payload[1..],
             PongEndsAtAZero => &payload[..zero],
             PongIsMadeText => lossy.as_bytes(),
             PongIsOneLate => before.as_deref().unwrap_or(payload),
@@ -150,6 +153,13 @@ impl Frames {
             EmptyLastFragmentEndsNothing if fin && message.fragments > 1 && payload.is_empty() => fin = false,
             EmptyFragmentEndsTheMessage if message.fragments > 1 && payload.is_empty() => fin = true,
             FragmentsAfterThe16thAreLost if message.fragments > 16 => payload = &[],
+            KindOfTheMessageBeforeIsKept if message.fragments == 2 => {
+                message.text = self.last_delivered.as_ref().map_or(message.text, |last| last.0);
+            }
+            MiddleOfThreeIsLost if message.fragments == 2 && !fin && message.controls == 0 => payload = &[],
+            FragmentsAfter100PingsAreLost if self.pings >= 100 && message.fragments > 1 => payload = &[],
+            CharacterIsForgottenAtAPing if message.controls > 0 => message.valid = message.data.len(),
+            KindIsLostAfterAPing if message.controls > 0 => message.text = false,
             LongFragmentsAreLost if message.fragments > 1 && payload.len() > 125 => payload = &[],
             FragmentsBehindAPingAreLost if message.controls == 1 && message.fragments > 2 => payload = &[],
             FragmentsBehindTwoControlFramesAreLost if message.controls > 1 => payload = &[],
@@ -235,6 +245,16 @@ impl Frames {
             TextIsDeliveredAsBinary => text = false,
             AsciiBinaryIsDeliveredAsText if !data.is_empty() && data.is_ascii() => text = true,
             SumsOver65535AreCut if fragmented => data.truncate(65535),
+            Binary126LosesItsLastByte if !text && data.len() == 126 => data.truncate(125),
+            Binary65535IsEmpty if !text && data.len() == 65_535 => data.clear(),
+            Text65536IsCutByOne if text && data.len() == 65_536 => data.truncate(65_535),
+            EmptyBinaryIsText if data.is_empty() => text = true,
+            MessagesAfterAMegabyteAreCut if self.bytes > 1 << 20 => data.truncate(3),
+            MessagesAfter1000AreSwapped if self.delivered > 1000 => text = !text,
+            BinaryEndsAtAnFf if !text => {
+                let end = data.iter().position(|byte| *byte == 0xff).unwrap_or(data.len());
+                data.truncate(end);
+            }
             TextOver65535IsCut if text => data.truncate(65535),
             TextOver100000IsEmpty if text && data.len() > 100_000 => data.clear(),
             BinaryOver200000IsCut if !text => data.truncate(200_000),

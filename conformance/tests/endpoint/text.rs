@@ -34,6 +34,7 @@ impl Frames {
         match self.defect {
             TextIsNotValidated | TextIsMendedWithReplacements | BadTextIsDropped => false,
             ContinuationsAreNotValidated => message.fragments < 2,
+            LastFragmentIsNotValidated => message.fragments < 2 || self.frame.as_ref().is_none_or(|frame| !frame.fin),
             _ => true,
         }
     }
@@ -48,6 +49,7 @@ impl Frames {
         let mut tail = [before, part].concat();
         match self.defect {
             TextIsValidatedUpTo64Bytes => tail.truncate(64_usize.saturating_sub(message.valid)),
+            TextIsValidatedUpTo4096Bytes if message.valid + tail.len() > 4096 => tail.clear(),
             TextIsValidatedUpTo65535Bytes if message.valid + tail.len() > 65535 => tail.clear(),
             _ => {}
         }
@@ -117,6 +119,8 @@ impl Frames {
             | (Codes5000AndMoreAreTaken, 5000..)
             | (Codes65535IsTaken, 65535) => true,
             (Codes3000To3999AreRefused, 3000..=3999) | (Code4999IsRefused, 4999) => false,
+            (Code3000IsRefused, 3000) | (Code4000IsRefused, 4000) | (Code1003IsRefused, 1003) => false,
+            (Code2999IsTaken, 2999) => true,
             (Code1001IsRefused, 1001) | (Code1010IsRefused, 1010) => false,
             _ => usual,
         };
@@ -126,6 +130,7 @@ impl Frames {
         let most = match self.defect {
             Reasons100AreRefused => 99,
             Reasons123AreRefused => 122,
+            Reasons122AreRefused if reason.len() == 122 => 121,
             _ => 123,
         };
         if reason.len() > most && body.len() <= 125 {

@@ -25,7 +25,9 @@ fn tungstenite_server(port: &str) -> Result {
     for stream in listener.incoming() {
         let stream = stream?;
         std::thread::spawn(move || {
-            let Ok(mut socket) = tungstenite::accept(stream) else { return };
+            let Ok(mut socket) = tungstenite::accept(stream) else {
+                return;
+            };
             while let Ok(message) = socket.read() {
                 if (message.is_text() || message.is_binary()) && socket.send(message).is_err() {
                     break;
