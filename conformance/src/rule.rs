@@ -108,7 +108,7 @@ rules! {
     TextNotUtf8: "8.1", Both, Answer::Close(1007), "text that is not UTF-8";
     CompressedBit: "7692/6.1", Both, Answer::Close(1002), "RSV1 on a frame that does not begin a message";
     CompressedData: "7692/7.2.2", Both, Answer::Close(1007), "compressed data that cannot be inflated";
-    CompressedDataEnd: "7692/7.2.2", Both, Answer::Close(1007), "compressed data that end inside a block";
+    CompressedDataEnd: "7692/7.2.2", Both, Answer::Close(1007), "compressed data that do not end where the message does";
     DistanceTooFar: "7692/7.1.2", Both, Answer::Close(1007), "a distance beyond the agreed window";
     InflatedNotUtf8: "8.1", Both, Answer::Close(1007), "compressed text that is not UTF-8";
     TooBig: "10.4", Both, Answer::Close(1009), "a message over the receiver's limit";

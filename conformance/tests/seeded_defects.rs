@@ -28,10 +28,20 @@ fn the_endpoint_passes_without_a_defect() {
 /// Each is noticed, and as what it is: against a MUST, against a SHOULD, or only uncommon.
 #[test]
 fn every_defect_is_noticed() {
+    noticed(false);
+}
+
+#[test]
+fn every_defect_of_compression_is_noticed() {
+    noticed(true);
+}
+
+fn noticed(of_compression: bool) {
     // What a panicking endpoint says is no use here.
     std::panic::set_hook(Box::new(|_| {}));
     let jobs: Vec<_> = DEFECTS
         .iter()
+        .filter(|(defect, ..)| defect.is_of_compression() == of_compression)
         .flat_map(|(defect, roles, verdict)| roles.roles().into_iter().map(|role| (*defect, role, *verdict)))
         .collect();
     let next = AtomicUsize::new(0);
@@ -45,7 +55,6 @@ fn every_defect_is_noticed() {
             }
             let report = check(checker, *defect, *role);
             if report.verdict() != *verdict {
-                println!("{defect:?} as {role}: {}, not {verdict}", report.verdict());
                 wrong.push(format!(
                     "{defect:?} as {role}: {}, not {verdict}\n{report}",
                     report.verdict()

@@ -188,7 +188,10 @@ impl Judge {
                 return self.rest(wire, &leniently(), &sent_reading, closed, how);
             }
             Case::Broken(Rule::CompressedDataEnd) if !noticed => {
-                return self.custom("7692/7.2.2", "takes a message whose compressed data end inside a block");
+                return self.custom(
+                    "7692/7.2.2",
+                    "takes a message whose compressed data do not end where it does",
+                );
             }
             Case::Broken(_) | Case::Legal(_) => {}
         }

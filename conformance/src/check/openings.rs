@@ -116,6 +116,10 @@ fn legal_response(judge: &mut Judge, wire: &Wire, head: &[u8]) {
                     Rule::SubprotocolNotAsked => subprotocols(judge, request, head),
                     Rule::StatusNot101 => {
                         let status = status_of(head).unwrap_or_default();
+                        if status == 403 && !list(request, "origin").is_empty() {
+                            judge.custom("10.2", "does not take requests of this origin");
+                            continue;
+                        }
                         judge.fail("4.2.2", format!("refuses a legal request with {status}"));
                     }
                     Rule::ReservedBits

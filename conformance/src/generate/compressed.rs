@@ -96,7 +96,7 @@ fn script(role: Role, topic: Topic) -> BoxedStrategy<Script> {
             };
             script.agree(Parameters {
                 client_no_context_takeover: !takeover,
-                server_no_context_takeover: !takeover && bits % 2 == 0 || role == Role::Client && !takeover,
+                server_no_context_takeover: !takeover && (bits % 2 == 0 || role == Role::Client),
                 client_max_window_bits: client.map(Some),
                 server_max_window_bits: server,
             });

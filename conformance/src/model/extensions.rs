@@ -177,8 +177,9 @@ fn fits(offer: &Parameters, answer: &Parameters) -> Result<(), &'static str> {
     if offer.server_no_context_takeover && !answer.server_no_context_takeover {
         return Err("server_no_context_takeover was demanded");
     }
-    // Section 7.1.2.1: the same value or a smaller one.
+    // Section 7.1.2.1: the same value or a smaller one. That 15 is not named changes nothing: it is the most there is.
     match (offer.server_max_window_bits, answer.server_max_window_bits) {
+        (Some(15), None) => {}
         (Some(_), None) => return Err("server_max_window_bits was demanded"),
         (Some(most), Some(bits)) if bits > most => return Err("a smaller server_max_window_bits was demanded"),
         (Some(_) | None, _) => {}
@@ -214,6 +215,7 @@ mod tests {
             ("; server_no_context_takeover", "", false),
             ("; server_no_context_takeover", "; Server_No_Context_Takeover", true),
             ("; server_max_window_bits=10", "", false),
+            ("; server_max_window_bits=15", "", true),
             ("; server_max_window_bits=10", "; server_max_window_bits=11", false),
             ("; server_max_window_bits=10", "; server_max_window_bits=10", true),
             ("; server_max_window_bits=10", "; server_max_window_bits=9", true),

@@ -16,7 +16,7 @@ pub struct Inflated {
 pub enum End {
     /// With a block, which was whole.
     Whole,
-    /// Inside a block.
+    /// Inside a block, or behind the last one, with something that is none.
     Inside,
     /// They are not what RFC 1951 describes.
     Bad,
@@ -33,6 +33,8 @@ pub fn inflate_message(payload: &[u8], history: &[u8]) -> Inflated {
         let at = inflating.at;
         match inflating.block() {
             Ok(()) => {}
+            // Behind the last block of a stream there is no other, but something else: the stream itself is whole.
+            Err(End::Bad) if inflating.has_ended => break End::Inside,
             Err(end) => break end,
         }
         let last = (inflating.data.len() - TAIL.len()) * 8;
@@ -81,6 +83,8 @@ struct Inflating {
     /// The length of the history.
     before: usize,
     farthest: usize,
+    /// Whether a block had BFINAL.
+    has_ended: bool,
 }
 
 /// A Huffman code: how many codes there are of each length, and the symbols in the order of their codes.
@@ -118,6 +122,7 @@ impl Inflating {
             output: history.to_vec(),
             before: history.len(),
             farthest: 0,
+            has_ended: false,
         }
     }
 
@@ -177,6 +182,7 @@ impl Inflating {
             _ => return Err(End::Bad),
         }
         if is_final {
+            self.has_ended = true;
             // RFC 7692 section 7.2.3.4: blocks may follow, from the next byte on.
             self.at = self.at.next_multiple_of(8);
         }
@@ -252,12 +258,11 @@ impl Inflating {
                     let symbol = self.symbol(distances)?;
                     let (base, extra) = *DISTANCES.get(symbol).ok_or(End::Bad)?;
                     let distance = base + self.bits(extra)?;
-                    let mut from = self.output.len().checked_sub(distance).ok_or(End::Bad)?;
+                    let from = self.output.len().checked_sub(distance).ok_or(End::Bad)?;
                     self.farthest = self.farthest.max(distance);
-                    for _ in 0..length {
-                        let byte = *self.output.get(from).ok_or(End::Bad)?;
+                    for place in from..from + length {
+                        let byte = *self.output.get(place).ok_or(End::Bad)?;
                         self.output.push(byte);
-                        from += 1;
                     }
                 }
             }

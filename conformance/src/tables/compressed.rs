@@ -522,7 +522,7 @@ fn bad_data(table: &mut Table) {
         ),
         (
             "codes without lengths",
-            bits(&[(0b100, 3), (0, 5), (0, 5), (0, 4), (0, 12), (0, 40)]),
+            bits(&[&[(0b100, 3), (0, 5), (0, 5), (0, 4), (0, 12)][..], &[(0, 40); 10]].concat()),
         ),
         (
             "more codes than there are",
