@@ -1,0 +1,196 @@
+//! Fills a room of a chat server and measures how long what is said takes to reach everybody.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+use sockless_tokio::{Connector, Event};
+
+const HELP: &str = "\
+Fills a room of a chat server, says something at a fixed rate, and measures how long it takes to reach everybody.
+
+Usage: load ws://HOST:PORT [OPTION]...
+
+  --clients N   in the room (default: 1000)
+  --rate N      messages a second, said by ten of them (default: 100)
+  --seconds N   how long (default: 10)
+  --stalled N   clients that never read (default: 1)
+  --pid PID     of the server on this machine: prints its CPU time and its memory
+  --help        print this and exit
+";
+
+struct Options {
+    server: String,
+    clients: usize,
+    rate: usize,
+    seconds: usize,
+    stalled: usize,
+    pid: Option<u32>,
+}
+
+fn options() -> Result<Options, lexopt::Error> {
+    let mut options = Options {
+        server: String::new(),
+        clients: 1000,
+        rate: 100,
+        seconds: 10,
+        stalled: 1,
+        pid: None,
+    };
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                std::process::exit(0);
+            }
+            Long("clients") => options.clients = arguments.value()?.parse()?,
+            Long("rate") => options.rate = arguments.value()?.parse()?,
+            Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Long("stalled") => options.stalled = arguments.value()?.parse()?,
+            Long("pid") => options.pid = Some(arguments.value()?.parse()?),
+            Value(server) => options.server = server.string()?,
+            other => return Err(other.unexpected()),
+        }
+    }
+    if options.server.is_empty() || options.clients < 10 || options.rate == 0 {
+        return Err("the address of a server, at least 10 clients, and a rate are needed".into());
+    }
+    Ok(options)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("load: {error}\nTry --help.");
+            return ExitCode::from(2);
+        }
+    };
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How many deliveries took so many milliseconds; the last place is for all that took longer.
+type Histogram = Arc<Vec<AtomicU64>>;
+
+async fn run(options: Options) -> sockless_tokio::Result<()> {
+    let start = Instant::now();
+    let times: Histogram = Arc::new((0..10_000).map(|_| AtomicU64::new(0)).collect());
+    let connector = Connector::new();
+    let mut clients = Vec::new();
+    for number in 0..options.clients + options.stalled {
+        let ws = connector
+            .connect(&format!("{}/room?room=load&name=client{number}", options.server))
+            .await?;
+        if number < options.stalled {
+            tokio::spawn(async move {
+                let _held = ws;
+                std::future::pending::<()>().await
+            });
+            continue;
+        }
+        let (read, write) = ws
+            .split()
+            .map_err(|_| std::io::Error::other("a fresh connection splits"))?;
+        let times = Arc::clone(&times);
+        tokio::spawn(count(read, start, times));
+        clients.push(write);
+    }
+    println!(
+        "{} clients after {:.1} s, {} of them never read",
+        clients.len() + options.stalled,
+        start.elapsed().as_secs_f64(),
+        options.stalled
+    );
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for time in times.iter() {
+        time.store(0, Relaxed);
+    }
+
+    let before = options.pid.and_then(usage);
+    let began = Instant::now();
+    let mut clock = tokio::time::interval(Duration::from_secs_f64(1.0 / options.rate as f64));
+    let messages = options.rate * options.seconds;
+    for number in 0..messages {
+        clock.tick().await;
+        let text = format!("{} and some words that somebody might say", start.elapsed().as_micros());
+        clients[number % 10].send(&text).await?;
+    }
+    let took = began.elapsed();
+    let after = options.pid.and_then(usage);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    let counts: Vec<u64> = times.iter().map(|time| time.load(Relaxed)).collect();
+    let all: u64 = counts.iter().sum();
+    let within = |share: f64| {
+        let mut left = (all as f64 * share) as u64;
+        counts.iter().position(|count| {
+            let there = left <= *count;
+            left = left.saturating_sub(*count);
+            there
+        })
+    };
+    println!(
+        "{messages} messages in {:.1} s, {all} of {} deliveries",
+        took.as_secs_f64(),
+        messages * clients.len()
+    );
+    println!(
+        "p50 {:?} ms, p99 {:?} ms, at most {:?} ms",
+        within(0.5).unwrap_or(0),
+        within(0.99).unwrap_or(0),
+        within(1.0).unwrap_or(0)
+    );
+    if let (Some((cpu_before, _)), Some((cpu_after, memory))) = (before, after) {
+        println!(
+            "server: {:.0} % of one CPU, {:.1} MB resident",
+            (cpu_after - cpu_before) / took.as_secs_f64() * 100.0,
+            memory / 1e6
+        );
+    }
+    Ok(())
+}
+
+/// Reads, and notes how old what was said is.
+async fn count<I, O>(mut read: sockless_tokio::ReadHalf<I, O, sockless_tokio::Client>, start: Instant, times: Histogram)
+where
+    I: tokio::io::AsyncRead + Unpin,
+    O: tokio::io::AsyncWrite + Unpin,
+{
+    while let Ok(true) = read.ready().await {
+        while let Ok(Some(event)) = read.next_event() {
+            let Event::Text(text) = event else { continue };
+            let said = text
+                .split_once(r#""text":""#)
+                .and_then(|(_, rest)| rest.split_once(' '));
+            if let Some(at) = said.and_then(|(at, _)| at.parse::<u128>().ok()) {
+                let millis = (start.elapsed().as_micros() - at) / 1000;
+                times[usize::try_from(millis).unwrap_or(usize::MAX).min(times.len() - 1)].fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
+
+/// The CPU time of a process in seconds, and its resident memory in bytes.
+fn usage(pid: u32) -> Option<(f64, f64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?
+        .trim()
+        .split(' ')
+        .next()?;
+    Some((ticks / 100.0, kib.parse::<f64>().ok()? * 1024.0))
+}

@@ -1,0 +1,118 @@
+//! The program: arguments, Ctrl-C, and what was said before a restart.
+
+use std::process::ExitCode;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+use sockless_chat::{Rooms, serve};
+use sockless_tokio::Acceptor;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+const HELP: &str = "\
+A chat server. Open the address that it prints in several browsers.
+
+Usage: chat [PORT] [OPTION]...
+
+  PORT             of 127.0.0.1 (default: 9003); 0 for one that is free
+  --host ADDRESS   listen on another address
+  --origin ORIGIN  let in pages from this origin only (several may be given; default: its own)
+  --keep FILE      write what was said last to FILE at the end, and go on with it at the next start
+  --help           print this and exit
+
+Ctrl-C closes all connections in order; the pages come back when the server does. A second Ctrl-C ends it at once.
+";
+
+struct Options {
+    host: String,
+    port: u16,
+    origins: Vec<String>,
+    keep: Option<String>,
+}
+
+fn options() -> Result<Options, lexopt::Error> {
+    let mut options = Options {
+        host: "127.0.0.1".into(),
+        port: 9003,
+        origins: Vec::new(),
+        keep: None,
+    };
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                std::process::exit(0);
+            }
+            Long("host") => options.host = arguments.value()?.string()?,
+            Long("origin") => options.origins.push(arguments.value()?.string()?),
+            Long("keep") => options.keep = Some(arguments.value()?.string()?),
+            Value(port) => options.port = port.parse()?,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(options)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("chat: {error}\nTry --help.");
+            return ExitCode::from(2);
+        }
+    };
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), String> {
+    let Options {
+        host,
+        port,
+        mut origins,
+        keep,
+    } = options;
+    let cannot = |error| format!("cannot listen on {host}:{port}: {error}");
+    let listener = TcpListener::bind((&*host, port)).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    if origins.is_empty() {
+        origins = vec![
+            format!("http://{address}"),
+            format!("http://localhost:{}", address.port()),
+        ];
+    }
+
+    let rooms = Rooms::default();
+    if let Some(file) = &keep {
+        match tokio::fs::read(file).await.map(|bytes| serde_json::from_slice(&bytes)) {
+            Ok(Ok(history)) => rooms.restore(&history),
+            Ok(Err(error)) => return Err(format!("{file} is not what a chat has kept: {error}")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("cannot read {file}: {error}")),
+        }
+    }
+
+    println!("http://{address}/");
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        stop.send_replace(true);
+        let _ = tokio::signal::ctrl_c().await;
+        std::process::exit(130);
+    });
+    serve(listener, Acceptor::new().origins(origins), rooms.clone(), stopped)
+        .await
+        .map_err(|error| error.to_string())?;
+
+    if let Some(file) = &keep {
+        let written = tokio::fs::write(file, rooms.history().to_string()).await;
+        written.map_err(|error| format!("cannot write {file}: {error}"))?;
+    }
+    Ok(())
+}
