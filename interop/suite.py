@@ -39,6 +39,7 @@ PARTS = [
     ("ws client of embedded_io", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
+    ("chat", [NODE, "chat.cjs"]),
     ("websockets compressing", [PYTHON, "deflate.py"]),
     ("ws compressing", [NODE, "deflate.cjs"]),
     ("chromium compressing", [NODE, "deflate_browser.cjs"]),
