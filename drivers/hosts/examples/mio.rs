@@ -125,7 +125,6 @@ pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Re
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        let now = Moment::now();
         for event in &events {
             if let Some(peer) = server.peers.get_mut(event.token().0) {
                 peer.ends |= event.is_read_closed();
@@ -135,7 +134,7 @@ pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Re
             }
         }
         if accept_again.is_some() || events.iter().any(|event| event.token() == LISTENER) {
-            accept_again = server.accept(now).err().map(|error| {
+            accept_again = server.accept().err().map(|error| {
                 eprintln!("cannot serve one more: {error}");
                 PAUSE
             });
@@ -145,15 +144,16 @@ pub(crate) fn serve(listener: std::net::TcpListener, options: Options) -> io::Re
             if let Some(peer) = server.peers.get_mut(key) {
                 peer.queued = false;
             }
-            server.turn(key, now, Peer::turn);
+            server.turn(key, Peer::turn);
         }
+        let now = Moment::now();
         while let Some((_, key)) = server.alarms.first().copied().filter(|(alarm, _)| *alarm <= now) {
-            server.turn(key, now, Peer::tick);
+            server.turn(key, Peer::tick);
         }
         if events.iter().any(|event| event.token() == INTERRUPTED) && server.listener.take().is_some() {
             let keys: Vec<usize> = server.peers.iter().map(|(key, _)| key).collect();
             for key in keys {
-                server.turn(key, now, Peer::close);
+                server.turn(key, Peer::close);
             }
         }
         if server.listener.is_none() && server.peers.is_empty() {
@@ -181,7 +181,7 @@ enum Next {
 }
 
 impl Loop {
-    fn accept(&mut self, now: Moment) -> io::Result<()> {
+    fn accept(&mut self) -> io::Result<()> {
         while let Some(listener) = &self.listener {
             let mut stream = match listener.accept() {
                 Ok((stream, _)) => stream,
@@ -198,7 +198,7 @@ impl Loop {
             let key = entry.key();
             entry.insert(Peer {
                 stream,
-                timers: Timers::new(&self.options.timeouts, now),
+                timers: Timers::new(&self.options.timeouts, Moment::now()),
                 alarm: None,
                 work: Some(Box::new(Work {
                     phase: Phase::Opening(ServerHandshake::new(&Options::limits())),
@@ -209,13 +209,13 @@ impl Loop {
                 queued: false,
                 ends: false,
             });
-            self.turn(key, now, Peer::turn);
+            self.turn(key, Peer::turn);
         }
         Ok(())
     }
 
     /// Does something with a connection, and then puts it where it belongs.
-    fn turn(&mut self, key: usize, now: Moment, act: fn(&mut Peer, &mut Turn<'_>) -> io::Result<Next>) {
+    fn turn(&mut self, key: usize, act: fn(&mut Peer, &mut Turn<'_>) -> io::Result<Next>) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let mut work = peer
             .work
@@ -224,6 +224,8 @@ impl Loop {
             .unwrap_or_else(Work::at_rest);
         self.memory.resize(READ, 0); // only if a long message has kept it
         work.input.lend(&mut self.memory);
+        // Not once for all: what happens late in a round would count as early, and deadlines would be.
+        let now = Moment::now();
         let next = act(
             peer,
             &mut Turn {
