@@ -1,6 +1,4 @@
 //! Memory of compressed connections: bombs never hold more than the limit and the scratch, and the published formula.
-//!
-//! ws#1202, jetty#13029: memory that grew with the number of connections, or was never given back.
 
 #![allow(
     clippy::unwrap_used,
@@ -120,9 +118,10 @@ fn text(seed: usize, len: usize) -> Vec<u8> {
     text
 }
 
-/// C connections, E inflaters, one thread: C x (own size + 2^w + h) + E x 47,552 + deflater + scratch.
+/// ws#1202, jetty#13029: memory that grew with the number of connections, or was never given back. Here it is, for C connections,
+/// E inflaters, one thread: C x (own size + 2^w + h) + E x 47,552 + deflater + scratch.
 #[test]
-fn memory_is_what_the_formula_says() {
+fn ws_1202_jetty_13029_memory_is_what_the_formula_says() {
     const COUNT: usize = 1_000;
     for (name, options, kept) in [
         (

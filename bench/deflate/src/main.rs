@@ -1,9 +1,14 @@
 //! Compressed messages of 1 KiB: what lending engines costs and gains beside dedicated zlib-rs states, as ratios. The two
 //! subjects of each row take turns, and the median of the ratios of their rounds counts.
 //!
-//!     cargo run --release            the table
+//!     cargo run --release            the tables
+//!     cargo run --release write      the same, into docs/compression-benchmarks.md
+//!     cargo run --release peers      the peers alone
 //!     ONE=ours TIMES=3 valgrind --tool=callgrind target/release/bench-deflate "receive, no takeover"
 //!     cargo run --release count SUBJECT PASSES    one subject alone, for callgrind: SUBJECT is plain, agreed or none
+
+mod peers;
+mod report;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -23,28 +28,86 @@ const ROUNDS: usize = 15;
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let texts: Vec<String> = messages()
+        .into_iter()
+        .map(|text| String::from_utf8(text).unwrap())
+        .collect();
+    if let [held, peer] = &arguments[..] {
+        if held == "held" {
+            return peers::held(peer, &texts[..16]);
+        }
+    }
+    let write = arguments == ["write"];
+    if write {
+        arguments.clear();
+    }
     if let [count, subject, passes] = &arguments[..] {
         assert_eq!(count, "count");
         return count_one(subject, passes.parse().unwrap());
     }
+    let mut rows = Vec::new();
     let only = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| name.contains(argument));
     if only("receive, no takeover") {
-        receive("receive, no takeover, against bare reset + inflate", false, 1, 1.05);
+        rows.push(receive(
+            "receive, no takeover, against bare reset + inflate",
+            false,
+            1,
+            1.05,
+        ));
     }
     if only("receive, takeover") {
-        receive("receive, takeover, window 12, one hot connection", true, 1, 1.10);
+        rows.push(receive(
+            "receive, takeover, window 12, one hot connection",
+            true,
+            1,
+            1.10,
+        ));
         if std::env::var("ONE").is_ok() {
             return;
         }
-        receive("receive, takeover, window 12, 2,000 in turn", true, CONNECTIONS, 0.65);
+        rows.push(receive(
+            "receive, takeover, window 12, 2,000 in turn",
+            true,
+            CONNECTIONS,
+            0.65,
+        ));
     }
     if only("send, takeover") {
-        send("send, takeover, window 12, one hot connection", 1, f64::NAN);
-        send("send, takeover, window 12, 2,000 in turn", CONNECTIONS, 0.6);
+        rows.push(send("send, takeover, window 12, one hot connection", 1, f64::NAN));
+        rows.push(send("send, takeover, window 12, 2,000 in turn", CONNECTIONS, 0.6));
+    }
+    if only("fresh engines") {
+        rows.push(fresh());
     }
     if only("plain") {
-        plain();
+        rows.push(plain());
+    }
+    if only("peers") {
+        let peers = peers::measure(&texts);
+        report::print(&peers);
+        if write {
+            report::write(&rows, &peers);
+        }
+    }
+}
+
+/// What was compared: ours and the other in microseconds for each message, and the ratio.
+struct Compared {
+    name: String,
+    ours: f64,
+    theirs: f64,
+    ratio: f64,
+    goal: f64,
+}
+
+impl Compared {
+    fn verdict(&self) -> &'static str {
+        match self.goal {
+            goal if goal.is_nan() => "",
+            goal if self.ratio <= goal => "met",
+            _ => "MISSED",
+        }
     }
 }
 
@@ -144,7 +207,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The median of the ratios of rounds that take turns, and the medians of each in microseconds a message.
-fn compare(name: &str, goal: f64, count: usize, mut ours: impl FnMut(), mut theirs: impl FnMut()) {
+fn compare(name: &str, goal: f64, count: usize, mut ours: impl FnMut(), mut theirs: impl FnMut()) -> Compared {
+    let name = name.to_owned();
     let time = |work: &mut dyn FnMut()| {
         let start = Instant::now();
         work();
@@ -156,7 +220,14 @@ fn compare(name: &str, goal: f64, count: usize, mut ours: impl FnMut(), mut thei
             if one == "ours" { ours() } else { theirs() }
         }
         println!("{} messages", count);
-        return;
+        let (ours, theirs, ratio) = (f64::NAN, f64::NAN, f64::NAN);
+        return Compared {
+            name,
+            ours,
+            theirs,
+            ratio,
+            goal,
+        };
     }
     ours();
     theirs();
@@ -166,15 +237,50 @@ fn compare(name: &str, goal: f64, count: usize, mut ours: impl FnMut(), mut thei
         key(&rounds[ROUNDS / 2])
     };
     let (ratio, a, b) = (median(|(a, b)| a / b), median(|(a, _)| *a), median(|(_, b)| *b));
-    let verdict = if goal.is_nan() {
-        String::new()
-    } else {
-        format!("  goal {goal:.2}: {}", if ratio <= goal { "met" } else { "MISSED" })
+    let compared = Compared {
+        name,
+        ours: a,
+        theirs: b,
+        ratio,
+        goal,
     };
-    println!("{name:<55} {a:7.2} us  {b:7.2} us  {ratio:5.2} x{verdict}");
+    let verdict = match compared.verdict() {
+        "" => String::new(),
+        verdict => format!("  goal {goal:.2}: {verdict}"),
+    };
+    println!("{:<55} {a:7.2} us  {b:7.2} us  {ratio:5.2} x{verdict}", compared.name);
+    compared
 }
 
-fn receive(name: &str, takeover: bool, connections: usize, goal: f64) {
+/// Full determinism of what is sent: engines that are made afresh for each message, against engines that are used again.
+fn fresh() -> Compared {
+    let (messages, agreement) = (messages(), agreement(true));
+    let connect = || DeflateConnection::new(Connection::new(Server, &Limits::default()), Some(&agreement));
+    let (mut used, mut afresh, mut engines) = (connect(), connect(), Engines::new());
+    let (mut out, mut other) = (Vec::with_capacity(4096), Vec::with_capacity(4096));
+    let rounds = MESSAGES * 20;
+    compare(
+        "send, fresh engines for each message, against used ones",
+        f64::NAN,
+        rounds,
+        || {
+            for at in 0..rounds {
+                out.clear();
+                let text = std::str::from_utf8(&messages[at % MESSAGES]).unwrap();
+                afresh.tx(&mut out, &mut Engines::new()).text(text).unwrap();
+            }
+        },
+        || {
+            for at in 0..rounds {
+                other.clear();
+                let text = std::str::from_utf8(&messages[at % MESSAGES]).unwrap();
+                used.tx(&mut other, &mut engines).text(text).unwrap();
+            }
+        },
+    )
+}
+
+fn receive(name: &str, takeover: bool, connections: usize, goal: f64) -> Compared {
     let messages = messages();
     let payloads = payloads(&messages, takeover);
     let frames: Vec<Vec<u8>> = payloads.iter().map(|payload| frame(0xc1, payload)).collect();
@@ -231,7 +337,7 @@ fn receive(name: &str, takeover: bool, connections: usize, goal: f64) {
                 }
             }
         },
-    );
+    )
 }
 
 /// A message as a stored block.
@@ -243,7 +349,7 @@ fn stored_frame(message: &[u8]) -> Vec<u8> {
     )
 }
 
-fn send(name: &str, connections: usize, goal: f64) {
+fn send(name: &str, connections: usize, goal: f64) -> Compared {
     let messages = messages();
     let agreement = agreement(true);
     let mut engines = Engines::new();
@@ -254,7 +360,7 @@ fn send(name: &str, connections: usize, goal: f64) {
     let (mut out, mut output) = (Vec::with_capacity(4096), vec![0; 4096]);
     let rounds = if connections == 1 { MESSAGES * 40 } else { 8 };
     let (mut wire, mut bare) = (0, 0);
-    compare(
+    let compared = compare(
         name,
         goal,
         rounds * connections,
@@ -279,10 +385,11 @@ fn send(name: &str, connections: usize, goal: f64) {
     );
     let size = |bytes: usize| 100.0 * bytes as f64 / ((ROUNDS + 1) * rounds * connections * 1024) as f64;
     println!("{:<55} {:7.1} %   {:7.1} %   of the size", "", size(wire), size(bare));
+    compared
 }
 
 /// Plain traffic: an echo of 128 bytes over a plain connection, and over one that has agreed to compression.
-fn plain() {
+fn plain() -> Compared {
     let mut connection = Connection::new(Server, &Limits::default());
     let mut ws = DeflateConnection::new(Connection::new(Server, &Limits::default()), Some(&agreement(true)));
     let mut engines = Engines::new();
@@ -304,7 +411,7 @@ fn plain() {
                 plain_pass(&mut connection, &frames, &mut input2, &mut out2);
             }
         },
-    );
+    )
 }
 
 #[inline(never)]

@@ -1,5 +1,7 @@
 //! Two endpoints that agreed to compress, and talk: what one sends is what the other receives.
 
+use std::cell::RefCell;
+
 use arbitrary::{Arbitrary as _, Result, Unstructured};
 use sockless::Output;
 use sockless::buffer::{ReadBuffer, SliceOutput};
@@ -184,13 +186,26 @@ fn converse(u: &mut Unstructured<'_>) -> Result<()> {
     let mut server = End::new(server, u.arbitrary()?);
     let mut client = End::new(client, u.arbitrary()?);
     let mut group = Broadcast::new(&server_options);
-    let mut engines = [Engines::new(), Engines::with_scratch(64), Engines::with_scratch(1000)];
-    let talked = talk(u, &mut server, &mut client, &mut group, &mut engines);
-    let [engines, ..] = &mut engines;
+    ENGINES.with_borrow_mut(|engines| {
+        let talked = talk(u, &mut server, &mut client, &mut group, engines);
+        finish(&mut server, &mut client, engines);
+        talked
+    })
+}
+
+thread_local! {
+    /// Engines that all these connections have used.
+    static ENGINES: RefCell<[Engines; 3]> =
+        const { RefCell::new([Engines::new(), Engines::with_scratch(64), Engines::with_scratch(1000)]) };
+}
+
+/// Everything arrives.
+fn finish(server: &mut End<Server>, client: &mut End<Client<FixedKeys>>, engines: &mut [Engines; 3]) {
+    let [engines, ..] = engines;
     for _ in 0..2 {
         let all = usize::MAX;
-        server.receive(&mut client, all, engines);
-        client.receive(&mut server, all, engines);
+        server.receive(client, all, engines);
+        client.receive(server, all, engines);
     }
     if let Some(rest) = server.part.take() {
         assert!(server.send(1 << 18, engines, |tx| {
@@ -205,12 +220,11 @@ fn converse(u: &mut Unstructured<'_>) -> Result<()> {
         client.sent.push(rest);
     }
     for _ in 0..3 {
-        server.receive(&mut client, usize::MAX, engines);
-        client.receive(&mut server, usize::MAX, engines);
+        server.receive(client, usize::MAX, engines);
+        client.receive(server, usize::MAX, engines);
     }
     assert!(server.received == client.sent, "the server has received something else");
     assert!(client.received == server.sent, "the client has received something else");
-    talked
 }
 
 fn talk(
