@@ -51,9 +51,11 @@ pub(super) fn is_excused(wire: &Wire, how: How) -> bool {
     if session.head_len == 0 || !matches!(session.case, Case::Legal(_)) {
         return false;
     }
-    // Section 4.1: a client waits for the response before it sends anything else.
-    let too_early =
-        how == How::InMemory && session.role == Role::Server && wire.chunk_end(session.head_len) > session.head_len;
+    // Section 4.1: a client waits for the response before it sends anything else, as it does where compression is agreed.
+    let too_early = how == How::InMemory
+        && session.role == Role::Server
+        && session.compression.is_none()
+        && wire.chunk_end(session.head_len) > session.head_len;
     // A head in a hundred pieces looks like an attack to some, and a head of forty fields is too much for others.
     too_early || session.is_uncommon || wire.cuts_within(session.head_len) > 32
 }

@@ -380,7 +380,7 @@ fn raw(payload: &[u8], history: &[u8], defect: Defect) -> Result<(Vec<u8>, bool)
                 }
                 Ok(_) if rest.is_empty() && len < made.len() => break,
                 Ok(_) => {}
-                Err(_) => return Err((output, number > 0)),
+                Err(_) => return Err((output, false)),
             }
         }
     }
