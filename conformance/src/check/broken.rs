@@ -23,7 +23,9 @@ pub(super) fn broken_frame(session: &Session, rule: Rule) -> Option<&[u8]> {
     let reading = session.reading();
     let start = match rule {
         Rule::InvalidCloseCode | Rule::CloseReasonNotUtf8 => reading.frames.last()?.start,
-        Rule::ReservedBits | Rule::FragmentedControl => session.after?.checked_sub(session.head_len + 1)?,
+        Rule::ReservedBits | Rule::CompressedBit | Rule::FragmentedControl => {
+            session.after?.checked_sub(session.head_len + 1)?
+        }
         Rule::UnmaskedFrame | Rule::MaskedFrame | Rule::ControlTooLong | Rule::CloseBodyOneByte => {
             session.after?.checked_sub(session.head_len + 2)?
         }
@@ -34,7 +36,6 @@ pub(super) fn broken_frame(session: &Session, rule: Rule) -> Option<&[u8]> {
         | Rule::UnexpectedContinuation
         | Rule::ExpectedContinuation
         | Rule::TextNotUtf8
-        | Rule::CompressedBit
         | Rule::CompressedData
         | Rule::CompressedDataEnd
         | Rule::DistanceTooFar

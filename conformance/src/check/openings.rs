@@ -192,10 +192,17 @@ fn extensions(judge: &mut Judge, request: &[u8], head: &[u8]) {
     }
 }
 
-/// Whether a server agrees to what it must not agree to: that no session could then go on is no excuse.
+/// Whether a server agrees to what it must not agree to, or a client offers that: that no session could then go on is no
+/// excuse.
 pub(super) fn agrees_wrongly(wire: &Wire) -> bool {
     let request = wire.session.bytes.get(..wire.session.head_len).unwrap_or_default();
-    wire.session.role == Role::Server && wrong_answer(request, &wire.sent).is_some()
+    match wire.session.role {
+        Role::Server => wrong_answer(request, &wire.sent).is_some(),
+        Role::Client => {
+            let mut offers = elements_of(&wire.sent, Sender::Client).into_iter();
+            offers.any(|offer| matches!(offer, Element::BadDeflate(_)))
+        }
+    }
 }
 
 /// What is wrong with a server's answer about permessage-deflate, if something is.
