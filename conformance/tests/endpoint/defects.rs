@@ -462,7 +462,7 @@ defects! {
     BadDataAreEmpty Both Fail;
     BadDataCloseWith1011 Both Custom;
     PanicsOnBadData Both Fail;
-    CutDataAreTaken Both Custom;
+    CutDataAreTaken Both Fail;
     FarDistancesAreTaken Both Custom;
     // Compressed messages that are sent.
     SendsWithTakeoverAlways Both Fail;
