@@ -37,8 +37,14 @@ PARTS = [
     ("ws client of mio", [NODE, "ws_client.cjs"]),
     ("ws client of io_uring", [NODE, "ws_client.cjs"]),
     ("ws client of embedded_io", [NODE, "ws_client.cjs"]),
+    ("raw client of tokio", [PYTHON, "raw_client.py"]),
+    ("websockets client of tokio", [PYTHON, "websockets_client.py"]),
+    ("websockets client of tokio_tls", [PYTHON, "websockets_client.py"]),
+    ("ws client of tokio", [NODE, "ws_client.cjs"]),
+    ("ws client of tokio_tls", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
+    ("chromium of tokio", [NODE, "browser.cjs"]),
     ("chat", [NODE, "chat.cjs"]),
     ("websockets compressing", [PYTHON, "deflate.py"]),
     ("ws compressing", [NODE, "deflate.cjs"]),
@@ -47,8 +53,15 @@ PARTS = [
     ("deadlines of feed", [PYTHON, "deadlines.py", "feed"]),
 ]
 
-# Servers with the same options as `echo`, and where they are.
-ECHOES = {"echo": EXAMPLES, "mio": HOSTS, "io_uring": HOSTS, "embedded_io": HOSTS}
+# Servers with the same options as `echo`, and where they are. Those of `drivers/tokio` lie beside the hosts.
+ECHOES = {
+    "echo": EXAMPLES / "echo",
+    "mio": HOSTS / "mio",
+    "io_uring": HOSTS / "io_uring",
+    "embedded_io": HOSTS / "embedded_io",
+    "tokio": HOSTS / "echo",
+    "tokio_tls": HOSTS / "echo",
+}
 
 passed = failed = 0
 children = []
@@ -121,7 +134,7 @@ class Server:
         self.errors = tempfile.TemporaryFile()
         self.name = " ".join([program, *options])
         self.child = start(
-            [str(ECHOES.get(program, EXAMPLES) / program), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
+            [str(ECHOES.get(program, EXAMPLES / program)), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
         )
         self.url = next(lines_of(self.child.stdout, time.monotonic() + 10), "").strip()
         if not self.url and self.child.wait(10) == 69:
@@ -189,21 +202,30 @@ def main():
     for program in ECHOES:
         if program != "echo" and program not in wanted:
             continue
+        tls = program == "tokio_tls"
+        scheme = "https" if tls else "http"
+        certificates = [OUT / f"{program}-{number}.pem" for number in range(3)] if tls else []
+        options = [["--tls", str(file)] for file in certificates] or [[]] * 3
         try:
-            servers.append(Server(program, "http"))
+            servers.append(Server(program, scheme, *options[0]))
         except Unavailable as why:
             print(f"-- left out: {why}", flush=True)
             parts = [part for part in parts if not part[0].endswith(f" of {program}")]
             continue
         three = [
             servers.pop(),
-            Server(program, "http", "--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),
-            Server(program, "http", "--origin", "https://good.example", "--origin", "https://also.example"),
+            Server(program, scheme, *options[1], "--subprotocol", "chat.v2", "--subprotocol", "chat.v1"),
+            Server(program, scheme, *options[2], "--origin", "https://good.example", "--origin", "https://also.example"),
         ]
         servers += three
-        addresses = [server.url.replace("http:", "ws:", 1) for server in three]
+        addresses = [server.url.replace("http", "ws", 1) for server in three]
         echoes[program] = dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN"], addresses))
         echoes[program]["ECHO_PROCESS"] = str(three[0].child.pid)
+        if tls:
+            bundle = OUT / f"{program}.pem"
+            bundle.write_text("".join(file.read_text() for file in certificates))
+            # As Python and Node are told whom to trust.
+            echoes[program] |= {"SSL_CERT_FILE": str(bundle), "NODE_EXTRA_CA_CERTS": str(bundle)}
     # It answers in as many fragments as it takes reads, which peers bound.
     echoes.get("embedded_io", {})["LARGEST"] = str(1 << 20)
     for name, command in parts:

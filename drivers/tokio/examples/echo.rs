@@ -12,6 +12,10 @@ use common::{Exit, arguments, exit};
 use sockless_tokio::{Acceptor, Answer, Event, Request, Result, Server, Timeouts, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 const HELP: &str = "\
 A WebSocket server that sends back what it gets, and serves a page to try it with.
@@ -21,6 +25,12 @@ Usage: echo [PORT] [OPTION]...
   PORT                of 127.0.0.1 (default: 9001); 0 for one that is free
   --subprotocol NAME  a subprotocol to agree to; the first given is preferred
   --origin ORIGIN     let in pages from this origin only (several may be given)
+  --deflate           compress messages if the client offers it
+  --tls FILE          over TLS, with a new certificate for 127.0.0.1, which is
+                      written to this file
+  --timeout NAME=SECONDS
+                      a deadline, or 'off': handshake, ping-after, pong-within,
+                      idle, message, write, close
   --help              print this and exit
 ";
 
@@ -32,9 +42,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> std::result::Result<(), Exit> {
-    let (mut port, mut subprotocols, mut origins) = (None, Vec::new(), Vec::new());
-    arguments(HELP, &["subprotocol", "origin"], &[], |name, value| {
+    let (mut port, mut subprotocols, mut origins, mut compress) = (None, Vec::new(), Vec::new(), false);
+    let (mut certificate, mut timeouts) = (None, Timeouts::default());
+    let names = ["subprotocol", "origin", "tls", "timeout"];
+    arguments(HELP, &names, &["deflate"], |name, value| {
         match name {
+            "tls" => certificate = Some(value),
+            "timeout" => common::set_timeout(&mut timeouts, &value)?,
+            "deflate" if cfg!(feature = "deflate") => compress = true,
+            "deflate" => return Err("this was built without the feature 'deflate'".into()),
             "subprotocol" => subprotocols.push(value),
             "origin" => origins.push(value),
             _ if port.is_none() => port = Some(value.parse().map_err(|_| format!("'{value}' is not a port"))?),
@@ -42,7 +58,16 @@ async fn run() -> std::result::Result<(), Exit> {
         }
         Ok(())
     })?;
-    let mut acceptor = Acceptor::new().subprotocols(subprotocols);
+    let mut acceptor = Acceptor::new().subprotocols(subprotocols).timeouts(timeouts);
+    #[cfg(feature = "deflate")]
+    if compress {
+        acceptor = acceptor.deflate(sockless_tokio::sockless::deflate::DeflateOptions::new());
+    }
+    let _ = compress;
+    let tls = match certificate {
+        Some(file) => Some(tls(&file).map_err(|error| Exit(Exit::FAILED, error.to_string()))?),
+        None => None,
+    };
     if !origins.is_empty() {
         acceptor = acceptor.origins(origins);
     }
@@ -50,7 +75,8 @@ async fn run() -> std::result::Result<(), Exit> {
     let port: u16 = port.unwrap_or(9001);
     let cannot = |error| Exit(Exit::FAILED, format!("cannot listen on 127.0.0.1:{port}: {error}"));
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(cannot)?;
-    println!("http://{}/", listener.local_addr().map_err(cannot)?);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    println!("{scheme}://{}/", listener.local_addr().map_err(cannot)?);
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -60,18 +86,37 @@ async fn run() -> std::result::Result<(), Exit> {
                 continue;
             }
         };
-        let acceptor = Arc::clone(&acceptor);
+        let (acceptor, tls) = (Arc::clone(&acceptor), tls.clone());
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
-            if let Err(error) = serve(&acceptor, stream).await {
+            let served = match tls {
+                None => serve(&acceptor, stream, timeouts).await,
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => serve(&acceptor, stream, timeouts).await,
+                    Err(error) => Err(error.into()),
+                },
+            };
+            if let Err(error) = served {
                 eprintln!("{peer}: {error}");
             }
         });
     }
 }
 
+/// TLS with a new certificate, which is written to a file.
+fn tls(file: &str) -> std::result::Result<TlsAcceptor, Box<dyn std::error::Error>> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+    std::fs::write(file, made.cert.pem())?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
 /// One connection, from its first byte to its last.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(acceptor: &Acceptor, stream: S) -> Result<()> {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(acceptor: &Acceptor, stream: S, timeouts: Timeouts) -> Result<()> {
     let mut pings = None;
     let opened = acceptor.accept_if(stream, |request| {
         pings = asked_for_pings(request);
@@ -79,7 +124,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(acceptor: &Acceptor, stream: S
     });
     let Some(mut ws) = opened.await? else { return Ok(()) };
     if pings.is_some() {
-        ws.set_timeouts(&Timeouts::DEFAULT.with_ping_after(pings));
+        ws.set_timeouts(&timeouts.with_ping_after(pings));
     }
     echo(ws, pings.is_some()).await
 }

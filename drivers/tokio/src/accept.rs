@@ -7,6 +7,10 @@ use std::task::{Context, Poll};
 use sockless::buffer::{Output, WriteBuffer};
 use sockless::buffered::BufferedServerHandshake;
 use sockless::connection::Connection;
+#[cfg(feature = "deflate")]
+use sockless::connection::Extensions;
+#[cfg(feature = "deflate")]
+use sockless::deflate::{DeflateAgreement, DeflateOptions};
 use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError, Upgrade};
 use sockless::{AcceptOptions, Limits, Server, Timeouts, TransportAction};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -59,6 +63,8 @@ pub struct Acceptor {
     origins: Option<Vec<String>>,
     missing_origin: bool,
     watermark: Option<usize>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateOptions>,
 }
 
 impl Acceptor {
@@ -110,6 +116,18 @@ impl Acceptor {
     #[must_use]
     pub fn watermark(mut self, bytes: usize) -> Self {
         self.watermark = Some(bytes);
+        self
+    }
+
+    /// Agrees to compressed messages (RFC 7692) with clients that offer them.
+    ///
+    /// What compresses and inflates belongs to the thread. A connection keeps only the last bytes of what it has sent and
+    /// received.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn deflate(mut self, options: DeflateOptions) -> Self {
+        self.deflate = Some(options);
         self
     }
 
@@ -180,16 +198,21 @@ impl Acceptor {
             let goes_on = poll_fn(|cx| shaking.poll(cx)).await?;
             if let Some((request, out)) = shaking.handshake.receive()? {
                 let Some(decide) = decide.take() else { continue };
-                if let Some((connection, subprotocol)) = self.answer(&request, decide, out, status)? {
+                if let Some(accepted) = self.answer(&request, decide, out, status)? {
                     let Shaking {
                         handshake,
                         outlet,
                         alarm,
                         ..
                     } = shaking;
-                    let ws = handshake.into_connection(connection);
+                    let ws = handshake.into_connection(accepted.connection);
+                    #[cfg(feature = "deflate")]
+                    let ws = match &accepted.deflate {
+                        Some(agreement) => ws.with_deflate(agreement),
+                        None => ws,
+                    };
                     let mut ws = WebSocket::from_parts(outlet.stream, ws, alarm);
-                    ws.subprotocol = subprotocol;
+                    ws.subprotocol = accepted.subprotocol;
                     if let Some(bytes) = self.watermark {
                         ws.set_watermark(bytes);
                     }
@@ -210,7 +233,7 @@ impl Acceptor {
         decide: impl FnOnce(&Request<'_>) -> Answer,
         out: &mut WriteBuffer,
         status: &mut u16,
-    ) -> Result<Option<(Connection<Server>, Option<Box<str>>)>, RequestError> {
+    ) -> Result<Option<Accepted>, RequestError> {
         let answer = match request {
             Request::Upgrade(upgrade) if !self.lets_in(upgrade) => Answer::respond(403).body("origin not allowed\n"),
             Request::Upgrade(_) | Request::Http(_) => decide(request),
@@ -223,8 +246,25 @@ impl Acceptor {
                 let chosen = upgrade.request().choose_subprotocol(&known);
                 let chosen = answer.subprotocol.as_deref().or(chosen);
                 let options = AcceptOptions::new().subprotocol(chosen).headers(&headers);
-                let connection = upgrade.accept(&options, out)?;
-                return Ok(Some((connection, chosen.map(Into::into))));
+                #[cfg(feature = "deflate")]
+                if let Some(agreement) = self
+                    .deflate
+                    .and_then(|deflate| deflate.accept(upgrade.request().extensions()))
+                {
+                    let agreed = [agreement.as_str()];
+                    let options = options.extensions(&agreed, Extensions::NONE.with_compression(true));
+                    return Ok(Some(Accepted {
+                        connection: upgrade.accept(&options, out)?,
+                        subprotocol: chosen.map(Into::into),
+                        deflate: Some(agreement),
+                    }));
+                }
+                return Ok(Some(Accepted {
+                    connection: upgrade.accept(&options, out)?,
+                    subprotocol: chosen.map(Into::into),
+                    #[cfg(feature = "deflate")]
+                    deflate: None,
+                }));
             }
             (Request::Upgrade(upgrade), Some(code)) => {
                 *status = code;
@@ -249,6 +289,14 @@ impl Acceptor {
         };
         policy.allows(upgrade.request().origin())
     }
+}
+
+/// An open connection, and what was agreed to for it.
+struct Accepted {
+    connection: Connection<Server>,
+    subprotocol: Option<Box<str>>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateAgreement>,
 }
 
 /// What a server answers to a request.

@@ -7,6 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use sockless::buffered::BufferedClientHandshake;
+#[cfg(feature = "deflate")]
+use sockless::connection::Extensions;
+#[cfg(feature = "deflate")]
+use sockless::deflate::DeflateOptions;
 use sockless::handshake::{HandshakeError, Response};
 use sockless::timers::Deadline;
 use sockless::{ConnectOptions, Limits, Timeouts, WebSocketUri};
@@ -54,6 +58,8 @@ pub struct Connector {
     headers: Vec<(String, String)>,
     origin: Option<String>,
     watermark: Option<usize>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateOptions>,
     #[cfg(feature = "rustls")]
     tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
 }
@@ -111,6 +117,15 @@ impl Connector {
     #[must_use]
     pub fn watermark(mut self, bytes: usize) -> Self {
         self.watermark = Some(bytes);
+        self
+    }
+
+    /// Offers compressed messages (RFC 7692).
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn deflate(mut self, options: DeflateOptions) -> Self {
+        self.deflate = Some(options);
         self
     }
 
@@ -202,7 +217,19 @@ impl Connector {
         if let Some(origin) = &self.origin {
             options = options.origin(origin);
         }
+        #[cfg(feature = "deflate")]
+        let offer = self.deflate.map(|deflate| deflate.offer());
+        #[cfg(feature = "deflate")]
+        let offers: Vec<&str> = offer.iter().map(|offer| offer.as_str()).collect();
+        #[cfg(feature = "deflate")]
+        if self.deflate.is_some() {
+            options = options.extensions(&offers, Extensions::NONE.with_compression(true));
+        }
         let mut handshake = BufferedClientHandshake::start(uri, &options, ThreadEntropy, &self.limits)?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = self.deflate {
+            handshake = handshake.with_deflate(deflate);
+        }
         handshake.set_timeouts(&self.timeouts);
         let mut outlet = Outlet::new(stream);
         let subprotocol = loop {

@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 
 use sockless::buffer::Output;
 use sockless::connection::Role;
-use sockless::{BufferedConnection, TransportAction};
+#[cfg(feature = "deflate")]
+use sockless::deflate::Engines;
+use sockless::{BufferedConnection, Event, TransportAction, Tx, WriteBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::{self, Alarm};
@@ -20,8 +22,11 @@ pub(crate) struct Machine<S, R> {
     pub(crate) alarm: Alarm,
     /// The memory that the connection reads into, if it is the thread's.
     lease: Option<Lease>,
+    /// Those of the thread, while messages that may be compressed are received or sent.
+    #[cfg(feature = "deflate")]
+    engines: Option<Box<Engines>>,
     /// Whether all events were received: what is left waits for the output.
-    pub(crate) received: bool,
+    received: bool,
     /// Why nothing more can be written, which is told when nothing more can be read either.
     write_error: Option<io::Error>,
     over: bool,
@@ -34,10 +39,63 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
             outlet: Outlet::new(stream),
             alarm,
             lease: None,
+            #[cfg(feature = "deflate")]
+            engines: None,
             received: false,
             write_error: None,
             over: false,
         }
+    }
+
+    /// The next event, and the output handle.
+    #[inline]
+    pub(crate) fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>> {
+        #[cfg(feature = "deflate")]
+        let compresses = self.ws.engines().is_some();
+        let Self { ws, received, .. } = self;
+        #[cfg(feature = "deflate")]
+        let next = match compresses {
+            true => ws.next_event_with(self.engines.get_or_insert_with(memory::engines)),
+            false => ws.next_event(),
+        };
+        #[cfg(not(feature = "deflate"))]
+        let next = ws.next_event();
+        match next {
+            Ok(Some(next)) => Ok(Some(next)),
+            Ok(None) => {
+                *received = true;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The message that was handed out last, by value: text or binary.
+    pub(crate) fn take_text(&mut self) -> Option<String> {
+        #[cfg(feature = "deflate")]
+        if let Some(text) = self.engines.as_mut().and_then(|engines| engines.take_text()) {
+            return Some(text);
+        }
+        self.ws.buffers().0.take_text()
+    }
+
+    /// The same of a binary message.
+    pub(crate) fn take_binary(&mut self) -> Option<Vec<u8>> {
+        #[cfg(feature = "deflate")]
+        if let Some(data) = self.engines.as_mut().and_then(|engines| engines.take_binary()) {
+            return Some(data);
+        }
+        self.ws.buffers().0.take_binary()
+    }
+
+    /// The output handle.
+    #[inline]
+    pub(crate) fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
+        #[cfg(feature = "deflate")]
+        if self.ws.engines().is_some() {
+            return self.ws.tx_with(self.engines.get_or_insert_with(memory::engines));
+        }
+        self.ws.tx()
     }
 
     /// Does what is due until there may be events. `false` when it is over.
@@ -156,6 +214,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
 
     /// Gives back all memory that is not in use.
     pub(crate) fn rest(&mut self) {
+        #[cfg(feature = "deflate")]
+        if let Some(engines) = self.engines.take() {
+            memory::were_engines(engines);
+        }
         let (input, output) = self.ws.buffers();
         if self.lease.take().is_some() {
             let mut memory = Vec::new();

@@ -9,6 +9,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(feature = "deflate")]
+use sockless::deflate::Engines;
+
 /// The length of a piece to read into, in bytes. A read of any size costs one system call, and what is not filled costs
 /// nothing.
 const READ: usize = 256 << 10;
@@ -31,6 +34,9 @@ thread_local! {
 
 #[derive(Default)]
 struct Thread {
+    #[cfg(feature = "deflate")]
+    #[allow(clippy::vec_box, reason = "they are lent in their boxes")]
+    engines: Vec<Box<Engines>>,
     to_read: Vec<Vec<u8>>,
     to_write: Vec<Vec<u8>>,
     /// How many pieces to read into are lent by this thread, wherever they are by now.
@@ -78,6 +84,23 @@ pub(crate) fn was_read(memory: Vec<u8>) {
     with(|thread| {
         if memory.len() == READ && thread.to_read.len() < KEPT {
             thread.to_read.push(memory);
+        }
+        Some(())
+    });
+}
+
+/// What compresses and inflates.
+#[cfg(feature = "deflate")]
+pub(crate) fn engines() -> Box<Engines> {
+    with(|thread| thread.engines.pop()).unwrap_or_default()
+}
+
+/// Takes back what compressed and inflated.
+#[cfg(feature = "deflate")]
+pub(crate) fn were_engines(engines: Box<Engines>) {
+    with(|thread| {
+        if thread.engines.len() < KEPT {
+            thread.engines.push(engines);
         }
         Some(())
     });

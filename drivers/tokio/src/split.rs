@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// ```
     ///
     /// # Errors
-    /// The connection itself, while a frame is being sent in chunks.
+    /// The connection itself, while a frame is being sent in chunks, and where messages may be compressed: that is not split yet.
     #[allow(clippy::type_complexity, reason = "the two halves are named by themselves")]
     pub fn split(self) -> Result<(ReadHalf<S::Read, S::Write, R>, WriteHalf<S::Write, R>), Self>
     where
@@ -92,6 +92,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         O: AsyncWrite + Unpin,
     {
         if self.tx().ready() == Err(SendError::FrameInProgress) {
+            return Err(self);
+        }
+        #[cfg(feature = "deflate")]
+        if self.machine.ws.engines().is_some() {
             return Err(self);
         }
         let now = clock::now();

@@ -164,19 +164,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// The next message, if there is one.
     fn next_message(&mut self) -> Result<Option<Message>> {
         loop {
-            let kind = match self.ws.next_event()? {
+            let kind = match self.next_event()? {
                 Some((Event::Text(_), _)) => Kind::Text,
                 Some((Event::Binary(_), _)) => Kind::Binary,
                 Some(_) => continue,
-                None => {
-                    self.received = true;
-                    return Ok(None);
-                }
+                None => return Ok(None),
             };
-            let input = self.ws.buffers().0;
             let message = match kind {
-                Kind::Text => input.take_text().map(Message::text),
-                Kind::Binary => input.take_binary().map(Message::binary),
+                Kind::Text => self.take_text().map(Message::text),
+                Kind::Binary => self.take_binary().map(Message::binary),
             };
             return match message {
                 Some(message) => Ok(Some(message)),

@@ -94,14 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// [`Error::Failed`] when nothing is left to do; [`Error::Blocked`].
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>> {
-        let machine = &mut *self.machine;
-        match machine.ws.next_event()? {
-            Some(next) => Ok(Some(next)),
-            None => {
-                machine.received = true;
-                Ok(None)
-            }
-        }
+        self.machine.next_event()
     }
 
     /// The output handle, for all that can be sent: prepared messages, fragments, Pings. It does not wait and does not look at
@@ -109,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// [`flush`](Self::flush).
     #[inline]
     pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
-        self.machine.ws.tx()
+        self.machine.tx()
     }
 
     /// Sends a message: waits until the output is below its watermark, puts the message into it, and writes as much as the
@@ -125,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     pub async fn send(&mut self, message: impl Outgoing) -> Result<()> {
         poll_fn(|cx| {
             std::task::ready!(self.machine.poll_room(cx))?;
-            message.put(&mut self.machine.ws.tx())?;
+            message.put(&mut self.machine.tx())?;
             // An error is told by whatever is called next.
             let _ = self.machine.poll_output(cx);
             Poll::Ready(Ok(()))
@@ -141,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         if self.machine.is_full() {
             return Err(Error::Full);
         }
-        Ok(message.put(&mut self.machine.ws.tx())?)
+        Ok(message.put(&mut self.machine.tx())?)
     }
 
     /// Waits until the stream has taken all that was sent. Nothing is read meanwhile: two peers that both do only this may

@@ -3,9 +3,12 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
+use sockless_tokio::Timeouts;
+use sockless_tokio::sockless::timers::Rate;
 
 /// Why a program ends before its time: its exit status, and what to say.
 pub(crate) struct Exit(pub(crate) u8, pub(crate) String);
@@ -62,4 +65,31 @@ pub(crate) fn arguments(
         Ok(())
     };
     parse().map_err(Exit::usage)
+}
+
+/// Sets a deadline, as in `close=2.5` or `idle=off`.
+pub(crate) fn set_timeout(timeouts: &mut Timeouts, text: &str) -> Result<(), lexopt::Error> {
+    let wrong = || format!("'{text}' is not the name of a deadline, '=', and seconds or 'off'");
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let time = match value {
+        "off" => None,
+        _ => {
+            let seconds = value.parse().map_err(|_| wrong())?;
+            Some(Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?)
+        }
+    };
+    *timeouts = match name {
+        "handshake" => timeouts.with_handshake(time),
+        "ping-after" => timeouts.with_ping_after(time),
+        "pong-within" => timeouts.with_pong_within(time),
+        "idle" => timeouts.with_idle(time),
+        "message" => timeouts.with_message(time.map(|grace| Rate {
+            grace,
+            bytes_per_second: 500,
+        })),
+        "write" => timeouts.with_write(time),
+        "close" => timeouts.with_close(time),
+        _ => return Err(wrong().into()),
+    };
+    Ok(())
 }
