@@ -105,13 +105,17 @@ async fn run() -> std::result::Result<(), Exit> {
 
 /// TLS with a new certificate, which is written to a file.
 fn tls(file: &str) -> std::result::Result<TlsAcceptor, Box<dyn std::error::Error>> {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-    std::fs::write(file, made.cert.pem())?;
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let key = rcgen::KeyPair::generate()?;
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+    // Certificates of one name are taken for one another.
+    params.distinguished_name.push(rcgen::DnType::CommonName, file);
+    let certificate = params.self_signed(&key)?;
+    std::fs::write(file, certificate.pem())?;
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())?;
+        .with_single_cert(vec![certificate.der().clone()], key.into())?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -32,7 +32,7 @@ async fn messages_are_compressed_where_both_agree_and_plain_where_one_does_not()
             } else {
                 assert!(put >= len);
             }
-            assert!(message(&mut client).await.unwrap().unwrap() == &text.as_bytes()[..len]);
+            assert!(message(&mut client).await.unwrap().unwrap() == text.as_bytes()[..len]);
         }
         assert!(client.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
         serving.await.unwrap().unwrap();
