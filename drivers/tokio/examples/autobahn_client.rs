@@ -12,15 +12,16 @@ use sockless_tokio::{Connector, Error, Event, Result};
 const HELP: &str = "\
 Drives a fuzzing server, such as the Autobahn test suite's, through all of its cases.
 
-Usage: autobahn_client ws://HOST:PORT
+Usage: autobahn_client ws://HOST:PORT [OPTION]...
 
-  --help  print this and exit
+  --deflate  offer to compress messages
+  --help     print this and exit
 
 The server's report says which cases have passed. The exit status is 0 if all were run,
 1 if one could not be, 2 for wrong usage.
 ";
 
-const AGENT: &str = "sockless-tokio";
+const AGENT: &str = "sockless";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -28,10 +29,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run_all() -> std::result::Result<(), Exit> {
-    let mut server = None;
-    arguments(HELP, &[], &[], |_, value| match server.replace(value) {
-        None => Ok(()),
-        Some(_) => Err("one address is enough".into()),
+    let (mut server, mut connector) = (None, Connector::new());
+    arguments(HELP, &[], &["deflate"], |name, value| {
+        match name {
+            "deflate" => connector = common::compressing(connector.clone())?,
+            _ if server.is_none() => server = Some(value),
+            _ => return Err("one address is enough".into()),
+        }
+        Ok(())
     })?;
     let server = server.ok_or_else(|| Exit::usage("which server? Give its address, as ws://127.0.0.1:9001"))?;
     let server = server.trim_end_matches('/');
@@ -39,7 +44,10 @@ async fn run_all() -> std::result::Result<(), Exit> {
     let failed = |what: &str| Exit(Exit::FAILED, what.to_owned());
 
     let mut count = String::new();
-    let asked = echo(&format!("{server}/getCaseCount"), |text| text.clone_into(&mut count)).await;
+    let asked = echo(&connector, &format!("{server}/getCaseCount"), |text| {
+        text.clone_into(&mut count)
+    })
+    .await;
     asked.map_err(|error| failed(&error.to_string()))?;
     let count: u32 = count
         .trim()
@@ -48,12 +56,18 @@ async fn run_all() -> std::result::Result<(), Exit> {
     let mut broken = 0;
     for case in 1..=count {
         println!("case {case} of {count}");
-        if let Err(error) = echo(&format!("{server}/runCase?case={case}&agent={AGENT}"), |_| {}).await {
+        if let Err(error) = echo(
+            &connector,
+            &format!("{server}/runCase?case={case}&agent={AGENT}"),
+            |_| {},
+        )
+        .await
+        {
             eprintln!("case {case}: {error}");
             broken += 1;
         }
     }
-    let reported = echo(&format!("{server}/updateReports?agent={AGENT}"), |_| {}).await;
+    let reported = echo(&connector, &format!("{server}/updateReports?agent={AGENT}"), |_| {}).await;
     reported.map_err(|error| failed(&error.to_string()))?;
     match broken {
         0 => Ok(()),
@@ -62,8 +76,8 @@ async fn run_all() -> std::result::Result<(), Exit> {
 }
 
 /// One connection: echoes until the server closes, and shows each text to `see`.
-async fn echo(address: &str, mut see: impl FnMut(&str)) -> Result<()> {
-    let mut ws = Connector::new().connect(address).await?;
+async fn echo(connector: &Connector, address: &str, mut see: impl FnMut(&str)) -> Result<()> {
+    let mut ws = connector.connect(address).await?;
     loop {
         match ws.ready().await {
             Ok(true) => {}

@@ -95,6 +95,9 @@ async fn converse(ws: WebSocket<ClientStream, Client>) -> Result<(), String> {
             printed.map_err(|error| error.to_string())?;
         }
     }
+    if let Some(deadline) = reader.passed() {
+        return Err(deadline.to_string());
+    }
     reader.with_close_record(|record| match record.code() {
         CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS if record.is_clean() => Ok(()),
         _ => Err(record.to_string()),

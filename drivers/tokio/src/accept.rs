@@ -433,11 +433,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
                 _ => return Poll::Ready(Ok(false)),
             }
             let before = (self.handshake.buffers().1.len(), self.handshake.transport());
-            let wait = self.handshake.tick(clock::now());
+            let now = clock::now();
+            let wait = self.handshake.tick(now);
             if before != (self.handshake.buffers().1.len(), self.handshake.transport()) {
                 return Poll::Ready(Ok(true));
             }
-            if self.alarm.poll(wait, cx).is_pending() {
+            if self.alarm.poll(now, wait, cx).is_pending() {
                 return Poll::Pending;
             }
         }

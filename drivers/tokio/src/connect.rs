@@ -152,27 +152,21 @@ impl Connector {
             if parsed.secure() && cfg!(not(feature = "rustls")) {
                 return Err(Error::NoTls);
             }
-            let stream = TcpStream::connect((parsed.host(), parsed.port())).await?;
-            stream.set_nodelay(true)?;
-            #[cfg(feature = "rustls")]
-            if parsed.secure() {
-                let stream = crate::tls::connect(self.tls.clone(), parsed.host(), stream).await?;
-                return self
-                    .shake(
-                        &parsed,
-                        ClientStream {
-                            kind: Kind::Tls(Box::new(stream)),
-                        },
-                    )
-                    .await;
-            }
-            self.shake(
-                &parsed,
-                ClientStream {
+            let open = async {
+                let stream = TcpStream::connect((parsed.host(), parsed.port())).await?;
+                stream.set_nodelay(true)?;
+                #[cfg(feature = "rustls")]
+                if parsed.secure() {
+                    let stream = crate::tls::connect(self.tls.clone(), parsed.host(), stream).await?;
+                    return Ok(ClientStream {
+                        kind: Kind::Tls(Box::new(stream)),
+                    });
+                }
+                Ok(ClientStream {
                     kind: Kind::Plain(stream),
-                },
-            )
-            .await
+                })
+            };
+            self.shake(&parsed, open).await
         });
         self.in_time(connecting).await
     }
@@ -190,7 +184,7 @@ impl Connector {
         stream: S,
     ) -> Result<WebSocket<S, Client>> {
         let parsed = WebSocketUri::parse(uri)?;
-        self.in_time(Box::pin(self.shake(&parsed, stream))).await
+        self.in_time(Box::pin(self.shake(&parsed, async { Ok(stream) }))).await
     }
 
     async fn in_time<T>(&self, connecting: impl Future<Output = Result<T>>) -> Result<T> {
@@ -203,10 +197,11 @@ impl Connector {
         }
     }
 
+    /// Shakes hands on the stream, which is opened once it is known that the request may be sent.
     async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         uri: &WebSocketUri<'_>,
-        stream: S,
+        stream: impl Future<Output = Result<S>>,
     ) -> Result<WebSocket<S, Client>> {
         let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -231,7 +226,7 @@ impl Connector {
             handshake = handshake.with_deflate(deflate);
         }
         handshake.set_timeouts(&self.timeouts);
-        let mut outlet = Outlet::new(stream);
+        let mut outlet = Outlet::new(stream.await?);
         let subprotocol = loop {
             poll_fn(|cx| poll_exchange(&mut handshake, &mut outlet, cx)).await?;
             match handshake.receive()? {

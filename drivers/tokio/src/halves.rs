@@ -11,7 +11,7 @@ use std::{fmt, future, mem};
 
 use sockless::buffer::{Output, WriteBuffer};
 use sockless::connection::{Receiver, Reply, ReplySlot, Role, Sender};
-use sockless::timers::{Due, Moment, RoundTrip, Timers};
+use sockless::timers::{Deadline, Due, Moment, RoundTrip, Timers};
 use sockless::{CloseCode, CloseRecord, Event, ReadBuffer, SendError, TransportAction, Tx};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -356,9 +356,10 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
             }
             let mut state = self.shared.lock();
             state.reading = true;
-            let (wait, done) = state.due(clock::now());
+            let now = clock::now();
+            let (wait, done) = state.due(now);
             drop(state);
-            if !done && self.alarm.poll(wait, cx).is_pending() {
+            if !done && self.alarm.poll(now, wait, cx).is_pending() {
                 self.rest();
                 return Poll::Pending;
             }
@@ -461,6 +462,12 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
     #[must_use]
     pub fn round_trip(&self) -> Option<RoundTrip> {
         self.shared.lock().timers.round_trip()
+    }
+
+    /// The first deadline that has passed, also where the peer has answered the Close that followed.
+    #[must_use]
+    pub fn passed(&self) -> Option<Deadline> {
+        self.shared.lock().timers.passed()
     }
 
     fn is_settled(&self) -> bool {
@@ -569,7 +576,8 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
             if done(&state, is_written) {
                 return Poll::Ready(Ok(()));
             }
-            let (wait, acted) = state.due(clock::now());
+            let now = clock::now();
+            let (wait, acted) = state.due(now);
             let aborted = state.aborted;
             drop(state);
             if aborted {
@@ -580,7 +588,7 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
             if is_written && !was_written || done(&self.shared.lock(), is_written) {
                 continue;
             }
-            if !acted && self.alarm.poll(wait, cx).is_pending() {
+            if !acted && self.alarm.poll(now, wait, cx).is_pending() {
                 return Poll::Pending;
             }
         }

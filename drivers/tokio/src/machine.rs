@@ -235,11 +235,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let before = (self.ws.buffers().1.len(), self.ws.transport());
-            let wait = self.ws.tick(clock::now());
+            let now = clock::now();
+            let wait = self.ws.tick(now);
             if before != (self.ws.buffers().1.len(), self.ws.transport()) {
                 return true;
             }
-            if self.alarm.poll(wait, cx).is_pending() {
+            if self.alarm.poll(now, wait, cx).is_pending() {
                 return false;
             }
         }

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use sockless::buffer::WriteBuffer;
 use sockless::connection::Role;
-use sockless::timers::RoundTrip;
+use sockless::timers::{Deadline, RoundTrip};
 use sockless::{BufferedConnection, CloseCode, CloseRecord, Event, Server, Timeouts, Tx};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -182,6 +182,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     #[must_use]
     pub fn round_trip(&self) -> Option<RoundTrip> {
         self.machine.ws.timers()?.round_trip()
+    }
+
+    /// The first deadline that has passed, also where the peer has answered the Close that followed.
+    #[must_use]
+    pub fn passed(&self) -> Option<Deadline> {
+        self.machine.ws.timers()?.passed()
     }
 
     /// The subprotocol that was agreed to.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
-use sockless_tokio::Timeouts;
 use sockless_tokio::sockless::timers::Rate;
+use sockless_tokio::{Connector, Timeouts};
 
 /// Why a program ends before its time: its exit status, and what to say.
 pub(crate) struct Exit(pub(crate) u8, pub(crate) String);
@@ -92,4 +92,15 @@ pub(crate) fn set_timeout(timeouts: &mut Timeouts, text: &str) -> Result<(), lex
         _ => return Err(wrong().into()),
     };
     Ok(())
+}
+
+/// A client that offers to compress messages.
+pub(crate) fn compressing(connector: Connector) -> Result<Connector, lexopt::Error> {
+    #[cfg(feature = "deflate")]
+    return Ok(connector.deflate(sockless_tokio::sockless::deflate::DeflateOptions::new()));
+    #[cfg(not(feature = "deflate"))]
+    {
+        let _ = connector;
+        Err("this was built without the feature 'deflate'".into())
+    }
 }
