@@ -77,19 +77,24 @@ fn put_head(out: &mut Vec<u8>, header: &Header, block: [u8; Mask::BLOCK]) {
     out.extend_from_slice(head.get(..header_len + Mask::BLOCK).unwrap_or_default());
 }
 
+/// So many bytes fit the wide registers, and are few enough to be there at once. A multiple of the key's length.
+const LONG_BLOCK: usize = 256;
+
 /// Masks while it copies: blocks whose length the compiler knows, so that it uses wide registers.
 #[inline(never)]
 fn put_long_masked(out: &mut Vec<u8>, bytes: &[u8], mask: &mut Mask) {
-    let pattern = mask.pattern();
+    let mut blocks = bytes.chunks_exact(LONG_BLOCK);
     crate::frame::wide(
         #[inline(always)]
         || {
-            for block in bytes.chunks(pattern.len()) {
-                out.extend(block.iter().zip(&pattern).map(|(byte, key)| byte ^ key));
+            for block in &mut blocks {
+                if let Ok(block) = <[u8; LONG_BLOCK]>::try_from(block) {
+                    out.extend_from_slice(&mask.long_block(block));
+                }
             }
         },
     );
-    mask.advance(bytes.len());
+    put_short_masked(out, blocks.remainder(), mask);
 }
 
 /// Copies, then masks the copy.

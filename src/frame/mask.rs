@@ -125,14 +125,12 @@ impl Mask {
         (u128::from_le_bytes(block) ^ (word << 64 | word)).to_le_bytes()
     }
 
-    /// The key, over and over.
+    /// Masks a block of a multiple of eight bytes, after which the key is where it was.
     #[cfg(feature = "alloc")]
-    pub(crate) fn pattern(self) -> [u8; 256] {
-        let mut pattern = [0; 256];
-        for (to, from) in pattern.iter_mut().zip(self.key.iter().cycle()) {
-            *to = *from;
-        }
-        pattern
+    #[inline(always)]
+    pub(crate) fn long_block<const LEN: usize>(self, mut block: [u8; LEN]) -> [u8; LEN] {
+        self.apply_blocks::<LEN, 2>(&mut block);
+        block
     }
 
     /// The key twice.
