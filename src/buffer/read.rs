@@ -150,6 +150,10 @@ pub(super) struct Sizing {
     /// The length of the memory that was lent, or zero.
     pub(super) lent: u32,
     /// How much was moved into it, of the message that is under way.
+    #[cfg_attr(
+        not(feature = "alloc"),
+        allow(dead_code, reason = "only memory that can grow is lent")
+    )]
     pub(super) moved: u16,
 }
 
