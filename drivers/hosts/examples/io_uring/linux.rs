@@ -22,8 +22,6 @@ use sockless_hosts::{Exit, Options};
 
 /// How much is read at once, at least and at most.
 const READ: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 10;
-/// How much memory for output a connection keeps.
-const KEPT: usize = 4 << 10;
 /// A time after which nothing is lost by looking again, where there is no deadline.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -94,11 +92,16 @@ async fn connection(stream: TcpStream, thread: Rc<Thread>) -> io::Result<()> {
         input: ReadBuffer::new(),
         out: Vec::new(),
         blocked: false,
+        read_len: *READ.start(),
     };
     let mut stop = thread.stop.clone();
-    let mut len = *READ.start();
+    let mut space = Vec::new();
     while peer.phase.transport().wants_input() {
-        let (mut source, space) = (&stream, Vec::with_capacity(len));
+        let mut source = &stream;
+        space.clear();
+        if space.capacity() != peer.read_len {
+            space = Vec::with_capacity(peer.read_len);
+        }
         let read = source.read(space).fuse();
         let mut read = pin!(read);
         let BufResult(read, bytes) = loop {
@@ -112,14 +115,15 @@ async fn connection(stream: TcpStream, thread: Rc<Thread>) -> io::Result<()> {
             }
             peer.write(&stream).await?;
         };
+        let len = peer.read_len;
         match read? {
             0 => peer.end()?,
-            read if read == len => len = (len * 4).min(*READ.end()),
-            read if read < len / 8 => len = (len / 4).max(*READ.start()),
+            read if read >= len => peer.read_len = (len * 4).min(*READ.end()),
+            read if read < len / 8 => peer.read_len = (len / 4).max(*READ.start()),
             _ => {}
         }
         peer.receive(&bytes, &thread)?;
-        drop(bytes);
+        space = bytes;
         peer.write(&stream).await?;
         while peer.blocked {
             peer.receive(&[], &thread)?;
@@ -137,6 +141,8 @@ struct Peer {
     out: Vec<u8>,
     /// Whether the output has to be written before more is received.
     blocked: bool,
+    /// How much is read at once: it follows what comes.
+    read_len: usize,
 }
 
 enum Phase {
@@ -176,6 +182,7 @@ impl Peer {
             input,
             out,
             blocked,
+            ..
         } = self;
         input.extend(bytes).map_err(io::Error::other)?;
         if let Phase::Opening(handshake) = phase {
@@ -310,7 +317,7 @@ impl Peer {
         }
         self.timers.reading(Moment::now(), true);
         self.out.clear();
-        self.out.shrink_to(KEPT);
+        self.out.shrink_to(self.read_len * 2);
         if self.phase.transport() == TransportAction::ShutDownSend {
             stream.shutdown().await?;
             match &mut self.phase {
