@@ -11,7 +11,7 @@ use sockless::connection::Connection;
 use sockless::connection::Extensions;
 #[cfg(feature = "deflate")]
 use sockless::deflate::{DeflateAgreement, DeflateOptions};
-use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError, Upgrade};
+use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError};
 use sockless::{AcceptOptions, Limits, Server, Timeouts, TransportAction};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -57,14 +57,14 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebS
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Acceptor {
-    limits: Limits,
-    timeouts: Timeouts,
-    subprotocols: Vec<String>,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) subprotocols: Vec<String>,
     origins: Option<Vec<String>>,
     missing_origin: bool,
-    watermark: Option<usize>,
+    pub(crate) watermark: Option<usize>,
     #[cfg(feature = "deflate")]
-    deflate: Option<DeflateOptions>,
+    pub(crate) deflate: Option<DeflateOptions>,
 }
 
 impl Acceptor {
@@ -235,7 +235,9 @@ impl Acceptor {
         status: &mut u16,
     ) -> Result<Option<Accepted>, RequestError> {
         let answer = match request {
-            Request::Upgrade(upgrade) if !self.lets_in(upgrade) => Answer::respond(403).body("origin not allowed\n"),
+            Request::Upgrade(upgrade) if !self.lets_in(upgrade.request().origin()) => {
+                Answer::respond(403).body("origin not allowed\n")
+            }
             Request::Upgrade(_) | Request::Http(_) => decide(request),
         };
         let headers: Vec<(&str, &str)> = answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -278,7 +280,8 @@ impl Acceptor {
         Ok(None)
     }
 
-    fn lets_in(&self, upgrade: &Upgrade<'_>) -> bool {
+    /// Whether a request with this `Origin` may connect.
+    pub(crate) fn lets_in(&self, origin: Option<&[u8]>) -> bool {
         let Some(origins) = &self.origins else { return true };
         let origins: Vec<&str> = origins.iter().map(String::as_str).collect();
         let policy = OriginPolicy::only(&origins);
@@ -287,7 +290,7 @@ impl Acceptor {
         } else {
             policy
         };
-        policy.allows(upgrade.request().origin())
+        policy.allows(origin)
     }
 }
 

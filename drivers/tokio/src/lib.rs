@@ -1,14 +1,25 @@
-#![doc = include_str!("../README.md")]
+// The examples in the readme need all features.
+#![cfg_attr(all(feature = "axum", feature = "hyper"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "hyper")),
+    doc = "WebSocket for tokio: RFC 6455 over any stream that reads and writes, on the state machine of [`sockless`]."
+)]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accept;
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod client_stream;
 mod clock;
 mod connect;
 mod entropy;
 mod error;
 mod halves;
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub mod hyper;
 mod machine;
 mod memory;
 mod outgoing;
