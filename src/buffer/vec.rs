@@ -83,18 +83,21 @@ const LONG_BLOCK: usize = 256;
 /// Masks while it copies: blocks whose length the compiler knows, so that it uses wide registers.
 #[inline(never)]
 fn put_long_masked(out: &mut Vec<u8>, bytes: &[u8], mask: &mut Mask) {
-    let mut blocks = bytes.chunks_exact(LONG_BLOCK);
-    crate::frame::wide(
+    // A copy, so that the compiler knows that writing to `out` does not change it.
+    let start = *mask;
+    let rest = crate::frame::wide(
         #[inline(always)]
         || {
+            let mut blocks = bytes.chunks_exact(LONG_BLOCK);
             for block in &mut blocks {
                 if let Ok(block) = <[u8; LONG_BLOCK]>::try_from(block) {
-                    out.extend_from_slice(&mask.long_block(block));
+                    out.extend_from_slice(&start.long_block(block));
                 }
             }
+            blocks.remainder()
         },
     );
-    put_short_masked(out, blocks.remainder(), mask);
+    put_short_masked(out, rest, mask);
 }
 
 /// Copies, then masks the copy.
