@@ -140,3 +140,22 @@ fn the_end_of_a_connection_gives_everything_back() {
         assert_eq!((engines.streams(), ws.memory()), (0, 0));
     }
 }
+
+/// What the input makes comes out before more of it is read, however small the scratch is.
+#[test]
+fn everything_that_the_input_makes_comes_out_at_once() {
+    let (mut sender, _) = pair(&DeflateOptions::new());
+    let (mut out, mut engines) = (Vec::new(), Engines::new());
+    sender.tx(&mut out, &mut engines).text(&"a".repeat(100_000)).unwrap();
+    let (_, payload) = crate::common::frames(&out).pop().unwrap();
+    let bytes = masked(0xc1, &payload);
+    let lens = [64, 1000, 1 << 20].map(|scratch| {
+        let mut engines = Engines::with_scratch(scratch);
+        // A part of the frame: its end has not come.
+        chunk(&mut plain_server(), &bytes[..bytes.len() - 20], &mut engines)
+            .unwrap()
+            .len()
+    });
+    assert!(lens[0] > 10_000);
+    assert_eq!(lens, [lens[0]; 3]);
+}
