@@ -97,6 +97,21 @@ fn the_window_survives_a_last_block() {
     assert_eq!(failure, None);
 }
 
+/// A stream that starts inside a message refers to the messages before it, at both levels.
+#[test]
+fn a_stream_inside_a_message_has_the_window_of_those_before() {
+    let again = [&[0x03, 0x00][..], &[0xf2, 0x00, 0x11, 0x00, 0x00]].concat();
+    let bytes = [masked(0xc1, &HELLO), masked(0xc1, &again)].concat();
+    let expected = vec![Got::Text("Hello".into()), Got::Text("Hello".into())];
+    for cut in [1, 4, 100] {
+        let mut engines = Engines::new();
+        let whole = receive(&mut plain_server(), &bytes, cut, &mut engines);
+        assert_eq!(whole, (expected.clone(), None));
+        let streamed = receive_chunks(&mut plain_server(), &bytes, cut, &mut engines);
+        assert_eq!(streamed, (expected.clone(), None, None));
+    }
+}
+
 #[test]
 fn garbage_after_the_end_is_refused() {
     for garbage in [&b"\xff"[..], b"\xff\xff", b"\x06", b"garbage"] {
