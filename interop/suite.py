@@ -42,9 +42,13 @@ PARTS = [
     ("websockets client of tokio_tls", [PYTHON, "websockets_client.py"]),
     ("ws client of tokio", [NODE, "ws_client.cjs"]),
     ("ws client of tokio_tls", [NODE, "ws_client.cjs"]),
+    ("websockets client of hyper", [PYTHON, "websockets_client.py"]),
+    ("ws client of axum", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
     ("chromium of tokio", [NODE, "browser.cjs"]),
+    ("chromium over HTTP/2", [NODE, "http2_browser.cjs"]),
+    ("node over HTTP/2", [NODE, "http2_client.cjs"]),
     ("chat", [NODE, "chat.cjs"]),
     ("websockets compressing", [PYTHON, "deflate.py"]),
     ("ws compressing", [NODE, "deflate.cjs"]),
@@ -61,7 +65,10 @@ ECHOES = {
     "embedded_io": HOSTS / "embedded_io",
     "tokio": HOSTS / "echo",
     "tokio_tls": HOSTS / "echo",
+    "hyper": HOSTS / "hyper_echo",
+    "axum": HOSTS / "axum_echo",
 }
+PROGRAMS = {**ECHOES, "http2": HOSTS / "http2"}
 
 passed = failed = 0
 children = []
@@ -134,7 +141,7 @@ class Server:
         self.errors = tempfile.TemporaryFile()
         self.name = " ".join([program, *options])
         self.child = start(
-            [str(ECHOES.get(program, EXAMPLES / program)), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
+            [str(PROGRAMS.get(program, EXAMPLES / program)), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
         )
         self.url = next(lines_of(self.child.stdout, time.monotonic() + 10), "").strip()
         if not self.url and self.child.wait(10) == 69:
@@ -229,6 +236,10 @@ def main():
     # It answers in as many fragments as it takes reads, which peers bound.
     echoes.get("embedded_io", {})["LARGEST"] = str(1 << 20)
     for name, command in parts:
+        if name.endswith("over HTTP/2"):
+            # One for each, as it counts its connections.
+            servers.append(Server("http2", "https"))
+            environment["HTTP2"] = servers[-1].url
         run_part(name, command, {**environment, **echoes.get(name.split()[-1], echoes["echo"])})
     for server in servers:
         server.check()

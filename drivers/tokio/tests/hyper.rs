@@ -463,3 +463,63 @@ fn whether_a_request_asks_for_a_websocket() {
     request.extensions_mut().insert(Protocol::from_static("websocket"));
     assert!(is_upgrade(&request));
 }
+
+#[tokio::test]
+async fn the_server_waits_for_the_end_of_a_stream_before_it_drops_it() {
+    let (mut send, mut receive, mut endings) = raw_stream().await;
+    send.send_data(Bytes::from_static(b"\x88\x82\0\0\0\0\x03\xe8"), false)
+        .unwrap();
+    let mut answer = Vec::new();
+    while let Some(data) = receive.data().await {
+        answer.extend_from_slice(&data.unwrap());
+    }
+    assert_eq!(answer, b"\x88\x02\x03\xe8");
+    tokio::task::yield_now().await;
+    assert!(endings.try_recv().is_err(), "it is over too early");
+    send.send_data(Bytes::new(), true).unwrap();
+    assert!(endings.recv().await.unwrap().unwrap().clean);
+}
+
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn messages_are_compressed_if_both_want_it() {
+    use hyper_util::rt::TokioIo;
+    use sockless_tokio::sockless::BufferedConnection;
+    use sockless_tokio::sockless::connection::Extensions;
+    use sockless_tokio::sockless::deflate::DeflateOptions;
+    use sockless_tokio::{Client, ThreadEntropy, WebSocket};
+    let text = "the same words again and again, ".repeat(1000);
+    for version in VERSIONS {
+        for (acceptor, agreed) in [
+            (
+                Acceptor::new().deflate(DeflateOptions::new()),
+                Some("permessage-deflate"),
+            ),
+            (Acceptor::new(), None),
+        ] {
+            let (mut session, mut endings) = session(version, &acceptor).await;
+            let extensions = Extensions::NONE.with_compression(true);
+            let options = ConnectOptions::new().extensions(&["permessage-deflate"], extensions);
+            let (request, key) = session.request("http://example.com/", &options);
+            let response = session.send(request).await;
+            let valid = options.check_http(key.as_ref(), &response).unwrap().unwrap();
+            let agreement = DeflateOptions::new().judge(valid.extensions()).unwrap();
+            assert_eq!(
+                agreement.as_ref().map(|agreement| agreement.as_str()),
+                agreed,
+                "{version:?}"
+            );
+            let mut ws = BufferedConnection::new(valid.into_connection(ThreadEntropy, &Limits::default()));
+            if let Some(agreement) = &agreement {
+                ws = ws.with_deflate(agreement);
+            }
+            let stream = TokioIo::new(::hyper::upgrade::on(response).await.unwrap());
+            let mut ws = WebSocket::<_, Client>::new(stream, ws);
+            ws.tx().text(&text).unwrap();
+            assert_eq!(ws.tx().output().unwritten().len() < text.len() / 5, agreed.is_some());
+            assert!(message(&mut ws).await.unwrap().unwrap() == text.as_bytes());
+            assert!(ws.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+            assert!(endings.recv().await.unwrap().unwrap().clean);
+        }
+    }
+}
