@@ -49,6 +49,7 @@ PARTS = [
     ("chromium of tokio", [NODE, "browser.cjs"]),
     ("chromium over HTTP/2", [NODE, "http2_browser.cjs"]),
     ("node over HTTP/2", [NODE, "http2_client.cjs"]),
+    ("Python h2 over HTTP/2", [PYTHON, "http2_raw.py"]),
     ("chat", [NODE, "chat.cjs"]),
     ("websockets compressing", [PYTHON, "deflate.py"]),
     ("ws compressing", [NODE, "deflate.cjs"]),

@@ -10,12 +10,12 @@ use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 
 use crate::hyper::{Opening, Refusal, Upgraded, check, is_upgrade};
-use crate::{Acceptor, WebSocket};
+use crate::{Acceptor, Result, WebSocket};
 
 /// A request for a WebSocket connection, over HTTP/1.1 or HTTP/2.
 ///
 /// ```
-/// use axum::{Router, response::Response, routing::any};
+/// use axum::{Router, routing::any};
 /// use sockless_tokio::{Result, WebSocket, axum::WebSocketUpgrade, hyper::Upgraded};
 ///
 /// fn app() -> Router {
@@ -58,7 +58,7 @@ impl WebSocketUpgrade {
     /// use std::sync::Arc;
     ///
     /// async fn handler(State(acceptor): State<Arc<Acceptor>>, ws: WebSocketUpgrade) -> Response {
-    ///     ws.options(&acceptor).on_upgrade(async |mut ws| ws.close(CloseCode::NORMAL, "").await.is_ok())
+    ///     ws.options(&acceptor).on_upgrade(async |mut ws| ws.close(CloseCode::NORMAL, "").await.map(drop))
     /// }
     /// ```
     pub fn options(mut self, acceptor: &Acceptor) -> Self {
@@ -72,18 +72,18 @@ impl WebSocketUpgrade {
         self.request.headers()
     }
 
-    /// Answers the request, and runs the callback with the connection, in a task of its own. What the callback returns is
-    /// dropped. It does not run if the [origin](Acceptor::origins) is not allowed, which is answered with status 403, nor if
-    /// the response cannot be sent.
+    /// Answers the request, and runs the callback with the connection, in a task of its own. An error of the callback ends the
+    /// connection and is not told to anybody: who wants to know of it looks at it in the callback. The callback does not run if
+    /// the [origin](Acceptor::origins) is not allowed, which is answered with status 403, nor if the response cannot be sent.
     pub fn on_upgrade<F, Fut>(self, callback: F) -> Response
     where
         F: FnOnce(WebSocket<Upgraded>) -> Fut + Send + 'static,
-        Fut: Future<Output: Send> + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
     {
         let (response, opening) = self.upgrade();
         tokio::spawn(async move {
             if let Ok(ws) = opening.await {
-                callback(ws).await;
+                let _ = callback(ws).await;
             }
         });
         response
