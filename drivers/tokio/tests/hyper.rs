@@ -12,6 +12,7 @@ mod common;
 mod http;
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use ::hyper::body::{Bytes, Incoming};
 use ::hyper::ext::Protocol;
@@ -24,9 +25,10 @@ use http_body_util::BodyExt;
 use sockless_tokio::hyper::{Opening, is_upgrade};
 use sockless_tokio::sockless::error::Failure;
 use sockless_tokio::sockless::handshake::{ConnectOptions, HandshakeError};
-use sockless_tokio::{Acceptor, CloseCode, Error, Limits, Result};
+use sockless_tokio::{Acceptor, CloseCode, Error, Limits, Result, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 /// How a connection of the server has ended: whether cleanly, with which code and reason, and which subprotocol it had.
 #[derive(Debug)]
@@ -186,15 +188,21 @@ async fn limits_and_timeouts_are_those_of_the_acceptor() {
     }
 }
 
+/// On the runtime's clock, which is paused: no deadline is that of the default.
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_is_dropped_when_its_time_is_over() {
+    let seconds = |count| Some(Duration::from_secs(count));
+    let timeouts = Timeouts::OFF.with_ping_after(seconds(3)).with_pong_within(seconds(2));
     for version in VERSIONS {
-        let (mut session, mut endings) = session(version, &Acceptor::new()).await;
+        let acceptor = Acceptor::new().timeouts(timeouts.with_close(seconds(1)));
+        let (mut session, mut endings) = session(version, &acceptor).await;
+        let began = Instant::now();
         let stream = session.upgraded("http://example.com/").await.unwrap();
         match endings.recv().await.unwrap() {
             Err(Error::TimedOut(_)) => {}
             other => panic!("{version:?}: {other:?}"),
         }
+        assert_eq!(began.elapsed().as_secs(), 6, "{version:?}");
         drop(stream);
     }
 }
