@@ -382,7 +382,9 @@ async fn raw_stream() -> (h2::SendStream<Bytes>, h2::RecvStream, Endings) {
 async fn all_of(mut stream: h2::RecvStream) -> std::result::Result<Vec<u8>, h2::Error> {
     let mut all = Vec::new();
     while let Some(data) = stream.data().await {
-        all.extend_from_slice(&data?);
+        let data = data?;
+        stream.flow_control().release_capacity(data.len())?;
+        all.extend_from_slice(&data);
     }
     Ok(all)
 }
@@ -397,6 +399,30 @@ async fn the_close_of_a_client_that_has_ended_its_stream_is_answered() {
     let ended = endings.recv().await.unwrap().unwrap();
     assert!(ended.clean, "{ended:?}");
     assert_eq!((ended.code, &*ended.reason), (CloseCode(4000), "done"));
+}
+
+/// The client's window is full when its stream ends, so that answers wait in the output.
+#[tokio::test]
+async fn what_waits_when_the_client_ends_its_stream_is_still_written() {
+    let (mut send, receive, mut endings) = raw_stream().await;
+    let message = [&b"\x82\xfe\x4e\x20\0\0\0\0"[..], &[7; 20_000]].concat();
+    for _ in 0..6 {
+        send.send_data(message.clone().into(), false).unwrap();
+    }
+    send.send_data(Bytes::from_static(b"\x88\x82\0\0\0\0\x03\xe8"), true)
+        .unwrap();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await; // it reads all of it, and can write half
+    }
+    let answer = [&b"\x82\x7e\x4e\x20"[..], &[7; 20_000]].concat().repeat(6);
+    let all = all_of(receive).await.unwrap();
+    assert!(
+        all == [&answer[..], b"\x88\x02\x03\xe8"].concat(),
+        "{} bytes of {}",
+        all.len(),
+        answer.len()
+    );
+    assert!(endings.recv().await.unwrap().unwrap().clean);
 }
 
 #[tokio::test]
