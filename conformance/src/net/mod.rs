@@ -22,7 +22,7 @@ use crate::check::{Claim, Finding, How, Judgement, Report, Sign, Sizes, Verdict,
 use crate::frame::Frame;
 use crate::generate::Split;
 use crate::rule::Role;
-use crate::session::{Case, Parts, Session, Topic};
+use crate::session::{Case, Session, Topic};
 use crate::tables;
 
 /// What is run, and how.
@@ -151,7 +151,8 @@ fn jobs(role: Role, options: &Options) -> Vec<Job> {
                     && !options.exclude.iter().any(|text| names(text, session.case))
             }
         };
-        if wanted && let Some(session) = for_the_wire(&session) {
+        if wanted {
+            let session = for_the_wire(&session);
             let cuts = cuts(&session, *number);
             jobs.push(Job { id, session, cuts });
         }
@@ -161,32 +162,19 @@ fn jobs(role: Role, options: &Options) -> Vec<Job> {
     jobs
 }
 
-/// The session as it is run over the wire: what is legal ends with a Close, so that there is an end to wait for. `None`: it
-/// says nothing there.
-fn for_the_wire(session: &Arc<Session>) -> Option<Arc<Session>> {
-    let (topic, close) = match session.case {
-        Case::Legal(topic) => (topic, session.reading().close().is_none()),
-        Case::Broken(_) => return Some(Arc::clone(session)),
-    };
-    if !close {
-        return Some(Arc::clone(session));
+/// The session as it is run over the wire: what is legal ends with a Close, so that there is an end to wait for.
+fn for_the_wire(session: &Arc<Session>) -> Arc<Session> {
+    let closes = session.parts.frames.iter().any(|frame| frame.opcode == 0x8);
+    if closes || matches!(session.case, Case::Broken(_)) || !session.parts.tail.is_empty() {
+        return Arc::clone(session);
     }
-    let mut parts: Parts = session.parts.clone();
+    // Legal and whole: a Close changes nothing about what it is.
+    let mut ended = Session::clone(session);
     let mut frame = Frame::close(1000, "");
     frame.key = [0x5a, 0x21, 0xc3, 0x77];
-    parts.frames.push(frame);
-    let mut ended = Session::of(
-        session.role,
-        topic,
-        session.name.clone(),
-        parts,
-        session.bounds,
-        session.compression.clone(),
-    );
-    ended.is_uncommon = session.is_uncommon;
-    ended.written.clone_from(&session.written);
-    ended.core = session.core;
-    (ended.case == session.case).then(|| Arc::new(ended))
+    frame.encode(session.role, &mut ended.bytes);
+    ended.parts.frames.push(frame);
+    Arc::new(ended)
 }
 
 /// Where a session is cut: as Autobahn does, byte by byte now and then if it is short, else not.

@@ -75,6 +75,38 @@ pub(super) fn all(table: &mut Table) {
     not_minimal(table);
     declared(table);
     one_bit(table);
+    reserved_bits(table);
+}
+
+/// Reserved bits on frames whose length takes more bytes.
+fn reserved_bits(table: &mut Table) {
+    for (state, before, rest) in states() {
+        if !matches!(state, "at the start" | "after a message" | "inside a text") {
+            continue;
+        }
+        for opcode in if state == "inside a text" {
+            &[0x0_u8][..]
+        } else {
+            &[0x1, 0x2]
+        } {
+            for reserved in [0b100, 0b010, 0b001, 0b111] {
+                for len in [125, 126, 65_536] {
+                    let mut frame = Frame::new(*opcode, true, payload(true, len));
+                    frame.reserved = reserved;
+                    let mut frames = before.clone();
+                    frames.push(frame);
+                    complete(&mut frames, rest);
+                    table.core = len == 126;
+                    table.add(
+                        Topic::Lengths,
+                        format!("opcode {opcode:#x} of {len} bytes, RSV {reserved:03b}, {state}"),
+                        frames,
+                    );
+                }
+            }
+        }
+    }
+    table.core = true;
 }
 
 fn whole(table: &mut Table) {

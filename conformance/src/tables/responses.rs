@@ -43,6 +43,9 @@ pub(super) fn all(table: &mut Table) {
                 "websocket2",
                 "xwebsocket",
                 "TLS/1.0",
+                "websocket, h2c",
+                "h2c, websocket",
+                "websocket/13",
             ][..],
         ),
         (

@@ -385,7 +385,6 @@ defects! {
     KeyIsMeasuredByItsLength Server Fail;
     MethodBeginsWithGet Server Fail;
     VersionListsAreTaken Server Fail;
-    RequestOfHttp20IsTaken Server Fail;
     AcceptIsComparedWithoutPadding Client Fail;
     AcceptIsComparedUpTo20Characters Client Fail;
     StatusBeginsWith101 Client Fail;

@@ -166,11 +166,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
         MethodMayBeInLowerCase => method.eq_ignore_ascii_case("GET"),
         _ => method == "GET",
     })?;
-    demand(
-        version == "HTTP/1.1"
-            || defect == RequestOfHttp20IsTaken && version == "HTTP/2.0"
-            || defect == RequestOfHttp10IsTaken && version == "HTTP/1.0",
-    )?;
+    demand(version == "HTTP/1.1" || defect == RequestOfHttp10IsTaken && version == "HTTP/1.0")?;
     let hosts = head.all("Host").len();
     demand(match defect {
         HostIsNotChecked => true,
