@@ -103,7 +103,7 @@ impl<I, O: AsyncWrite + Unpin, R: Role> Parts<I, O, R> {
                 slot: ReplySlot::new(),
                 in_flight: self.output.len(),
                 pump: Some(Pump {
-                    outlet: Outlet::new(self.write),
+                    outlet: Outlet::resumed(self.write),
                     writing: self.output,
                 }),
                 contended: false,
@@ -483,7 +483,12 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
         let mut state = self.shared.lock();
         state.sender.sending_shut_down();
         let passed = state.timers.passed();
-        let error = state.write_error.take().or(error);
+        let write_error = state.write_error.take();
+        if write_error.is_some() {
+            // So that the other half does not take what was discarded for written.
+            state.abort();
+        }
+        let error = write_error.or(error);
         drop(state);
         self.shared.wakers.wake(Side::Write);
         match (clean, failure, passed, error) {
@@ -535,7 +540,15 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
     pub fn with_tx<T>(&mut self, send: impl FnOnce(&mut Tx<'_, R, WriteBuffer>) -> T) -> T {
         let mut state = self.shared.lock();
         let State { sender, queue, .. } = &mut *state;
-        send(&mut sender.tx(queue))
+        let was_closed = sender.is_closed();
+        let sent = send(&mut sender.tx(queue));
+        if !was_closed && sender.is_closed() {
+            state.timers.closing(clock::now());
+            drop(state);
+            // It waits until a later deadline, or until none.
+            self.shared.wakers.wake(Side::Read);
+        }
+        sent
     }
 
     /// Waits until the stream has taken all that was sent.
@@ -560,8 +573,7 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
     /// [`Error::Send`] for a code or reason that must not be sent, and as [`flush`](Self::flush).
     pub async fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<()> {
         match self.with_tx(|tx| tx.close(code, reason)) {
-            Ok(()) => self.shared.lock().timers.closing(clock::now()),
-            Err(SendError::Closed) => {}
+            Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
         self.flush().await

@@ -26,6 +26,14 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
         }
     }
 
+    /// The same where somebody else may have written something and not flushed it.
+    pub(crate) const fn resumed(stream: W) -> Self {
+        Self {
+            stream,
+            flush_due: true,
+        }
+    }
+
     /// Writes all of the output and flushes it. `wrote` counts the bytes that were taken, also where this is pending or fails.
     pub(crate) fn poll_write(
         &mut self,

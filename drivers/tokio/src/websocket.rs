@@ -206,8 +206,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         self.machine.ws.set_timeouts(timeouts);
     }
 
-    /// Takes the stream and the connection apart, for those who go on in another way. Write what is in the output, and receive
-    /// what is in the input, before anything else goes out or comes in.
+    /// Takes the stream and the connection apart, for those who go on in another way. Write what is in the output, flush the
+    /// stream, and receive what is in the input, before anything else goes out or comes in.
     #[must_use]
     pub fn into_parts(mut self) -> (S, BufferedConnection<R>) {
         self.machine.rest();

@@ -202,3 +202,17 @@ async fn a_caller_that_does_not_read_for_long_finds_the_peer_there() {
     assert!(server.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
     client.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_close_of_the_output_handle_has_the_same_deadline() {
+    let (server, client) = pair(1 << 12).await;
+    let (stream, _) = client.into_parts();
+    let (mut reader, mut writer) = server.split_with(tokio::io::split).unwrap();
+    let start = Instant::now();
+    writer.with_tx(|tx| tx.close(CloseCode::NORMAL, "")).unwrap();
+    writer.flush().await.unwrap();
+    let ended = reader.ready().await;
+    assert!(matches!(ended, Err(Error::TimedOut(Deadline::Close))), "{ended:?}");
+    assert!(after(start, Timeouts::DEFAULT.close.unwrap()), "{:?}", start.elapsed());
+    drop(stream);
+}

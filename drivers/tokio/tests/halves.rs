@@ -3,8 +3,14 @@
 
 mod common;
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use common::{echo, message};
-use sockless_tokio::{CloseCode, Error, Event, SendError, accept, connect};
+use sockless_tokio::{Acceptor, CloseCode, Connector, Error, Event, SendError, accept, connect};
+use tokio::io::{AsyncRead, AsyncWrite, BufStream, ReadBuf, duplex};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -141,4 +147,66 @@ async fn a_frame_that_is_being_sent_in_chunks_is_not_split() {
     let serving = tokio::spawn(async move { echo(&mut server).await });
     assert!(client.close(None, "").await.unwrap().is_clean());
     serving.await.unwrap().unwrap();
+}
+
+/// A stream that takes nothing more.
+struct Broken<S>(S);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Broken<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: Unpin> AsyncWrite for Broken<S> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_discarded_is_not_said_to_be_written() {
+    let (server, client) = common::pair(1 << 12).await;
+    let (there, _) = client.into_parts();
+    let (mut reader, mut writer) = server
+        .split_with(|stream| {
+            let (read, write) = tokio::io::split(stream);
+            (read, Broken(write))
+        })
+        .unwrap();
+    writer.try_send("lost").unwrap();
+    drop(there);
+    let ended = reader.ready().await;
+    assert!(matches!(ended, Err(Error::Io(_))), "{ended:?}");
+    assert!(writer.flush().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_flushed_before_is_flushed_by_the_halves() {
+    let (here, there) = duplex(200);
+    let (acceptor, connector) = (Acceptor::new(), Connector::new());
+    let (server, client) = tokio::join!(
+        acceptor.accept(BufStream::new(here)),
+        connector.connect_over("ws://example.com/", there)
+    );
+    let (mut server, mut client) = (server.unwrap(), client.unwrap());
+    server.try_send(&[b'x'; 1000]).unwrap();
+    tokio::time::timeout(Duration::from_millis(1), server.flush())
+        .await
+        .unwrap_err();
+    let (mut reader, _writer) = server.split_with(tokio::io::split).unwrap();
+    let reading = tokio::spawn(async move {
+        while reader.ready().await.unwrap() {
+            while reader.next_event().unwrap().is_some() {}
+        }
+    });
+    let sent = tokio::time::timeout(Duration::from_secs(5), message(&mut client)).await;
+    assert_eq!(sent.unwrap().unwrap().unwrap().len(), 1000);
+    reading.abort();
 }
