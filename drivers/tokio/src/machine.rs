@@ -26,7 +26,7 @@ pub(crate) struct Machine<S, R> {
     #[cfg(feature = "deflate")]
     engines: Option<Box<Engines>>,
     /// Whether all events were received: what is left waits for the output.
-    received: bool,
+    pub(crate) received: bool,
     /// Why nothing more can be written, which is told when nothing more can be read either.
     write_error: Option<io::Error>,
     over: bool,
@@ -105,8 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
         }
         self.ws.set_reading(true);
         loop {
-            let mut wrote = 0;
-            let is_written = self.poll_write(&mut wrote, cx).is_ready();
+            let is_written = self.poll_write(cx).is_ready();
             match self.ws.transport() {
                 TransportAction::Abort => return Poll::Ready(self.finish(None)),
                 TransportAction::Close if is_written => {
@@ -133,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                 // There are no others; the enum may grow.
                 _ => {}
             }
-            if self.ws.has_input() && (!self.received || wrote > 0) && !self.is_full() {
+            if self.ws.has_input() && !self.received && !self.is_full() {
                 self.received = false;
                 return Poll::Ready(Ok(true));
             }
@@ -165,12 +164,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     }
 
     /// Writes and flushes all of the output. Errors are told by reading, when what the peer has still said was heard.
-    fn poll_write(&mut self, wrote: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.write_error.is_some() {
             self.ws.buffers().1.discard();
             return Poll::Ready(());
         }
-        match self.outlet.poll_write(self.ws.buffers().1, wrote, cx) {
+        let mut wrote = 0;
+        let polled = self.outlet.poll_write(self.ws.buffers().1, &mut wrote, cx);
+        if wrote > 0 {
+            // There may be events that have waited for the room.
+            self.received = false;
+        }
+        match polled {
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(error)) => {
                 self.cannot_write(error);
@@ -183,6 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// The stream takes nothing more. What has come from the peer can still be read, its Close among it.
     fn cannot_write(&mut self, error: io::Error) {
         self.write_error = Some(error);
+        self.received = false;
         self.ws.buffers().1.discard();
         self.ws.sending_shut_down();
     }
@@ -275,7 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
 
     /// Writes what the stream takes now. `None` if it does not take all of it.
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Option<Result<()>> {
-        if self.poll_write(&mut 0, cx).is_pending() {
+        if self.poll_write(cx).is_pending() {
             return None;
         }
         // What is told here is told by `poll_ready`, too.

@@ -164,11 +164,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// The next message, if there is one.
     fn next_message(&mut self) -> Result<Option<Message>> {
         loop {
-            let kind = match self.next_event()? {
-                Some((Event::Text(_), _)) => Kind::Text,
-                Some((Event::Binary(_), _)) => Kind::Binary,
-                Some(_) => continue,
-                None => return Ok(None),
+            let kind = match self.next_event() {
+                Ok(Some((Event::Text(_), _))) => Kind::Text,
+                Ok(Some((Event::Binary(_), _))) => Kind::Binary,
+                Ok(Some(_)) => continue,
+                Ok(None) => return Ok(None),
+                // `poll_ready` tells it, and once.
+                Err(Error::Failed(_)) => {
+                    self.received = true;
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
             };
             let message = match kind {
                 Kind::Text => self.take_text().map(Message::text),

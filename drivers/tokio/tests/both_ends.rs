@@ -9,7 +9,10 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{echo, message, pair, pair_with};
+use futures_util::StreamExt;
 use sockless_tokio::sockless::connection::PreparedMessage;
 use sockless_tokio::sockless::error::{Failure, LimitExceeded, Violation};
 use sockless_tokio::{
@@ -17,6 +20,7 @@ use sockless_tokio::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn messages_of_all_lengths_are_echoed_over_pipes_of_all_lengths() {
@@ -276,4 +280,34 @@ async fn a_reset_behind_the_close_is_an_end() {
     let mut ws = connect(&uri).await.unwrap();
     assert!(ws.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
     raw.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pongs_that_waited_for_room_come_after_a_flush() {
+    let acceptor = Acceptor::new().limits(Limits::default().with_max_reply_backlog(1000));
+    let (mut server, mut client) = pair_with(1 << 16, &acceptor, &Connector::new()).await;
+    for _ in 0..50 {
+        client.tx().ping(&[b'x'; 100]).unwrap();
+    }
+    client.flush().await.unwrap();
+    let start = Instant::now();
+    let mut pings = 0;
+    while pings < 50 {
+        assert!(server.ready().await.unwrap());
+        while let Some((event, _)) = server.next_event().unwrap() {
+            pings += usize::from(matches!(event, Event::Ping(_)));
+        }
+        server.flush().await.unwrap();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_stream_of_messages_ends_after_a_failure() {
+    let (server, client) = pair(1 << 12).await;
+    let (mut stream, _) = client.into_parts();
+    stream.write_all(b"\xff\x80\0\0\0\0").await.unwrap();
+    drop(stream);
+    let items: Vec<_> = server.into_stream().take(5).collect().await;
+    assert!(matches!(items[..], [Err(Error::Failed(_))]), "{items:?}");
 }
