@@ -25,7 +25,7 @@ pub(super) struct ReceiveEngines {
     /// Those that no message has checked out.
     spare: Vec<Inflater>,
     /// What was inflated last. Its length is the room that there is.
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     /// How much of it is the message that was handed out last, where that was whole.
     pub(super) delivered: Option<usize>,
     scratch_len: usize,

@@ -108,7 +108,10 @@ impl Receiving {
         payload: &[u8],
     ) -> Result<Event<'e>, Failure> {
         let len = self.inflate_whole(receiver, engines, payload)?;
-        message(kind, engines.made(len)).ok_or(Violation::TextNotUtf8.into())
+        let ReceiveEngines { scratch, delivered, .. } = engines;
+        let event = message(kind, scratch.get(..len).unwrap_or_default()).ok_or(Violation::TextNotUtf8)?;
+        *delivered = Some(len);
+        Ok(event)
     }
 
     /// Inflates a whole message into the scratch, and returns its length.
@@ -125,7 +128,6 @@ impl Receiving {
         let keep = self.direction.history_len();
         self.history.reserve(len, keep)?;
         self.history.push(engines.made(len), keep);
-        engines.delivered = Some(len);
         Ok(len)
     }
 

@@ -4,6 +4,7 @@ use crate::common::{Keys, Random, keys};
 use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Client, Extensions, Role, Server};
 use sockless::deflate::{DeflateOptions, Engines};
+use sockless::frame::CloseCode;
 use sockless::handshake::{AcceptOptions, ConnectOptions, WebSocketUri};
 use sockless::limits::Limits;
 use sockless::message::Event;
@@ -235,4 +236,18 @@ fn a_plain_message_is_not_taken_for_the_compressed_one_before_it() {
     assert!(matches!(server.next_event().unwrap(), Some((Event::Text("plain"), _))));
     assert_eq!(server.engines().unwrap().take_text(), None);
     assert_eq!(server.buffers().0.take_text().as_deref(), Some("plain"));
+}
+
+#[test]
+fn text_that_is_not_utf8_is_not_taken_by_value() {
+    let some = Some(DeflateOptions::new());
+    let ((mut server, mut client), _) = open(some, some);
+    client.tx().binary(&[0xff; 500]).unwrap();
+    let mut bytes = client.output().to_vec();
+    assert_eq!(bytes[0], 0xc2);
+    bytes[0] = 0xc1;
+    server.buffers().0.extend(&bytes).unwrap();
+    assert!(server.next_event().unwrap().is_none());
+    assert_eq!(server.close_record().sent, Some(CloseCode::INVALID_PAYLOAD));
+    assert_eq!(server.engines().unwrap().take_binary(), None);
 }
