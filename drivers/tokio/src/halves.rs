@@ -310,7 +310,16 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
     /// # Errors
     /// As [`WebSocket::ready`](crate::WebSocket::ready).
     pub async fn ready(&mut self) -> Result<bool> {
-        future::poll_fn(|cx| self.poll_ready(cx)).await
+        let mut wait = Wait {
+            half: self,
+            pending: false,
+        };
+        future::poll_fn(|cx| {
+            let polled = wait.half.poll_ready(cx);
+            wait.pending = polled.is_pending();
+            polled
+        })
+        .await
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
@@ -613,6 +622,23 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
             return Err(Error::Send(SendError::Closed));
         }
         Ok(())
+    }
+}
+
+/// A wait of the reading task. If it is dropped, nobody reads, and the clock stands for what the peer sends.
+struct Wait<'a, I, O, R> {
+    half: &'a mut ReadHalf<I, O, R>,
+    pending: bool,
+}
+
+impl<I, O, R> Drop for Wait<'_, I, O, R> {
+    fn drop(&mut self) {
+        if self.pending {
+            let state = self.half.shared.state.lock();
+            let mut state = state.unwrap_or_else(PoisonError::into_inner);
+            state.reading = false;
+            state.timers.reading(clock::now(), false);
+        }
     }
 }
 

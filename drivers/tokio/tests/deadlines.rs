@@ -216,3 +216,17 @@ async fn a_close_of_the_output_handle_has_the_same_deadline() {
     assert!(after(start, Timeouts::DEFAULT.close.unwrap()), "{:?}", start.elapsed());
     drop(stream);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_stands_after_a_wait_that_was_dropped() {
+    let acceptor = Acceptor::new().timeouts(Timeouts::OFF.with_idle(Some(5 * SECOND)));
+    let (server, client) = pair_with(500, &acceptor, &Connector::new()).await;
+    let (mut stream, _) = client.into_parts();
+    let (mut reader, mut writer) = server.split_with(tokio::io::split).unwrap();
+    tokio::time::timeout(SECOND, reader.ready()).await.unwrap_err();
+    // The application does something else than to read, and what has come is not looked at.
+    stream.write_all(b"\x82\x81\0\0\0\0x").await.unwrap();
+    writer.try_send(&[b'x'; 2000]).unwrap();
+    tokio::time::timeout(10 * SECOND, writer.flush()).await.unwrap_err();
+    assert_eq!(reader.passed(), None);
+}
