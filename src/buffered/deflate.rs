@@ -55,6 +55,20 @@ impl<R: Role> BufferedConnection<R> {
         }
     }
 
+    /// Joins what [`into_deflate_parts`](Self::into_deflate_parts) has taken apart. The deadlines are off.
+    ///
+    /// Without memory for what a connection keeps, the connection fails.
+    #[must_use]
+    pub fn from_deflate_parts(ws: DeflateConnection<R>, input: ReadBuffer, output: WriteBuffer) -> Self {
+        let (connection, compression) = Compression::from_connection(ws);
+        let mut ws = Self::from_parts(connection, input, output);
+        match compression.map(try_box).transpose() {
+            Ok(deflate) => ws.deflate = deflate,
+            Err(error) => ws.connection.fail(error, &mut ws.output),
+        }
+        ws
+    }
+
     /// Takes the connection and its buffers apart, as [`into_parts`](Self::into_parts) does where nothing is compressed.
     #[must_use]
     pub fn into_deflate_parts(self) -> (DeflateConnection<R>, ReadBuffer, WriteBuffer) {

@@ -68,6 +68,17 @@ impl Compression {
         self.shell.tx(connection, out, engines)
     }
 
+    /// Goes on with engines of its own. `None` for the second where nothing is compressed.
+    pub(crate) fn from_connection<R>(ws: DeflateConnection<R>) -> (Connection<R>, Option<Self>) {
+        let DeflateConnection { connection, shell } = ws;
+        let agreed = shell.sending.setting.is_some();
+        let compression = Self {
+            shell,
+            engines: Engines::new(),
+        };
+        (connection, agreed.then_some(compression))
+    }
+
     /// Goes on without engines of its own.
     pub(crate) fn into_connection<R: Role>(self, connection: Connection<R>) -> DeflateConnection<R> {
         DeflateConnection {

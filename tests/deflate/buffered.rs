@@ -176,6 +176,38 @@ fn a_machine_is_taken_apart() {
     assert!(output.unwritten().len() < 100);
 }
 
+/// A machine that was taken apart is put together again, with what it has said and what it has yet to say.
+#[test]
+fn a_machine_is_put_together_again() {
+    let some = Some(DeflateOptions::new());
+    for (server, client) in [(some, some), (None, None)] {
+        let ((mut server, mut client), _) = open(server, client);
+        let text = Random(2).text(800);
+        client.tx().text(&text).unwrap();
+        carry(&mut client, &mut server);
+        echo(&mut server);
+        let (ws, input, output) = server.into_deflate_parts();
+        let mut server = BufferedConnection::from_deflate_parts(ws, input, output);
+        assert_eq!(
+            server.compression_memory().is_some(),
+            client.compression_memory().is_some()
+        );
+        for _ in 0..2 {
+            client.tx().text(&text).unwrap();
+            carry(&mut client, &mut server);
+            echo(&mut server);
+            let moved = carry(&mut server, &mut client);
+            assert!(moved > 0);
+        }
+        let mut seen = 0;
+        while let Some((Event::Text(got), _)) = client.next_event().unwrap() {
+            assert_eq!(got, text);
+            seen += 1;
+        }
+        assert_eq!(seen, 3);
+    }
+}
+
 /// A client fails the connection over an answer that does not suit its offer.
 #[test]
 fn a_client_refuses_what_does_not_suit() {

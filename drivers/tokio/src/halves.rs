@@ -10,12 +10,13 @@ use std::task::{Context, Poll, Waker};
 use std::{fmt, future, mem};
 
 use sockless::buffer::{Output, WriteBuffer};
-use sockless::connection::{Receiver, Reply, ReplySlot, Role, Sender};
+use sockless::connection::{Reply, ReplySlot, Role};
 use sockless::timers::{Deadline, Due, Moment, RoundTrip, Timers};
 use sockless::{CloseCode, CloseRecord, Event, ReadBuffer, SendError, TransportAction, Tx};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::{self, Alarm};
+use crate::ends::{ReceiveEnd, SendEnd};
 use crate::error::{Error, Result};
 use crate::memory::{self, Lease};
 use crate::outgoing::Outgoing;
@@ -26,7 +27,7 @@ use crate::wakers::{Side, Wakers};
 /// down: [`ready`](Self::ready) has to be awaited as long as the connection is to live.
 pub struct ReadHalf<I, O, R> {
     stream: I,
-    receiver: Receiver<R>,
+    receiver: ReceiveEnd<R>,
     input: ReadBuffer,
     lease: Option<Lease>,
     alarm: Alarm,
@@ -56,7 +57,7 @@ struct Shared<O, R> {
 
 /// What both tasks have.
 struct State<O, R> {
-    sender: Sender<R>,
+    sender: SendEnd<R>,
     /// What is to be written after what is being written.
     queue: WriteBuffer,
     /// The last Pong, or a Close, that is owed to the peer.
@@ -85,8 +86,8 @@ struct Pump<O> {
 pub(crate) struct Parts<I, O, R> {
     pub(crate) read: I,
     pub(crate) write: O,
-    pub(crate) receiver: Receiver<R>,
-    pub(crate) sender: Sender<R>,
+    pub(crate) receiver: ReceiveEnd<R>,
+    pub(crate) sender: SendEnd<R>,
     pub(crate) input: ReadBuffer,
     pub(crate) output: WriteBuffer,
     pub(crate) timers: Timers,
@@ -153,7 +154,7 @@ impl<O, R: Role> State<O, R> {
             return;
         }
         if let Some(reply) = self.slot.take() {
-            match self.sender.tx(&mut self.queue).reply(&reply) {
+            match self.sender.with_tx(&mut self.queue, |tx| tx.reply(&reply)) {
                 Ok(()) => {}
                 // Behind the frame that is being sent in chunks, or once there is memory.
                 Err(_) => drop(self.slot.put(reply)),
@@ -190,7 +191,8 @@ impl<O, R: Role> State<O, R> {
         while let Some(due) = self.timers.handle_timeout(now) {
             match due {
                 Due::Ping(payload) => {
-                    if self.sender.tx(&mut self.queue).ping(&payload).is_ok() {
+                    let pinged = self.sender.with_tx(&mut self.queue, |tx| tx.ping(&payload));
+                    if pinged.is_ok() {
                         let waiting = self.waiting();
                         self.timers.pinged(now, waiting);
                         done = true;
@@ -198,9 +200,10 @@ impl<O, R: Role> State<O, R> {
                 }
                 Due::Passed(deadline) => {
                     done = true;
-                    let closed = deadline
-                        .close_code()
-                        .map(|code| self.sender.tx(&mut self.queue).close(code, deadline.text()));
+                    let closed = deadline.close_code().map(|code| {
+                        let text = deadline.text();
+                        self.sender.with_tx(&mut self.queue, |tx| tx.close(code, text))
+                    });
                     match closed {
                         Some(Ok(())) => self.timers.closing(now),
                         // A frame is being sent in chunks, which nobody finishes.
@@ -346,6 +349,12 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
             }
             if self.transport().wants_input() {
                 match self.poll_read(cx) {
+                    // There is no memory to read into, which is not the end: the receiver says so. Where nothing more would
+                    // be received it may as well be.
+                    Poll::Ready(Ok(0)) if self.input.space().is_empty() && !self.is_told() => {
+                        self.received = false;
+                        return Poll::Ready(Ok(true));
+                    }
                     Poll::Ready(Ok(0)) => {
                         self.end_of_stream();
                         continue;
@@ -392,7 +401,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
             state.timers.message_received(now);
         }
         let unread = self.input.unread().len() as u64;
-        let under_way = self.receiver.message_progress().map(|bytes| bytes + unread);
+        let under_way = self.receiver.receiver().message_progress().map(|bytes| bytes + unread);
         state.timers.received(now, under_way.or((unread > 0).then_some(unread)));
     }
 
@@ -401,7 +410,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
         if state.aborted {
             return TransportAction::Abort;
         }
-        TransportAction::of(&self.receiver, &state.sender)
+        TransportAction::of(self.receiver.receiver(), state.sender.sender())
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -419,6 +428,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
 
     /// Gives back the memory that is not in use.
     fn rest(&mut self) {
+        self.receiver.rest();
         if self.lease.take().is_some() {
             let mut memory = Vec::new();
             self.input.take_back(&mut memory);
@@ -464,7 +474,8 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
 
     /// Looks at how the connection has ended so far.
     pub fn with_close_record<T>(&self, look: impl FnOnce(&CloseRecord<'_>) -> T) -> T {
-        look(&CloseRecord::of(&self.receiver, &self.shared.lock().sender))
+        let state = self.shared.lock();
+        look(&CloseRecord::of(self.receiver.receiver(), state.sender.sender()))
     }
 
     /// How long answers to Pings have taken. `None` before the first one.
@@ -477,6 +488,11 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
     #[must_use]
     pub fn passed(&self) -> Option<Deadline> {
         self.shared.lock().timers.passed()
+    }
+
+    /// Whether nothing more is to be received: a Close was, or the connection has failed.
+    fn is_told(&self) -> bool {
+        self.with_close_record(|record| record.received.is_some() || record.failure.is_some())
     }
 
     fn is_settled(&self) -> bool {
@@ -511,7 +527,8 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
 }
 
 impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
-    /// Sends a message, as [`WebSocket::send`](crate::WebSocket::send) does.
+    /// Sends a message, as [`WebSocket::send`](crate::WebSocket::send) does. It is compressed by this task, and the other half
+    /// waits for that if it has something to send meanwhile: a Pong, for example.
     ///
     /// # Cancel safety
     /// If it is dropped before it is done, the message was not sent, not even a part of it.
@@ -523,7 +540,7 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
             std::task::ready!(self.poll_until(cx, |state, _| !state.is_full()))?;
             let mut state = self.shared.lock();
             let State { sender, queue, .. } = &mut *state;
-            message.put(&mut sender.tx(queue))?;
+            sender.with_tx(queue, |tx| message.put(tx))?;
             drop(state);
             let _ = self.shared.poll_write(Side::Write);
             Poll::Ready(Ok(()))
@@ -549,9 +566,9 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
     pub fn with_tx<T>(&mut self, send: impl FnOnce(&mut Tx<'_, R, WriteBuffer>) -> T) -> T {
         let mut state = self.shared.lock();
         let State { sender, queue, .. } = &mut *state;
-        let was_closed = sender.is_closed();
-        let sent = send(&mut sender.tx(queue));
-        if !was_closed && sender.is_closed() {
+        let was_closed = sender.sender().is_closed();
+        let sent = sender.with_tx(queue, send);
+        if !was_closed && sender.sender().is_closed() {
             state.timers.closing(clock::now());
             drop(state);
             // It waits until a later deadline, or until none.

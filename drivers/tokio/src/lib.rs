@@ -14,6 +14,7 @@ pub mod axum;
 mod client_stream;
 mod clock;
 mod connect;
+mod ends;
 mod entropy;
 mod error;
 mod halves;

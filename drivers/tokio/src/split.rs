@@ -2,7 +2,7 @@
 
 use sockless::connection::Role;
 use sockless::timers::Timers;
-use sockless::{BufferedConnection, SendError, Timeouts};
+use sockless::{SendError, Timeouts};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::net::tcp;
@@ -11,6 +11,7 @@ use tokio::net::{UnixStream, unix};
 
 use crate::WebSocket;
 use crate::clock;
+use crate::ends;
 use crate::halves::{Parts, ReadHalf, WriteHalf};
 
 /// A stream that can be taken apart into two that share no lock.
@@ -69,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// ```
     ///
     /// # Errors
-    /// The connection itself, while a frame is being sent in chunks, and where messages may be compressed: that is not split yet.
+    /// The connection itself, while a frame is being sent in chunks.
     #[allow(clippy::type_complexity, reason = "the two halves are named by themselves")]
     pub fn split(self) -> Result<(ReadHalf<S::Read, S::Write, R>, WriteHalf<S::Write, R>), Self>
     where
@@ -94,19 +95,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         if self.tx().ready() == Err(SendError::FrameInProgress) {
             return Err(self);
         }
-        #[cfg(feature = "deflate")]
-        if self.machine.ws.engines().is_some() {
-            return Err(self);
-        }
         let now = clock::now();
         self.machine.ws.tick(now);
         let timers = self.machine.ws.timers().copied();
         let watermark = self.machine.ws.buffers().1.watermark();
         let subprotocol = self.subprotocol.take();
         let (stream, ws) = self.into_parts();
-        let (connection, input, output) = ws.into_parts();
-        match connection.split() {
-            Ok((receiver, sender)) => {
+        match ends::split(ws) {
+            Ok((receiver, sender, input, output)) => {
                 let (read, write) = split(stream);
                 let parts = Parts {
                     read,
@@ -121,8 +117,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 Ok(parts.into_halves())
             }
             // Not reached: it was asked before.
-            Err(connection) => {
-                let mut ws = Self::new(stream, BufferedConnection::new(connection));
+            Err(ws) => {
+                let mut ws = Self::new(stream, ws);
                 ws.subprotocol = subprotocol;
                 Err(ws)
             }

@@ -81,12 +81,15 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
     }
 }
 
-/// Reads once. No bytes are the end of the stream.
+/// Reads once. No bytes are the end of the stream, or there is no space.
 pub(crate) fn poll_read<R: AsyncRead + Unpin>(
     stream: &mut R,
     space: &mut [u8],
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
+    if space.is_empty() {
+        return Poll::Ready(Ok(0)); // a stream might wait
+    }
     let mut space = ReadBuf::new(space);
     ready!(Pin::new(stream).poll_read(cx, &mut space))?;
     Poll::Ready(Ok(space.filled().len()))

@@ -34,7 +34,10 @@ fn messages(random: &Random, name: u8) -> Vec<Vec<u8>> {
             2 | 3 => random.below(5000),
             _ => random.below(300),
         };
-        let mut message = vec![name; len];
+        let mut message = match random.one_in(3) {
+            true => (0..len).map(|_| random.below(256) as u8).collect(),
+            false => vec![name; len],
+        };
         message.extend_from_slice(&(index as u32).to_be_bytes());
         message
     };
@@ -42,25 +45,39 @@ fn messages(random: &Random, name: u8) -> Vec<Vec<u8>> {
 }
 
 /// A peer that holds up the other while its own output is full, and another that does not: two of the first kind would wait
-/// for each other.
-async fn pair(random: &Random) -> (WebSocket<Chaos, Server>, WebSocket<Chaos, Client>) {
+/// for each other. Messages are compressed or not.
+async fn pair(random: &Random, compressed: bool) -> (WebSocket<Chaos, Server>, WebSocket<Chaos, Client>) {
     let (here, there) = duplex(300 + random.below(10_000));
     let (here, there) = (Chaos::new(here, random), Chaos::new(there, random));
-    let (acceptor, connector) = (
+    let (mut acceptor, mut connector) = (
         Acceptor::new().watermark(random.below(10_000)),
         Connector::new().watermark(1 << 30),
     );
+    #[cfg(feature = "deflate")]
+    if compressed {
+        let options = || {
+            sockless_tokio::sockless::deflate::DeflateOptions::new()
+                .with_send_takeover(!random.one_in(3))
+                .with_receive_takeover(!random.one_in(3))
+                .with_send_window_bits(9 + random.below(7) as u8)
+        };
+        (acceptor, connector) = (acceptor.deflate(options()), connector.deflate(options()));
+    }
+    #[cfg(not(feature = "deflate"))]
+    let _ = (compressed, &mut acceptor, &mut connector);
     let (server, client) = tokio::join!(acceptor.accept(here), connector.connect_over("ws://a/", there));
     (server.unwrap(), client.unwrap())
 }
 
-/// Runs `run` with each seed, on a clock that stands unless all wait.
-fn runs<F: Future<Output = ()>>(run: impl Fn(Random) -> F) {
+/// Runs `run` with each seed, on a clock that stands unless all wait; with compressed messages, too.
+fn runs<F: Future<Output = ()>>(run: impl Fn(Random, bool) -> F) {
     for seed in 0..RUNS {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_time().start_paused(true).build().unwrap();
-        println!("seed {seed}");
-        runtime.block_on(run(Random::new(seed)));
+        for compressed in [false, cfg!(feature = "deflate")] {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            let runtime = builder.enable_time().start_paused(true).build().unwrap();
+            println!("seed {seed}, compressed {compressed}");
+            runtime.block_on(run(Random::new(seed), compressed));
+        }
     }
 }
 
@@ -129,8 +146,8 @@ async fn side<R: Role>(
 
 #[test]
 fn one_task_for_both_directions() {
-    runs(|random| async move {
-        let (server, client) = pair(&random).await;
+    runs(|random, compressed| async move {
+        let (server, client) = pair(&random, compressed).await;
         let (down, up) = (messages(&random, b's'), messages(&random, b'c'));
         let closes = random.one_in(2);
         let (at_server, at_client) = tokio::join!(
@@ -219,8 +236,8 @@ async fn halves<R: Role>(
 
 #[test]
 fn two_halves() {
-    runs(|random| async move {
-        let (server, client) = pair(&random).await;
+    runs(|random, compressed| async move {
+        let (server, client) = pair(&random, compressed).await;
         let (down, up) = (messages(&random, b's'), messages(&random, b'c'));
         let both_seen = random.one_in(2);
         let (at_server, at_client) = tokio::join!(
@@ -267,8 +284,8 @@ async fn messages_of<R: Role>(ws: WebSocket<Chaos, R>, random: Random, sends: Ve
 
 #[test]
 fn a_stream_and_a_sink_in_two_tasks() {
-    runs(|random| async move {
-        let (server, client) = pair(&random).await;
+    runs(|random, compressed| async move {
+        let (server, client) = pair(&random, compressed).await;
         let (down, up) = (messages(&random, b's'), messages(&random, b'c'));
         let (at_server, at_client) = tokio::join!(
             messages_of(server, random.clone(), down.clone()),
