@@ -67,7 +67,7 @@ pub async fn serve(
 /// One connection, from its first byte to its last.
 async fn guest(stream: TcpStream, acceptor: Arc<Acceptor>, rooms: Rooms, stop: watch::Receiver<bool>) -> Result<()> {
     let mut asked = None;
-    let opened = acceptor.accept_if(stream, |request| match request {
+    let opened = acceptor.accept_if(stream, async |request| match request {
         Request::Upgrade(upgrade) => {
             asked = upgrade.resource_name().query().and_then(room_and_name);
             if asked.is_some() {

@@ -122,7 +122,7 @@ fn tls(file: &str) -> std::result::Result<TlsAcceptor, Box<dyn std::error::Error
 /// One connection, from its first byte to its last.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(acceptor: &Acceptor, stream: S, timeouts: Timeouts) -> Result<()> {
     let mut pings = None;
-    let opened = acceptor.accept_if(stream, |request| {
+    let opened = acceptor.accept_if(stream, async |request| {
         pings = asked_for_pings(request);
         answer(request)
     });

@@ -141,7 +141,7 @@ impl Acceptor {
     /// that it may not. [`Error::Io`]
     pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Result<WebSocket<S, Server>> {
         let mut status = 0;
-        let decide = |request: &Request<'_>| match request {
+        let decide = async |request: &Request<'_>| match request {
             Request::Upgrade(_) => Answer::accept(),
             Request::Http(_) => Answer::respond(426)
                 .header("Content-Type", "text/plain")
@@ -155,22 +155,30 @@ impl Acceptor {
     /// serve both. `None` if something else was answered; the stream is closed then.
     ///
     /// ```
+    /// # async fn name_of(cookie: &[u8]) -> Option<String> { None }
     /// # async fn serve(stream: tokio::net::TcpStream) -> sockless_tokio::Result<()> {
     /// use sockless_tokio::{Acceptor, Answer, Request};
     ///
+    /// let mut name = None;
     /// let opened = Acceptor::new()
-    ///     .accept_if(stream, |request| match request {
-    ///         Request::Upgrade(upgrade) if upgrade.resource_name().path() == "/chat" => Answer::accept(),
+    ///     .accept_if(stream, async |request| match request {
+    ///         Request::Upgrade(upgrade) if upgrade.resource_name().path() == "/chat" => {
+    ///             // Ask a database, for example.
+    ///             let cookie = upgrade.request().headers().get("Cookie").unwrap_or_default();
+    ///             name = name_of(cookie).await;
+    ///             if name.is_some() { Answer::accept() } else { Answer::respond(401) }
+    ///         }
     ///         Request::Upgrade(_) => Answer::respond(404),
     ///         Request::Http(_) => Answer::respond(200).header("Content-Type", "text/html").body("<p>Hello"),
     ///     })
     ///     .await?;
-    /// # let _ = opened;
+    /// # let _ = (opened, name);
     /// # Ok(())
     /// # }
     /// ```
     ///
-    /// The [origins](Self::origins) are checked before it is asked.
+    /// The [origins](Self::origins) are checked before it is asked. How long it may take is its own to bound: the client has
+    /// said all that it has to say, and no deadline of its runs meanwhile.
     ///
     /// # Cancel safety
     /// Dropping it drops the stream.
@@ -180,7 +188,7 @@ impl Acceptor {
     pub async fn accept_if<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-        decide: impl FnOnce(&Request<'_>) -> Answer,
+        decide: impl AsyncFnOnce(&Request<'_>) -> Answer,
     ) -> Result<Option<WebSocket<S, Server>>> {
         Box::pin(self.open(stream, decide, &mut 0)).await
     }
@@ -188,7 +196,7 @@ impl Acceptor {
     async fn open<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-        decide: impl FnOnce(&Request<'_>) -> Answer,
+        decide: impl AsyncFnOnce(&Request<'_>) -> Answer,
         status: &mut u16,
     ) -> Result<Option<WebSocket<S, Server>>> {
         let mut shaking = Shaking::new(stream, &self.limits);
@@ -198,7 +206,13 @@ impl Acceptor {
             let goes_on = poll_fn(|cx| shaking.poll(cx)).await?;
             if let Some((request, out)) = shaking.handshake.receive()? {
                 let Some(decide) = decide.take() else { continue };
-                if let Some(accepted) = self.answer(&request, decide, out, status)? {
+                let answer = match &request {
+                    Request::Upgrade(upgrade) if !self.lets_in(upgrade.request().origin()) => {
+                        Answer::respond(403).body("origin not allowed\n")
+                    }
+                    Request::Upgrade(_) | Request::Http(_) => decide(&request).await,
+                };
+                if let Some(accepted) = self.answer(&request, &answer, out, status)? {
                     let Shaking {
                         handshake,
                         outlet,
@@ -230,16 +244,10 @@ impl Acceptor {
     fn answer(
         &self,
         request: &Request<'_>,
-        decide: impl FnOnce(&Request<'_>) -> Answer,
+        answer: &Answer,
         out: &mut WriteBuffer,
         status: &mut u16,
     ) -> Result<Option<Accepted>, RequestError> {
-        let answer = match request {
-            Request::Upgrade(upgrade) if !self.lets_in(upgrade.request().origin()) => {
-                Answer::respond(403).body("origin not allowed\n")
-            }
-            Request::Upgrade(_) | Request::Http(_) => decide(request),
-        };
         let headers: Vec<(&str, &str)> = answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         let response = |status| HttpResponse::new(status).headers(&headers).body(&answer.body);
         match (request, answer.status) {

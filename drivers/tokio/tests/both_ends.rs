@@ -252,7 +252,7 @@ async fn plain_http_and_what_is_no_http_are_answered() {
 async fn a_request_can_be_looked_at() {
     let (here, there) = duplex(1 << 12);
     let acceptor = Acceptor::new();
-    let accepting = acceptor.accept_if(here, |request| match request {
+    let accepting = acceptor.accept_if(here, async |request| match request {
         Request::Upgrade(upgrade) if upgrade.resource_name().path() == "/chat" => {
             Answer::accept().header("X-Test", upgrade.host().to_owned())
         }
@@ -262,6 +262,61 @@ async fn a_request_can_be_looked_at() {
     let (served, connected) = tokio::join!(accepting, connector.connect_over("ws://example.com/other", there));
     assert!(served.unwrap().is_none());
     assert!(matches!(connected, Err(Error::Rejected(rejection)) if rejection.status == 404));
+}
+
+/// It may take longer than the client may for its request.
+#[tokio::test(start_paused = true)]
+async fn a_decision_may_wait() {
+    let (asked, mut questions) = tokio::sync::mpsc::channel::<(Vec<u8>, tokio::sync::oneshot::Sender<bool>)>(1);
+    tokio::spawn(async move {
+        while let Some((cookie, answer)) = questions.recv().await {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            answer.send(cookie == b"good").unwrap();
+        }
+    });
+    for cookie in ["good", "bad"] {
+        let (here, there) = duplex(1 << 12);
+        let asked = asked.clone();
+        // In a task of its own, which might run on several threads.
+        let serving = tokio::spawn(async move {
+            let mut seen = None;
+            let acceptor = Acceptor::new();
+            let accepting = acceptor.accept_if(here, async |request| {
+                let Request::Upgrade(upgrade) = request else {
+                    return Answer::respond(404);
+                };
+                let cookie = upgrade.request().headers().get("Cookie").unwrap().to_vec();
+                let (answer, answered) = tokio::sync::oneshot::channel();
+                asked.send((cookie, answer)).await.unwrap();
+                if !answered.await.unwrap() {
+                    return Answer::respond(401);
+                }
+                // The request is still there.
+                seen = Some(upgrade.resource_name().path().to_owned());
+                Answer::accept()
+            });
+            let Some(mut ws) = accepting.await.unwrap() else {
+                assert_eq!(seen, None);
+                return false;
+            };
+            assert_eq!(seen.unwrap(), "/chat");
+            echo(&mut ws).await.unwrap();
+            assert!(ws.close_record().is_clean());
+            true
+        });
+        let patient = sockless_tokio::Timeouts::default().with_handshake(None);
+        let connector = Connector::new().timeouts(patient).header("Cookie", cookie);
+        match connector.connect_over("ws://example.com/chat", there).await {
+            Ok(mut ws) => {
+                ws.send("Hello").await.unwrap();
+                assert_eq!(message(&mut ws).await.unwrap().unwrap(), b"Hello");
+                assert!(ws.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+            }
+            Err(Error::Rejected(rejection)) => assert_eq!(rejection.status, 401),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(serving.await.unwrap(), cookie == "good");
+    }
 }
 
 #[tokio::test]
