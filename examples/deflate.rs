@@ -113,14 +113,7 @@ fn call(address: &str, options: DeflateOptions) -> Outcome {
         .with_max_frame_len(64 << 20);
     let handshake = BufferedClientHandshake::start(&uri, &connect_options, entropy, &limits)?.with_deflate(options);
     let mut ws = handshake.complete(&mut stream)?;
-    println!(
-        "compression: {}",
-        if ws.compression_memory().is_some() {
-            "agreed"
-        } else {
-            "declined"
-        }
-    );
+    println!("compression: {}", if ws.compresses() { "agreed" } else { "declined" });
 
     let text = "{\"symbol\":\"SOCK\",\"price\":12.5,\"name\":\"Zürich 東京 🙂\"},".repeat(20);
     let noise: Vec<u8> = {

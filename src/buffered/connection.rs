@@ -1,16 +1,16 @@
 //! The open connection with its buffers.
 
-#[cfg(feature = "deflate")]
-use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use core::time::Duration;
 
+use super::compression::Compression;
+use super::delivery::Delivering;
 use super::timing::Timing;
 use crate::buffer::{Output, OutputFull, ReadBuffer, WriteBuffer};
 use crate::connection::{CloseRecord, Connection, Role, TransportAction, Tx};
-#[cfg(feature = "deflate")]
-use crate::deflate::Compression;
-use crate::error::{Blocked, OutOfMemory, ReceiveError};
+use crate::error::{OutOfMemory, ReceiveError};
 use crate::message::Event;
 use crate::state::Received;
 use crate::timers::{Due, Moment, Timeouts, Timers};
@@ -80,9 +80,7 @@ pub struct BufferedConnection<R> {
     pub(super) connection: Connection<R>,
     pub(super) input: ReadBuffer,
     pub(super) output: WriteBuffer,
-    /// Where compressed messages were agreed to.
-    #[cfg(feature = "deflate")]
-    pub(super) deflate: Option<Box<[Compression; 1]>>,
+    pub(super) compression: Compression,
     pub(super) timing: Timing,
 }
 
@@ -98,8 +96,7 @@ impl<R: Role> BufferedConnection<R> {
             connection,
             input,
             output,
-            #[cfg(feature = "deflate")]
-            deflate: None,
+            compression: Compression::NONE,
             timing: Timing::new(),
         }
     }
@@ -148,20 +145,14 @@ impl<R: Role> BufferedConnection<R> {
     /// [`ReceiveError::Blocked`] if there is no memory for a reply. Nothing is lost.
     #[inline(always)] // what is not common is not inlined
     pub fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>, ReceiveError> {
-        let over = self.is_over();
-        #[cfg(feature = "deflate")]
-        if let Some([deflate]) = self.deflate.as_deref_mut() {
-            let received = deflate.receive(&mut self.connection, &mut self.input, &mut self.output);
-            return told(received, over, &mut self.timing);
-        }
-        let received = self.connection.receive(&mut self.input, &mut self.output);
-        told(received, over, &mut self.timing)
-    }
-
-    /// Whether nothing is left to do with the transport.
-    #[inline(always)]
-    pub(super) fn is_over(&self) -> bool {
-        self.connection.receiver.failure().is_some() && !self.connection.transport().wants_input()
+        self.connection.deliver(
+            &mut self.input,
+            &mut self.output,
+            Delivering {
+                timing: &mut self.timing,
+                inner: self.compression.own(),
+            },
+        )
     }
 
     /// The stream of input has ended: a read has returned no bytes. Receive all events first. Returns the record of how
@@ -198,11 +189,21 @@ impl<R: Role> BufferedConnection<R> {
     /// The output handle.
     #[inline]
     pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
-        #[cfg(feature = "deflate")]
-        if let Some([deflate]) = self.deflate.as_deref_mut() {
-            return deflate.tx(&mut self.connection, &mut self.output);
-        }
-        self.connection.tx(&mut self.output)
+        self.connection
+            .compressing(&mut self.output, self.compression.own().compressing())
+    }
+
+    /// The message that was handed out last, by value, compressed or not: [`ReadBuffer::take_binary`]. Long ones are not
+    /// copied. Call it before anything is read or received.
+    pub fn take_binary(&mut self) -> Option<Vec<u8>> {
+        self.compression
+            .take_binary(&self.input)
+            .or_else(|| self.input.take_binary())
+    }
+
+    /// The text message that was handed out last, by value: see [`take_binary`](Self::take_binary).
+    pub fn take_text(&mut self) -> Option<String> {
+        String::from_utf8(self.take_binary()?).ok()
     }
 
     /// What to do with the transport, once the output is written.
@@ -337,31 +338,7 @@ impl<R: Role> BufferedConnection<R> {
     pub fn release(&mut self) {
         self.input.release();
         self.output.release();
-        #[cfg(feature = "deflate")]
-        if let Some([deflate]) = self.deflate.as_deref_mut() {
-            deflate.engines().release();
-        }
-    }
-}
-
-/// What is told of what was received. A failure is told when nothing is left to do.
-#[inline(always)]
-pub(super) fn told<'e, T>(
-    received: Result<Option<(Event<'e>, T)>, ReceiveError>,
-    over: bool,
-    timing: &mut Timing,
-) -> Result<Option<(Event<'e>, T)>, ReceiveError> {
-    match received {
-        Ok(Some((event, tx))) => {
-            if let Event::Pong(payload) = event {
-                timing.pong(payload);
-            }
-            Ok(Some((event, tx)))
-        }
-        Ok(None) => Ok(None),
-        Err(ReceiveError::Failed(_)) if !over => Ok(None),
-        Err(ReceiveError::Blocked(Blocked::UndrainedPongs)) => Ok(None),
-        Err(error) => Err(error),
+        self.compression.release();
     }
 }
 

@@ -1,9 +1,10 @@
 //! Compressed messages of the machine with its buffers: with engines of its own, or with those that it is lent.
 
-use super::connection::{BufferedConnection, told};
+use super::connection::BufferedConnection;
+use super::delivery::Delivering;
 use crate::buffer::{ReadBuffer, WriteBuffer};
-use crate::connection::{Role, Tx};
-use crate::deflate::{Compression, DeflateAgreement, DeflateConnection, Engines, try_box};
+use crate::connection::{Compressing, Role, Tx};
+use crate::deflate::{Compression, DeflateAgreement, DeflateConnection, Engines, Lent};
 use crate::error::ReceiveError;
 use crate::message::Event;
 
@@ -16,8 +17,8 @@ impl<R: Role> BufferedConnection<R> {
     /// Without memory for what a connection keeps, the connection fails.
     #[must_use]
     pub fn with_deflate(mut self, agreement: &DeflateAgreement) -> Self {
-        match try_box(Compression::new(&mut self.connection, agreement)) {
-            Ok(deflate) => self.deflate = Some(deflate),
+        match Compression::new(&mut self.connection, agreement) {
+            Ok(compression) => self.compression = compression,
             Err(error) => self.connection.fail(error, &mut self.output),
         }
         self
@@ -32,27 +33,22 @@ impl<R: Role> BufferedConnection<R> {
         &'e mut self,
         engines: &'e mut Engines,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, WriteBuffer>)>, ReceiveError> {
-        let over = self.is_over();
-        let Self {
-            connection,
-            input,
-            output,
-            deflate,
-            timing,
-        } = self;
-        match deflate.as_deref_mut() {
-            Some([deflate]) => told(deflate.receive_with(connection, input, output, engines), over, timing),
-            None => told(connection.receive(input, output), over, timing),
-        }
+        self.connection.deliver(
+            &mut self.input,
+            &mut self.output,
+            Delivering {
+                timing: &mut self.timing,
+                inner: self.compression.lent(engines),
+            },
+        )
     }
 
     /// [`tx`](Self::tx) with engines that are lent.
     #[inline]
     pub fn tx_with<'e>(&'e mut self, engines: &'e mut Engines) -> Tx<'e, R, WriteBuffer> {
-        match self.deflate.as_deref_mut() {
-            Some([deflate]) => deflate.tx_with(&mut self.connection, &mut self.output, engines),
-            None => self.connection.tx(&mut self.output),
-        }
+        let compressing = self.compression.lent(engines).map(Lent::compressing);
+        self.connection
+            .compressing(&mut self.output, compressing.unwrap_or(Compressing::Nothing))
     }
 
     /// Joins what [`into_deflate_parts`](Self::into_deflate_parts) has taken apart. The deadlines are off.
@@ -62,8 +58,8 @@ impl<R: Role> BufferedConnection<R> {
     pub fn from_deflate_parts(ws: DeflateConnection<R>, input: ReadBuffer, output: WriteBuffer) -> Self {
         let (connection, compression) = Compression::from_connection(ws);
         let mut ws = Self::from_parts(connection, input, output);
-        match compression.map(try_box).transpose() {
-            Ok(deflate) => ws.deflate = deflate,
+        match compression {
+            Ok(compression) => ws.compression = compression,
             Err(error) => ws.connection.fail(error, &mut ws.output),
         }
         ws
@@ -76,24 +72,21 @@ impl<R: Role> BufferedConnection<R> {
             connection,
             input,
             output,
-            deflate,
+            compression,
             ..
         } = self;
-        let ws = match deflate.map(|deflate| *deflate) {
-            Some([deflate]) => deflate.into_connection(connection),
-            None => DeflateConnection::new(connection, None),
-        };
-        (ws, input, output)
+        (compression.into_connection(connection), input, output)
     }
 
-    /// Whether messages may be compressed, and the memory that this takes, in bytes.
+    /// Whether messages may be compressed.
+    #[must_use]
+    pub const fn compresses(&self) -> bool {
+        self.compression.is_agreed()
+    }
+
+    /// The memory that compression takes beside this value, in bytes. None where it was not agreed to.
     #[must_use]
     pub fn compression_memory(&self) -> Option<usize> {
-        self.deflate.as_deref().map(|[deflate]| deflate.memory())
-    }
-
-    /// The engines of its own, for compressed messages by value ([`Engines::take_text`]). None where nothing was agreed.
-    pub fn engines(&mut self) -> Option<&mut Engines> {
-        self.deflate.as_deref_mut().map(|[deflate]| deflate.engines())
+        self.compression.memory()
     }
 }

@@ -6,9 +6,11 @@
 //! much with `advance`, take the events, write `output` and say how much with `written`.
 
 mod client;
+mod compression;
 mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod delivery;
 #[cfg(feature = "std")]
 mod io;
 mod server;

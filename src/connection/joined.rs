@@ -2,6 +2,7 @@
 
 use super::backlog::Backlog;
 use super::chunks::Step;
+use super::compress::Compressing;
 use super::event::ChunkEvent;
 use super::extensions::Extensions;
 use super::receiver::{Phase, Receiver};
@@ -14,9 +15,7 @@ use super::tx::Tx;
 use crate::buffer::Output;
 #[cfg(feature = "alloc")]
 use crate::buffer::OutputFull;
-#[cfg(feature = "alloc")]
-use crate::error::Failure;
-use crate::error::{Blocked, ReceiveError};
+use crate::error::{Blocked, Failure, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
 use crate::state::{Control, SentClose, TransportAction};
@@ -111,7 +110,7 @@ impl<R: Role> Connection<R> {
                     sender,
                     out,
                     control,
-                    compressor: None,
+                    compressing: Compressing::Nothing,
                 },
             )
         }))
@@ -120,11 +119,21 @@ impl<R: Role> Connection<R> {
     /// The output handle.
     #[inline]
     pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O) -> Tx<'a, R, O> {
+        self.compressing(out, Compressing::Nothing)
+    }
+
+    /// The output handle, with what compresses where that was agreed to.
+    #[inline(always)]
+    pub(crate) fn compressing<'a, O: ?Sized>(
+        &'a mut self,
+        out: &'a mut O,
+        compressing: Compressing<'a>,
+    ) -> Tx<'a, R, O> {
         Tx {
             sender: &mut self.sender,
             out,
             control: self.receiver.control_payload(),
-            compressor: None,
+            compressing,
         }
     }
 
@@ -314,11 +323,13 @@ impl<R: Role> Connection<R> {
     #[cfg(feature = "deflate")]
     pub(crate) const fn set_compression(&mut self, compression: bool) {
         self.receiver.extensions.compression = compression;
-        self.sender.extensions.compression = compression;
+        self.sender.set_extensions(Extensions {
+            compression,
+            ..self.sender.extensions
+        });
     }
 
-    /// Fails the connection for what a compressed message turned out to be.
-    #[cfg(feature = "deflate")]
+    /// Fails the connection for what a message turned out to be.
     #[cold]
     pub(crate) fn failed<O: Output + ?Sized>(&mut self, failure: Failure, out: &mut O) -> ReceiveError {
         let failure = self.receiver.fail(failure);

@@ -14,6 +14,7 @@
 mod backlog;
 mod check;
 mod chunks;
+mod compress;
 mod event;
 mod extensions;
 mod joined;
@@ -28,6 +29,9 @@ mod tx;
 #[cfg(feature = "deflate")]
 pub(crate) use chunks::Boundaries;
 pub(crate) use chunks::{Step, failed};
+pub(crate) use compress::Compressing;
+#[cfg(feature = "deflate")]
+pub(crate) use compress::{Compress, Compressor, Slot};
 pub use event::{Chunk, ChunkEvent};
 pub use extensions::Extensions;
 pub use joined::Connection;
@@ -41,7 +45,5 @@ pub use reply::{Reply, ReplySlot};
 pub use role::{Client, Role, Server};
 pub use sender::Sender;
 pub use tx::Tx;
-#[cfg(feature = "deflate")]
-pub(crate) use tx::{Compress, Compressor};
 
 pub use crate::state::{Initiator, StreamEnd, TransportAction};

@@ -1,7 +1,6 @@
 //! The output handle: all that can be sent, at every level.
 
-use core::any::Any;
-
+use super::compress::{Compressing, Compressor};
 use super::payload::Payload;
 #[cfg(feature = "alloc")]
 use super::payload::PreparedMessage;
@@ -26,30 +25,7 @@ pub struct Tx<'a, R, O: ?Sized> {
     pub(crate) out: &'a mut O,
     /// The control payload that the receive half keeps: the Ping whose Pong is deferred, or the body of the peer's Close.
     pub(crate) control: &'a [u8],
-    /// Where compressed messages were agreed to.
-    pub(crate) compressor: Option<Compressor<'a>>,
-}
-
-/// What compresses messages on their way out. The room `deflate`, which is above this one, has it.
-pub(crate) trait Compress {
-    /// A whole message as it goes on the wire; `None` if it goes plain. `engines` are those that were lent.
-    fn whole<'e>(&mut self, engines: &'e mut dyn Any, message: &[u8]) -> Option<&'e [u8]>;
-
-    /// A part of a message as it goes on the wire; `None` without memory.
-    fn part<'e>(&mut self, engines: &'e mut dyn Any, part: &[u8], fin: bool) -> Option<&'e [u8]>;
-
-    /// What was compressed last is in the output.
-    fn sent(&mut self, bytes: &[u8], fin: bool);
-
-    /// Itself, for the room that has it.
-    #[cfg(feature = "deflate")]
-    fn as_any(&mut self) -> &mut dyn Any;
-}
-
-/// What a connection keeps for compressing, and the engines that it is lent.
-pub(crate) struct Compressor<'a> {
-    pub(crate) histories: &'a mut (dyn Compress + Send),
-    pub(crate) engines: &'a mut (dyn Any + Send),
+    pub(crate) compressing: Compressing<'a>,
 }
 
 /// Does not show the output, nor what the peer sent.
@@ -69,7 +45,7 @@ impl<R: Role> Sender<R> {
             sender: self,
             out,
             control: &[],
-            compressor: None,
+            compressing: Compressing::Nothing,
         }
     }
 }
@@ -127,14 +103,14 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     pub fn part<'p>(&mut self, payload: impl Into<Payload<'p>>, fin: bool) -> Result<(), SendError> {
         let payload = payload.into();
         let (kind, bytes) = (payload.kind(), payload.as_bytes());
-        if let Some(Compressor { histories, engines }) = &mut self.compressor {
+        if let Some(Compressor { histories, engines }) = self.compressing.get() {
             match self.sender.compressed_under_way() {
                 None if fin => return self.whole(kind, bytes),
                 Some(false) => {}
                 None | Some(true) => {
                     // A message that has begun compressed cannot go on plain.
                     let full = OutputFull { needed: bytes.len() };
-                    let compressed = histories.part(*engines, bytes, fin).ok_or(full)?;
+                    let compressed = histories.part(engines, bytes, fin).ok_or(full)?;
                     self.sender.write_compressed(kind, compressed, fin, self.out)?;
                     histories.sent(bytes, fin);
                     return Ok(());
@@ -361,34 +337,12 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
 
     #[inline(always)]
     fn whole(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
-        if self.compressor.is_some() {
-            return self.whole_compressed(kind, bytes);
-        }
-        self.whole_plain(kind, bytes)
-    }
-
-    #[inline(always)]
-    fn whole_plain(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
         if self.sender.phase != SendPhase::Idle {
-            return Err(self.sender.blocker());
+            // By value, so that the handle itself need not be in memory.
+            let compressing = self.compressing.again();
+            return self.sender.write_whole_compressing(kind, bytes, compressing, self.out);
         }
-        self.sender.write_frame(kind.opcode(), true, 0, bytes, self.out)?;
-        Ok(())
-    }
-
-    /// A whole message, compressed if that is worth it.
-    #[inline(never)]
-    fn whole_compressed(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
-        self.ready()?;
-        let Some(Compressor { histories, engines }) = &mut self.compressor else {
-            return self.whole_plain(kind, bytes);
-        };
-        let Some(compressed) = histories.whole(*engines, bytes) else {
-            return self.whole_plain(kind, bytes);
-        };
-        self.sender.write_compressed(kind, compressed, true, self.out)?;
-        histories.sent(bytes, true);
-        Ok(())
+        self.sender.write_whole(kind, bytes, self.out)
     }
 
     /// The header alone of a frame whose payload the caller writes. Returns the mask of the payload, if there is one.

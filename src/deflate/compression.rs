@@ -1,99 +1,221 @@
-//! A shell with engines of its own, for the machine with its buffers.
+//! Histories with engines of their own, for the machine with its buffers. What receives and what sends lie apart, so that the
+//! common case looks at neither.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::agreement::DeflateAgreement;
-use super::engines::Engines;
+use super::engines::{Engines, ReceiveEngines, SendEngines};
 use super::joined::DeflateConnection;
-use super::shell::Shell;
+use super::receiving::Receiving;
+use super::sending::Sending;
+use super::shell::{Inflating, Lent, Shell};
+use super::zlib::try_box;
 use crate::buffer::{Output, ReadBuffer, Storage};
-use crate::connection::Tx;
-use crate::connection::{Connection, Role};
-use crate::error::ReceiveError;
-use crate::message::Event;
+use crate::connection::{Compressing, Compressor, Connection, Receiver, Role, Slot};
+use crate::error::{Failure, OutOfMemory, ReceiveError};
+use crate::frame::MessageKind;
+use crate::message::{AsReceived, Delivery, Event, Found};
 
-/// A shell with engines of its own.
+/// Histories with engines of their own, where compressed messages were agreed to.
 #[derive(Debug)]
 pub(crate) struct Compression {
-    shell: Shell,
-    engines: Engines,
+    receive: Option<Box<[OwnReceive; 1]>>,
+    send: Option<Box<[OwnSend; 1]>>,
+}
+
+#[derive(Debug)]
+struct OwnReceive {
+    receiving: Receiving,
+    engines: ReceiveEngines,
+    /// How much input had been consumed when a compressed message was found last.
+    found_at: u32,
+}
+
+#[derive(Debug)]
+struct OwnSend {
+    sending: Sending,
+    engines: SendEngines,
 }
 
 impl Compression {
+    /// Where nothing was agreed to.
+    pub(crate) const NONE: Self = Self {
+        receive: None,
+        send: None,
+    };
+
     /// For a connection on which nothing has been sent or received, which is told.
-    pub(crate) fn new<R: Role>(connection: &mut Connection<R>, agreement: &DeflateAgreement) -> Self {
-        Self {
-            shell: Shell::new(connection, Some(agreement)),
-            engines: Engines::new(),
-        }
+    pub(crate) fn new<R: Role>(
+        connection: &mut Connection<R>,
+        agreement: &DeflateAgreement,
+    ) -> Result<Self, OutOfMemory> {
+        Self::from_shell(Shell::new(connection, Some(agreement)))
     }
 
-    /// The next event, with its own engines.
-    #[inline(never)]
-    pub(crate) fn receive<'e, R: Role, S: Storage, O: Output + ?Sized>(
-        &'e mut self,
-        connection: &'e mut Connection<R>,
-        input: &'e mut ReadBuffer<S>,
-        out: &'e mut O,
-    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        self.shell.receive(connection, input, out, &mut self.engines)
+    fn from_shell(shell: Shell) -> Result<Self, OutOfMemory> {
+        let Shell { receiving, sending } = shell;
+        let Engines { receive, send } = Engines::new();
+        Ok(Self {
+            receive: Some(try_box(OwnReceive {
+                receiving,
+                engines: receive,
+                found_at: 0,
+            })?),
+            send: Some(try_box(OwnSend { sending, engines: send })?),
+        })
     }
 
-    /// The next event, with engines that are lent.
-    #[inline(never)]
-    pub(crate) fn receive_with<'e, R: Role, S: Storage, O: Output + ?Sized>(
-        &'e mut self,
-        connection: &'e mut Connection<R>,
-        input: &'e mut ReadBuffer<S>,
-        out: &'e mut O,
-        engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        self.shell.receive(connection, input, out, engines)
+    /// Whether compressed messages were agreed to.
+    pub(crate) const fn is_agreed(&self) -> bool {
+        self.send.is_some()
     }
 
-    /// The output handle, with its own engines.
-    pub(crate) fn tx<'a, R: Role, O: ?Sized>(
-        &'a mut self,
-        connection: &'a mut Connection<R>,
-        out: &'a mut O,
-    ) -> Tx<'a, R, O> {
-        self.shell.tx(connection, out, &mut self.engines)
+    /// It with its own engines.
+    #[inline(always)]
+    pub(crate) const fn own(&mut self) -> Own<'_> {
+        Own(self)
     }
 
-    /// The output handle, with engines that are lent.
-    pub(crate) fn tx_with<'a, R: Role, O: ?Sized>(
-        &'a mut self,
-        connection: &'a mut Connection<R>,
-        out: &'a mut O,
-        engines: &'a mut Engines,
-    ) -> Tx<'a, R, O> {
-        self.shell.tx(connection, out, engines)
+    /// It with engines that are lent. None where nothing was agreed to.
+    #[inline(always)]
+    pub(crate) fn lent<'a>(&'a mut self, engines: &'a mut Engines) -> Option<Lent<'a>> {
+        let [receive] = self.receive.as_deref_mut()?;
+        let [send] = self.send.as_deref_mut()?;
+        Some(Lent {
+            receiving: &mut receive.receiving,
+            sending: &mut send.sending,
+            engines,
+        })
     }
 
-    /// Goes on with engines of its own. `None` for the second where nothing is compressed.
-    pub(crate) fn from_connection<R>(ws: DeflateConnection<R>) -> (Connection<R>, Option<Self>) {
+    /// Goes on with engines of its own.
+    pub(crate) fn from_connection<R>(ws: DeflateConnection<R>) -> (Connection<R>, Result<Self, OutOfMemory>) {
         let DeflateConnection { connection, shell } = ws;
-        let agreed = shell.sending.setting.is_some();
-        let compression = Self {
-            shell,
-            engines: Engines::new(),
+        let compression = match shell.sending.setting {
+            Some(_) => Self::from_shell(shell),
+            None => Ok(Self::NONE),
         };
-        (connection, agreed.then_some(compression))
+        (connection, compression)
     }
 
     /// Goes on without engines of its own.
     pub(crate) fn into_connection<R: Role>(self, connection: Connection<R>) -> DeflateConnection<R> {
-        DeflateConnection {
-            connection,
-            shell: self.shell,
+        match (self.receive.map(|one| *one), self.send.map(|one| *one)) {
+            (Some([receive]), Some([send])) => DeflateConnection {
+                connection,
+                shell: Shell {
+                    receiving: receive.receiving,
+                    sending: send.sending,
+                },
+            },
+            _ => DeflateConnection::new(connection, None),
         }
     }
 
-    /// Its own engines.
-    pub(crate) const fn engines(&mut self) -> &mut Engines {
-        &mut self.engines
+    /// The message that was handed out last, by value, if it was compressed.
+    pub(crate) fn take_binary<S: Storage>(&mut self, input: &ReadBuffer<S>) -> Option<Vec<u8>> {
+        let [receive] = self.receive.as_deref_mut()?;
+        // Messages that are not compressed come without a look at this one.
+        if receive.found_at != input.account.consumed(input.unread().len()) {
+            return None;
+        }
+        receive.engines.take_binary()
     }
 
-    /// The memory that it holds beside its own size, in bytes.
-    pub(crate) fn memory(&self) -> usize {
-        self.shell.memory() + self.engines.memory()
+    /// Gives back the memory of its own engines.
+    pub(crate) fn release(&mut self) {
+        if let Some([receive]) = self.receive.as_deref_mut() {
+            receive.engines.release();
+        }
+        if let Some([send]) = self.send.as_deref_mut() {
+            send.engines = SendEngines::new();
+        }
+    }
+
+    /// The memory that it holds beside its own size, in bytes. None where nothing was agreed to.
+    pub(crate) fn memory(&self) -> Option<usize> {
+        let [receive] = self.receive.as_deref()?;
+        let [send] = self.send.as_deref()?;
+        let histories = receive.receiving.memory() + send.sending.memory();
+        Some(histories + receive.engines.memory() + send.engines.memory())
+    }
+}
+
+impl Slot for Option<Box<[OwnSend; 1]>> {
+    fn compressor(&mut self) -> Option<Compressor<'_>> {
+        let [OwnSend { sending, engines }] = self.as_deref_mut()?;
+        Some(Compressor {
+            histories: sending,
+            engines,
+        })
+    }
+}
+
+/// A compression with its own engines.
+pub(crate) struct Own<'e>(&'e mut Compression);
+
+impl<'e> Own<'e> {
+    /// What compresses.
+    #[inline(always)]
+    pub(crate) fn compressing(self) -> Compressing<'e> {
+        Compressing::Slot(&mut self.0.send)
+    }
+}
+
+impl<'e> Delivery<'e> for Own<'e> {
+    type Inflating = Option<Inflating<'e>>;
+
+    #[inline(always)]
+    fn again(&mut self) -> impl Delivery<'_> {
+        Own(self.0)
+    }
+
+    fn find<R: Role, S: Storage, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+    ) -> Result<Option<Found>, ReceiveError> {
+        let Some([receive]) = self.0.receive.as_deref_mut() else {
+            return connection.find(input, out);
+        };
+        let OwnReceive { receiving, engines, .. } = &mut *receive;
+        let found = Inflating { receiving, engines }.find(connection, input, out);
+        receive.found_at = input.account.consumed(input.unread().len());
+        found
+    }
+
+    #[inline(always)]
+    fn inflating(self) -> (Self::Inflating, Compressing<'e>) {
+        let Compression { receive, send } = self.0;
+        let inflating = receive.as_deref_mut().map(|[receive]| Inflating {
+            receiving: &mut receive.receiving,
+            engines: &mut receive.engines,
+        });
+        (inflating, Compressing::Slot(send))
+    }
+
+    #[inline(always)]
+    fn inflate<R: Role>(
+        inflating: Self::Inflating,
+        receiver: &Receiver<R>,
+        kind: MessageKind,
+        payload: &'e [u8],
+    ) -> Result<Event<'e>, Failure> {
+        match inflating {
+            Some(inflating) => inflating.message(receiver, kind, payload),
+            None => AsReceived::inflate((), receiver, kind, payload),
+        }
+    }
+
+    #[inline(always)]
+    fn plain(self) -> Compressing<'e> {
+        self.compressing()
+    }
+
+    #[inline(always)]
+    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError> {
+        Err(error)
     }
 }

@@ -85,10 +85,7 @@ impl Engines {
                 streams: None,
                 max_streams: STREAMS,
             },
-            send: SendEngines {
-                deflaters: Vec::new(),
-                scratch: Vec::new(),
-            },
+            send: SendEngines::new(),
         }
     }
 
@@ -113,46 +110,19 @@ impl Engines {
     /// The memory that they hold, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let ReceiveEngines {
-            spare,
-            scratch,
-            streams,
-            ..
-        } = &self.receive;
-        let spare = spare.len() * Inflater::MEMORY + spare.capacity() * size_of::<Inflater>();
-        let receive = spare + scratch.capacity() + streams.as_ref().map_or(0, |_| COUNTER);
-        let SendEngines { deflaters, scratch } = &self.send;
-        let states: usize = deflaters.iter().map(|deflater| deflater.setting.memory()).sum();
-        receive + states + deflaters.capacity() * size_of::<Deflater>() + scratch.capacity()
+        self.receive.memory() + self.send.memory()
     }
 
     /// Gives back all memory but that of messages under way.
     pub fn release(&mut self) {
-        let streams = if self.streams() > 0 {
-            self.receive.streams.take()
-        } else {
-            None
-        };
-        let max_streams = self.receive.max_streams;
-        *self = Self::with_scratch(self.receive.scratch_len).with_max_streams(max_streams);
-        self.receive.streams = streams;
+        self.receive.release();
+        self.send = SendEngines::new();
     }
 
     /// The message that was handed out last, by value, if it was compressed: as
     /// [`ReadBuffer::take_binary`](crate::buffer::ReadBuffer::take_binary). Long ones are not copied.
     pub fn take_binary(&mut self) -> Option<Vec<u8>> {
-        let ReceiveEngines { scratch, delivered, .. } = &mut self.receive;
-        let len = delivered.take()?;
-        if len >= scratch.len() / 2 {
-            let mut message = core::mem::take(scratch);
-            message.truncate(len);
-            return Some(message);
-        }
-        let message = scratch.get(..len)?;
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(len).ok()?;
-        copy.extend_from_slice(message);
-        Some(copy)
+        self.receive.take_binary()
     }
 
     /// The text that was handed out last, by value, if it was compressed.
@@ -168,6 +138,44 @@ impl Default for Engines {
 }
 
 impl ReceiveEngines {
+    /// The memory that they hold, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let Self {
+            spare,
+            scratch,
+            streams,
+            ..
+        } = self;
+        let spare = spare.len() * Inflater::MEMORY + spare.capacity() * size_of::<Inflater>();
+        spare + scratch.capacity() + streams.as_ref().map_or(0, |_| COUNTER)
+    }
+
+    /// Gives back all memory but that of messages under way.
+    pub(super) fn release(&mut self) {
+        self.spare = Vec::new();
+        self.scratch = Vec::new();
+        self.delivered = None;
+        if self.streams() == 0 {
+            self.streams = None;
+        }
+    }
+
+    /// The message that was handed out last, by value.
+    pub(super) fn take_binary(&mut self) -> Option<Vec<u8>> {
+        let Self { scratch, delivered, .. } = self;
+        let len = delivered.take()?;
+        if len >= scratch.len() / 2 {
+            let mut message = core::mem::take(scratch);
+            message.truncate(len);
+            return Some(message);
+        }
+        let message = scratch.get(..len)?;
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(len).ok()?;
+        copy.extend_from_slice(message);
+        Some(copy)
+    }
+
     /// An inflater, to be given back.
     pub(super) fn check_out(&mut self) -> Result<Inflater, OutOfMemory> {
         match self.spare.pop() {
@@ -231,6 +239,20 @@ impl ReceiveEngines {
 }
 
 impl SendEngines {
+    pub(super) const fn new() -> Self {
+        Self {
+            deflaters: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The memory that they hold, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let Self { deflaters, scratch } = self;
+        let states: usize = deflaters.iter().map(|deflater| deflater.setting.memory()).sum();
+        states + deflaters.capacity() * size_of::<Deflater>() + scratch.capacity()
+    }
+
     /// Compresses `input`, as [`Deflater::deflate`]. `None` if there is no memory.
     pub(super) fn deflate(&mut self, setting: Setting, history: [&[u8]; 2], input: &[u8]) -> Option<&[u8]> {
         let at = match self.deflaters.iter().position(|deflater| deflater.setting == setting) {

@@ -37,10 +37,10 @@ impl<R: Role> DeflateReceiver<R> {
         let ReadBuffer { memory, at, .. } = input;
         let receive = &mut engines.receive;
         let event: Result<_, Failure> = match found {
-            Found::Message(kind, range) => {
+            Found::Message(kind, range, false) => {
                 message(kind, memory.bytes().get(range).unwrap_or_default()).ok_or(Violation::TextNotUtf8.into())
             }
-            Found::Compressed(kind, range) => {
+            Found::Message(kind, range, true) => {
                 at.forget_delivered();
                 let payload = memory.bytes().get(range).unwrap_or_default();
                 self.receiving.message(&self.receiver, receive, kind, payload)
@@ -100,6 +100,7 @@ impl<R: Role> DeflateReceiver<R> {
             return Ok(Some(Found::Message(
                 whole.kind,
                 end.saturating_sub(whole.payload_len)..end,
+                false,
             )));
         }
         self.receiver.find(input)
@@ -163,7 +164,10 @@ impl<R: Role> DeflateSender<R> {
     /// Joins this half with the output that it writes to and with engines.
     #[inline]
     pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> Tx<'a, R, O> {
-        compressing(self.sender.tx(out), &mut self.sending, &mut engines.send)
+        Tx {
+            compressing: compressing(&mut self.sending, &mut engines.send),
+            ..self.sender.tx(out)
+        }
     }
 
     /// The send half itself, to ask it about its state.

@@ -69,7 +69,7 @@ impl<R: Role> DeflateConnection<R> {
         out: &'e mut O,
         engines: &'e mut Engines,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        self.shell.receive(&mut self.connection, input, out, engines)
+        self.connection.deliver(input, out, self.shell.lent(engines))
     }
 
     /// Receives the next chunk of a message or control frame: [`Connection::receive_chunk`].
@@ -92,7 +92,7 @@ impl<R: Role> DeflateConnection<R> {
     /// The output handle.
     #[inline]
     pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> Tx<'a, R, O> {
-        self.shell.tx(&mut self.connection, out, engines)
+        self.connection.compressing(out, self.shell.lent(engines).compressing())
     }
 
     /// The connection itself, to ask it about its state and its end.

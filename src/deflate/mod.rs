@@ -37,4 +37,4 @@ pub use halves::{DeflateReceiver, DeflateSender};
 pub use joined::DeflateConnection;
 pub use negotiation::DeflateNegotiationError;
 pub use options::{DeflateOffer, DeflateOptions};
-pub(crate) use zlib::try_box;
+pub(crate) use shell::Lent;

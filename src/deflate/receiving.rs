@@ -84,9 +84,14 @@ impl Receiving {
     /// Gives back everything once nothing will be inflated any more.
     pub(super) fn let_go<R: Role>(&mut self, receiver: &Receiver<R>) {
         if receiver.is_over() {
-            self.stream = None;
-            self.history.clear();
+            self.clear();
         }
+    }
+
+    /// Gives back everything: nothing will be inflated any more.
+    pub(super) fn clear(&mut self) {
+        self.stream = None;
+        self.history.clear();
     }
 
     /// Whether a message is under way chunk by chunk.

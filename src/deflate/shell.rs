@@ -6,10 +6,11 @@ use super::engines::{Engines, ReceiveEngines};
 use super::receiving::{Receiving, Skipped};
 use super::sending::Sending;
 use super::tx::compressing;
-use crate::buffer::{Cursor, Output, ReadBuffer, Storage};
-use crate::connection::{ChunkEvent, Connection, Role, Step, Tx};
+use crate::buffer::{Output, ReadBuffer, Storage};
+use crate::connection::{ChunkEvent, Compressing, Connection, Receiver, Role, Step, Tx};
 use crate::error::{Failure, ReceiveError};
-use crate::message::{Event, Found, control_event, message};
+use crate::frame::MessageKind;
+use crate::message::{Delivery, Event, Found};
 
 /// The histories of both directions.
 #[derive(Debug)]
@@ -29,153 +30,15 @@ impl Shell {
         }
     }
 
-    /// The output handle.
+    /// It with the engines that it is lent.
     #[inline(always)]
-    pub(super) fn tx<'a, R: Role, O: ?Sized>(
-        &'a mut self,
-        connection: &'a mut Connection<R>,
-        out: &'a mut O,
-        engines: &'a mut Engines,
-    ) -> Tx<'a, R, O> {
-        compressing(connection.tx(out), &mut self.sending, &mut engines.send)
-    }
-
-    /// The next whole message or control frame.
-    #[inline(always)]
-    pub(super) fn receive<'e, R: Role, S: Storage, O: Output + ?Sized>(
-        &'e mut self,
-        connection: &'e mut Connection<R>,
-        input: &'e mut ReadBuffer<S>,
-        out: &'e mut O,
-        engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        match connection.receiver.starts_whole(input) {
-            Some(whole) => {
-                engines.receive.delivered = None;
-                let (payload, at) = connection.receiver.take_whole(whole, input);
-                match message(whole.kind, payload) {
-                    Some(event) => Ok(Some((event, self.tx(connection, out, engines)))),
-                    None => Err(connection.not_utf8(at, out)),
-                }
-            }
-            None => self.receive_slow(connection, input, out, engines),
+    pub(super) const fn lent<'a>(&'a mut self, engines: &'a mut Engines) -> Lent<'a> {
+        let Self { receiving, sending } = self;
+        Lent {
+            receiving,
+            sending,
+            engines,
         }
-    }
-
-    /// Everything but the common case.
-    #[inline(never)]
-    fn receive_slow<'e, R: Role, S: Storage, O: Output + ?Sized>(
-        &'e mut self,
-        connection: &'e mut Connection<R>,
-        input: &'e mut ReadBuffer<S>,
-        out: &'e mut O,
-        engines: &'e mut Engines,
-    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        engines.receive.delivered = None;
-        if let Some(whole) = connection.receiver.starts_whole_compressed(input) {
-            let (payload, at) = connection.receiver.take_whole(whole, input);
-            at.forget_delivered();
-            let event = self
-                .receiving
-                .message(&connection.receiver, &mut engines.receive, whole.kind, payload);
-            return match event {
-                Ok(event) => {
-                    let tx = connection.tx(out);
-                    Ok(Some((event, compressing(tx, &mut self.sending, &mut engines.send))))
-                }
-                Err(failure) => Err(self.failed(connection, failure, at, out)),
-            };
-        }
-        let found = self.find(connection, input, out, engines);
-        self.receiving.let_go(&connection.receiver);
-        let Some(found) = found? else {
-            return Ok(None);
-        };
-        let ReadBuffer { memory, at, .. } = input;
-        let Engines { receive, send } = engines;
-        let event = match found {
-            Found::Message(kind, range) => match message(kind, memory.bytes().get(range).unwrap_or_default()) {
-                Some(event) => event,
-                None => return Err(connection.not_utf8(at, out)),
-            },
-            Found::Compressed(kind, range) => {
-                at.forget_delivered();
-                let payload = memory.bytes().get(range).unwrap_or_default();
-                match self.receiving.message(&connection.receiver, receive, kind, payload) {
-                    Ok(event) => event,
-                    Err(failure) => return Err(self.failed(connection, failure, at, out)),
-                }
-            }
-            Found::Control(control, range) => control_event(&connection.receiver, control, memory.bytes(), range),
-        };
-        let tx = Tx {
-            sender: &mut connection.sender,
-            out,
-            control: connection.receiver.control_payload(),
-            compressor: None,
-        };
-        let tx = compressing(tx, &mut self.sending, send);
-        Ok(Some((event, tx)))
-    }
-
-    /// What comes next. A message that was begun chunk by chunk is inflated to its end, so that the window stays in step, and
-    /// is not handed out.
-    fn find<R: Role, S: Storage, O: Output + ?Sized>(
-        &mut self,
-        connection: &mut Connection<R>,
-        input: &mut ReadBuffer<S>,
-        out: &mut O,
-        engines: &mut Engines,
-    ) -> Result<Option<Found>, ReceiveError> {
-        while self.receiving.is_streaming() {
-            let ReadBuffer { memory, at, .. } = &mut *input;
-            let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
-            let skipped = self.skip(connection, &mut unread, out, &mut engines.receive);
-            at.consume(at.end - at.start - unread.len());
-            at.wanted = 0;
-            match skipped? {
-                Skipped::Chunk => {}
-                Skipped::Control(control, len) => {
-                    let range = len.map(|len| at.start.saturating_sub(len)..at.start);
-                    return Ok(Some(Found::Control(control, range)));
-                }
-                Skipped::NeedInput => return Ok(None),
-            }
-        }
-        connection.find(input, out)
-    }
-
-    /// Fails the connection for what a compressed message turned out to be.
-    #[cold]
-    fn failed<R: Role, O: Output + ?Sized>(
-        &mut self,
-        connection: &mut Connection<R>,
-        failure: Failure,
-        at: &mut Cursor,
-        out: &mut O,
-    ) -> ReceiveError {
-        at.discard();
-        let error = connection.failed(failure, out);
-        self.receiving.let_go(&connection.receiver);
-        error
-    }
-
-    fn skip<R: Role, O: Output + ?Sized>(
-        &mut self,
-        connection: &mut Connection<R>,
-        unread: &mut &mut [u8],
-        out: &mut O,
-        engines: &mut ReceiveEngines,
-    ) -> Result<Skipped, ReceiveError> {
-        if let Some((kind, fin)) = connection.receiver.in_compressed() {
-            let receiver = &mut connection.receiver;
-            return match self.receiving.inflate_chunk(receiver, engines, unread, kind, fin) {
-                Ok(Some(_)) => Ok(Skipped::Chunk),
-                Ok(None) => Ok(Skipped::NeedInput),
-                Err(error) => Err(connection.answer_failure(error, out)),
-            };
-        }
-        Ok(Skipped::of(connection.step(unread, out)?))
     }
 
     /// The next chunk of a message or control frame.
@@ -214,14 +77,182 @@ impl Shell {
             sender,
             out,
             control: receiver.control_payload(),
-            compressor: None,
+            compressing: compressing(&mut self.sending, send),
         };
-        let tx = compressing(tx, &mut self.sending, send);
         Ok(inflated.or_else(|| step.event(receiver)).map(|event| (event, tx)))
     }
 
     /// The memory that it holds beside its own size, in bytes.
     pub(super) fn memory(&self) -> usize {
         self.receiving.memory() + self.sending.memory()
+    }
+}
+
+/// A history, and the engines that inflate.
+pub(crate) struct Inflating<'e> {
+    pub(super) receiving: &'e mut Receiving,
+    pub(super) engines: &'e mut ReceiveEngines,
+}
+
+impl<'e> Inflating<'e> {
+    /// What comes next where it is not the common case.
+    #[inline(never)]
+    pub(super) fn find<R: Role, S: Storage, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+    ) -> Result<Option<Found>, ReceiveError> {
+        self.engines.delivered = None;
+        let found = match connection.receiver.starts_whole_compressed(input) {
+            Some(whole) => {
+                let (payload, at) = connection.receiver.take_whole(whole, input);
+                Ok(Some(Found::Message(
+                    whole.kind,
+                    at.start - payload.len()..at.start,
+                    true,
+                )))
+            }
+            None => {
+                let found = self.find_slow(connection, input, out);
+                self.receiving.let_go(&connection.receiver);
+                found
+            }
+        };
+        if let Ok(Some(Found::Message(_, _, true))) = found {
+            // What is handed out lies in the engines.
+            input.at.forget_delivered();
+        }
+        found
+    }
+
+    /// What comes next. A message that was begun chunk by chunk is inflated to its end, so that the window stays in step, and
+    /// is not handed out.
+    fn find_slow<R: Role, S: Storage, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+    ) -> Result<Option<Found>, ReceiveError> {
+        while self.receiving.is_streaming() {
+            let ReadBuffer { memory, at, .. } = &mut *input;
+            let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
+            let skipped = self.skip(connection, &mut unread, out);
+            at.consume(at.end - at.start - unread.len());
+            at.wanted = 0;
+            match skipped? {
+                Skipped::Chunk => {}
+                Skipped::Control(control, len) => {
+                    let range = len.map(|len| at.start.saturating_sub(len)..at.start);
+                    return Ok(Some(Found::Control(control, range)));
+                }
+                Skipped::NeedInput => return Ok(None),
+            }
+        }
+        connection.find(input, out)
+    }
+
+    fn skip<R: Role, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        unread: &mut &mut [u8],
+        out: &mut O,
+    ) -> Result<Skipped, ReceiveError> {
+        if let Some((kind, fin)) = connection.receiver.in_compressed() {
+            let receiver = &mut connection.receiver;
+            return match self.receiving.inflate_chunk(receiver, self.engines, unread, kind, fin) {
+                Ok(Some(_)) => Ok(Skipped::Chunk),
+                Ok(None) => Ok(Skipped::NeedInput),
+                Err(error) => Err(connection.answer_failure(error, out)),
+            };
+        }
+        Ok(Skipped::of(connection.step(unread, out)?))
+    }
+
+    /// A whole message.
+    #[inline(never)]
+    pub(super) fn message<R: Role>(
+        self,
+        receiver: &Receiver<R>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<Event<'e>, Failure> {
+        let event = self.receiving.message(receiver, self.engines, kind, payload);
+        if event.is_err() {
+            self.receiving.clear();
+        }
+        event
+    }
+}
+
+/// The histories of a connection, and the engines that it is lent.
+pub(crate) struct Lent<'e> {
+    pub(super) receiving: &'e mut Receiving,
+    pub(super) sending: &'e mut Sending,
+    pub(super) engines: &'e mut Engines,
+}
+
+impl<'e> Lent<'e> {
+    /// What compresses.
+    #[inline(always)]
+    pub(crate) fn compressing(self) -> Compressing<'e> {
+        compressing(self.sending, &mut self.engines.send)
+    }
+}
+
+impl<'e> Delivery<'e> for Lent<'e> {
+    type Inflating = Inflating<'e>;
+
+    #[inline(always)]
+    fn again(&mut self) -> impl Delivery<'_> {
+        Lent {
+            receiving: self.receiving,
+            sending: self.sending,
+            engines: self.engines,
+        }
+    }
+
+    #[inline(always)]
+    fn find<R: Role, S: Storage, O: Output + ?Sized>(
+        &mut self,
+        connection: &mut Connection<R>,
+        input: &mut ReadBuffer<S>,
+        out: &mut O,
+    ) -> Result<Option<Found>, ReceiveError> {
+        let Self { receiving, engines, .. } = self;
+        let engines = &mut engines.receive;
+        Inflating { receiving, engines }.find(connection, input, out)
+    }
+
+    #[inline(always)]
+    fn inflating(self) -> (Self::Inflating, Compressing<'e>) {
+        let Self {
+            receiving,
+            sending,
+            engines: Engines { receive, send },
+        } = self;
+        let engines = receive;
+        (Inflating { receiving, engines }, compressing(sending, send))
+    }
+
+    #[inline(always)]
+    fn inflate<R: Role>(
+        inflating: Self::Inflating,
+        receiver: &Receiver<R>,
+        kind: MessageKind,
+        payload: &'e [u8],
+    ) -> Result<Event<'e>, Failure> {
+        inflating.message(receiver, kind, payload)
+    }
+
+    #[inline(always)]
+    fn plain(self) -> Compressing<'e> {
+        self.engines.receive.delivered = None;
+        self.compressing()
+    }
+
+    #[inline(always)]
+    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError> {
+        Err(error)
     }
 }

@@ -6,23 +6,19 @@ use super::broadcast::BroadcastMessage;
 use super::engines::SendEngines;
 use super::sending::{InStep, Sending};
 use crate::buffer::Output;
-use crate::connection::{Compress, Compressor, Role, Tx};
+use crate::connection::{Compress, Compressing, Compressor, Role, Tx};
 use crate::error::SendError;
 
-/// The handle with compression, where that was agreed.
+/// What compresses, where that was agreed to.
 #[inline(always)]
-pub(super) fn compressing<'a, R, O: ?Sized>(
-    mut tx: Tx<'a, R, O>,
-    sending: &'a mut Sending,
-    engines: &'a mut SendEngines,
-) -> Tx<'a, R, O> {
-    if sending.setting.is_some() {
-        tx.compressor = Some(Compressor {
-            histories: sending,
-            engines,
-        });
+pub(super) fn compressing<'a>(sending: &'a mut Sending, engines: &'a mut SendEngines) -> Compressing<'a> {
+    if sending.setting.is_none() {
+        return Compressing::Nothing;
     }
-    tx
+    Compressing::With(Compressor {
+        histories: sending,
+        engines,
+    })
 }
 
 impl Compress for Sending {
@@ -44,7 +40,7 @@ impl Compress for Sending {
 }
 
 /// What a compressor of this room is made of.
-fn parts<'c>(compressor: &'c mut Compressor<'_>) -> Option<(&'c mut Sending, &'c mut SendEngines)> {
+fn parts(compressor: Compressor<'_>) -> Option<(&mut Sending, &mut SendEngines)> {
     let engines: &mut dyn Any = compressor.engines;
     Some((compressor.histories.as_any().downcast_mut()?, engines.downcast_mut()?))
 }
@@ -58,14 +54,14 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
             sender: self.sender,
             out: self.out,
             control: self.control,
-            compressor: None,
+            compressing: Compressing::Nothing,
         }
     }
 
     /// Makes the next message refer to nothing that was sent before.
     pub fn forget(&mut self) {
         let within = self.sender.compressed_under_way() == Some(true);
-        if let (false, Some((sending, _))) = (within, self.compressor.as_mut().and_then(parts)) {
+        if let (false, Some((sending, _))) = (within, self.compressing.get().and_then(parts)) {
             sending.forget();
         }
     }
@@ -76,7 +72,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// As [`Tx::prepared`].
     pub fn broadcast(&mut self, message: &mut BroadcastMessage) -> Result<(), SendError> {
         let BroadcastMessage { plain, compressed } = message;
-        let parts = self.compressor.as_mut().and_then(parts);
+        let parts = self.compressing.get().and_then(parts);
         let (Some((sending, engines)), Some(compressed)) = (parts, compressed) else {
             return self.prepared(plain);
         };
@@ -91,7 +87,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
             return self.prepared(plain);
         };
         self.prepared_compressed(plain.kind(), &frame.bytes, frame.header_len)?;
-        if let Some((sending, _)) = self.compressor.as_mut().and_then(self::parts) {
+        if let Some((sending, _)) = self.compressing.get().and_then(self::parts) {
             sending.sent_to_group(compressed, plain.payload().len() as u64);
         }
         Ok(())

@@ -4,9 +4,12 @@
 //! [`ReadBuffer`](crate::buffer::ReadBuffer), whatever its length and however reads have cut it. The fragments of a message
 //! are moved together there. Nothing else is allocated or copied.
 
+mod delivery;
 mod event;
 mod receive;
 
+#[cfg(any(feature = "alloc", feature = "deflate"))]
+pub(crate) use delivery::{AsReceived, Delivery, Found};
 pub use event::Event;
 #[cfg(feature = "deflate")]
-pub(crate) use receive::{Found, control_event, message};
+pub(crate) use receive::{control_event, message};

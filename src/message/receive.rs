@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use super::Event;
+use super::delivery::{AsReceived, Delivery, Found};
 use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_to_front};
 use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx, failed};
 use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
@@ -13,16 +14,6 @@ use crate::utf8;
 /// How many bytes of a text frame have to arrive until they are validated ahead of the rest, so that a long frame of
 /// garbage is refused early. The rest is validated once, with the message.
 const EARLY: usize = 4 << 10;
-
-/// What was found in the buffer, and consumed.
-pub(crate) enum Found {
-    /// A message, not yet validated if it is text.
-    Message(MessageKind, Range<usize>),
-    /// A message that is still compressed.
-    Compressed(MessageKind, Range<usize>),
-    /// A control frame. Its payload lies in the buffer, or is kept by the receive half.
-    Control(Control, Option<Range<usize>>),
-}
 
 impl<R: Role> Connection<R> {
     /// Receives the next whole message or control frame from `input`. `None` means that more has to be read into it.
@@ -68,6 +59,17 @@ impl<R: Role> Connection<R> {
         input: &'e mut ReadBuffer<S>,
         out: &'e mut O,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
+        self.deliver(input, out, AsReceived)
+    }
+
+    /// The same, as a level hands it out.
+    #[inline(always)]
+    pub(crate) fn deliver<'e, S: Storage, O: Output + ?Sized, D: Delivery<'e>>(
+        &'e mut self,
+        input: &'e mut ReadBuffer<S>,
+        out: &'e mut O,
+        mut delivery: D,
+    ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
         match self.receiver.starts_whole(input) {
             Some(whole) => {
                 // The payload is taken in both arms, so that the kind is looked at once.
@@ -75,36 +77,45 @@ impl<R: Role> Connection<R> {
                     MessageKind::Text => {
                         let (payload, at) = self.receiver.take_whole(whole, input);
                         match utf8::validate(payload) {
-                            Ok(text) => Ok(Some((Event::Text(text), self.tx(out)))),
-                            Err(_) => Err(self.not_utf8(at, out)),
+                            Ok(text) => Ok(Some((Event::Text(text), self.compressing(out, delivery.plain())))),
+                            Err(_) => {
+                                at.discard();
+                                D::told(self.failed(Violation::TextNotUtf8.into(), out))
+                            }
                         }
                     }
                     MessageKind::Binary => {
                         let (payload, _) = self.receiver.take_whole(whole, input);
-                        Ok(Some((Event::Binary(payload), self.tx(out))))
+                        let tx = self.compressing(out, delivery.plain());
+                        Ok(Some((Event::Binary(payload), tx)))
                     }
                 }
             }
             None => {
-                let Some(found) = self.find(input, out)? else {
+                let Some(found) = delivery.find(self, input, out)? else {
                     return Ok(None);
                 };
                 let ReadBuffer { memory, at, .. } = input;
+                let (inflating, compressing) = delivery.inflating();
                 let event = match found {
-                    Found::Message(kind, range) => match message_in(memory.bytes(), kind, range) {
-                        Some(event) => event,
-                        None => return Err(self.not_utf8(at, out)),
-                    },
-                    Found::Compressed(kind, range) => {
-                        Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default())
+                    Found::Message(kind, payload, compressed) => {
+                        let payload = memory.bytes().get(payload).unwrap_or_default();
+                        let inflating = compressed.then_some(inflating);
+                        match message_event::<R, D>(&self.receiver, kind, payload, inflating) {
+                            Ok(event) => event,
+                            Err(failure) => {
+                                at.discard();
+                                return D::told(self.failed(failure, out));
+                            }
+                        }
                     }
-                    Found::Control(control, range) => control_event(&self.receiver, control, memory.bytes(), range),
+                    Found::Control(control, payload) => control_event(&self.receiver, control, memory.bytes(), payload),
                 };
                 let tx = Tx {
                     sender: &mut self.sender,
                     out,
                     control: self.receiver.control_payload(),
-                    compressor: None,
+                    compressing,
                 };
                 Ok(Some((event, tx)))
             }
@@ -119,12 +130,6 @@ impl<R: Role> Connection<R> {
         out: &mut O,
     ) -> Result<Option<Found>, ReceiveError> {
         find(&mut Joined { connection: self, out }, input)
-    }
-
-    #[cold]
-    pub(crate) fn not_utf8<O: Output + ?Sized>(&mut self, at: &mut Cursor, out: &mut O) -> ReceiveError {
-        let failure = self.receiver.fail_text(at);
-        self.answer_failure(failure.into(), out)
     }
 }
 
@@ -169,11 +174,13 @@ impl<R: Role> Receiver<R> {
         };
         let ReadBuffer { memory, at, .. } = input;
         Ok(Some(match found {
-            Found::Message(kind, range) => match message_in(memory.bytes(), kind, range) {
-                Some(event) => event,
-                None => return Err(self.fail_text(at)),
-            },
-            Found::Compressed(kind, range) => Event::Compressed(kind, memory.bytes().get(range).unwrap_or_default()),
+            Found::Message(kind, range, compressed) => {
+                let payload = memory.bytes().get(range).unwrap_or_default();
+                match message_event::<R, AsReceived>(self, kind, payload, compressed.then_some(())) {
+                    Ok(event) => event,
+                    Err(_) => return Err(self.fail_text(at)),
+                }
+            }
             Found::Control(control, range) => control_event(self, control, memory.bytes(), range),
         }))
     }
@@ -250,13 +257,7 @@ impl<R: Role> Receiver<R> {
         at.consume(len);
         self.leave_data(kind, fin);
         let compressed = self.is_compressed();
-        let found = |range| {
-            if compressed {
-                Found::Compressed(kind, range)
-            } else {
-                Found::Message(kind, range)
-            }
-        };
+        let found = |range| Found::Message(kind, range, compressed);
         if fin && at.joined_len() == 0 {
             self.carry = utf8::Carry::new();
             at.deliver(payload.start, payload.end);
@@ -324,10 +325,18 @@ pub(crate) fn message(kind: MessageKind, payload: &[u8]) -> Option<Event<'_>> {
     }
 }
 
-/// The same for a message that was found in the buffer.
+/// The same for a message that may be compressed.
 #[inline(never)]
-fn message_in(memory: &[u8], kind: MessageKind, range: Range<usize>) -> Option<Event<'_>> {
-    message(kind, memory.get(range).unwrap_or_default())
+fn message_event<'e, R: Role, D: Delivery<'e>>(
+    receiver: &Receiver<R>,
+    kind: MessageKind,
+    payload: &'e [u8],
+    inflating: Option<D::Inflating>,
+) -> Result<Event<'e>, Failure> {
+    match inflating {
+        Some(inflating) => D::inflate(inflating, receiver, kind, payload),
+        None => message(kind, payload).ok_or(Violation::TextNotUtf8.into()),
+    }
 }
 
 #[inline(never)]

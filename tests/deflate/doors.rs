@@ -142,8 +142,8 @@ fn beside_other_extensions() {
         );
         connect.buffers().0.extend(response.as_bytes()).unwrap();
         let client = connect.connect().unwrap().unwrap();
-        assert_eq!(server.compression_memory().is_some(), compressed);
-        assert_eq!(client.compression_memory().is_some(), compressed);
+        assert_eq!(server.compresses(), compressed);
+        assert_eq!(client.compresses(), compressed);
     }
 
     // Two that use the same bit are not agreed to.

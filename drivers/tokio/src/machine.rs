@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     #[inline]
     pub(crate) fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>> {
         #[cfg(feature = "deflate")]
-        let compresses = self.ws.engines().is_some();
+        let compresses = self.ws.compresses();
         let Self { ws, received, .. } = self;
         #[cfg(feature = "deflate")]
         let next = match compresses {
@@ -92,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     #[inline]
     pub(crate) fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
         #[cfg(feature = "deflate")]
-        if self.ws.engines().is_some() {
+        if self.ws.compresses() {
             return self.ws.tx_with(self.engines.get_or_insert_with(memory::engines));
         }
         self.ws.tx()
