@@ -54,7 +54,7 @@ fn clean_blocks(bytes: &[u8]) -> usize {
         // No branch in a block, so that the compiler takes it at once.
         let found = block
             .iter()
-            .fold(0, |found, &byte| found | u8::from((byte < b' ') | (byte == 0x7f)));
+            .fold(0, |found, &byte| found | u8::from(matches!(byte, ..b' ' | 0x7f)));
         if found != 0 {
             break;
         }

@@ -339,3 +339,22 @@ fn the_end_of_the_stream_in_the_middle_of_a_head() {
         assert_eq!(handshake.receive(&mut buffer(&bytes)).err(), Some(E::EndOfStream));
     }
 }
+
+/// A field whose name is as long as one of the handshake's, and starts alike, is not taken for it.
+#[test]
+fn names_that_are_nearly_those_of_the_handshake() {
+    let limits = Limits::default();
+    let near = [
+        ("Upgradx: websocket", E::UpgradeMissing),
+        ("Connectiox: Upgrade", E::ConnectionMissing),
+        ("Sec-WebSocket-Accepx: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", E::AcceptMissing),
+    ];
+    for (at, (line, error)) in near.into_iter().enumerate() {
+        let (result, _) = run(&replaced(at, line), [], &ASKED, &limits);
+        assert_eq!(result, Err(error), "{line}");
+    }
+    for line in ["Sec-WebSocket-Protocox: other", "Sec-WebSocket-Extensionx: other"] {
+        let (result, _) = run(&with(&[line]), [], &ASKED, &limits);
+        assert!(result.is_ok(), "{line}: {result:?}");
+    }
+}

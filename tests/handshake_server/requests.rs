@@ -436,3 +436,38 @@ fn the_rules_come_in_the_order_of_the_bytes() {
     assert_eq!(every_split(bytes, &Limits::default()).at, 24);
     assert_eq!(every_split(b"\x16\x03\x01", &Limits::default()).at, 1);
 }
+
+/// A field whose name is as long as one of the handshake's, and starts alike, is not taken for it.
+#[test]
+fn names_that_are_nearly_those_of_the_handshake() {
+    let missing = [
+        ("Hosx: example.com", E::HostMissing),
+        ("Upgradx: websocket", E::UpgradeMissing),
+        ("Connectiox: Upgrade", E::ConnectionMissing),
+        ("Sec-WebSocket-Kex: dGhlIHNhbXBsZSBub25jZQ==", E::KeyMissing),
+        ("Sec-WebSocket-Versiox: 13", E::VersionMissing),
+    ];
+    for (at, (near, error)) in missing.into_iter().enumerate() {
+        let mut fields = BASE;
+        fields[at] = near;
+        assert_eq!(super::error(&head(START, &fields)), error, "{near}");
+    }
+    for near in [
+        "Hosx: other",
+        "Origix: a\r\nOrigix: b",
+        "Content-Lengtx: 5",
+        "Transfer-Encodinx: chunked",
+        "Sec-WebSocket-Kex: AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Accepx: a\r\nSec-WebSocket-Accepx: b",
+        "Sec-WebSocket-Protocox: chat,,\"",
+        "Sec-WebSocket-Extensionx: ;",
+    ] {
+        let bytes = with(&[near]);
+        assert_eq!(run(&bytes).out, run(&with(&[])).out, "{near}");
+        upgrade(&bytes, |upgrade| {
+            assert_eq!(upgrade.request().subprotocols().count(), 0, "{near}");
+            assert_eq!(upgrade.request().extensions().count(), 0, "{near}");
+            assert_eq!(upgrade.request().origin(), None, "{near}");
+        });
+    }
+}
