@@ -345,8 +345,8 @@ fn the_end_of_the_stream_in_the_middle_of_a_head() {
 fn names_that_are_nearly_those_of_the_handshake() {
     let limits = Limits::default();
     let near = [
-        ("Upgradx: websocket", E::UpgradeMissing),
-        ("Connectiox: Upgrade", E::ConnectionMissing),
+        ("Upgradx: websocket", E::ResponseUpgrade),
+        ("Connectiox: Upgrade", E::ResponseConnection),
         ("Sec-WebSocket-Accepx: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", E::AcceptMissing),
     ];
     for (at, (line, error)) in near.into_iter().enumerate() {
