@@ -188,6 +188,22 @@ fn without_an_error_short_messages_are_always_read_into_lent_memory() {
 }
 
 #[test]
+fn memory_is_lent_again_once_nothing_is_left_of_what_was_moved() {
+    let mut ws = Connection::new(Server, &Limits::default());
+    let (mut input, mut memory, mut out) = (ReadBuffer::new(), vec![0; 64 << 10], Vec::new());
+    for _ in 0..2 {
+        for read in frame(0x82, &[7; 6000]).chunks(4000) {
+            assert!(input.lend(&mut memory));
+            input.space()[..read.len()].copy_from_slice(read);
+            input.advance(read.len());
+            while ws.receive(&mut input, &mut out).unwrap().is_some() {}
+            let _ = input.space(); // where a read finds nothing more
+            input.take_back(&mut memory);
+        }
+    }
+}
+
+#[test]
 fn an_output_goes_on_where_it_was() {
     let (mut out, mut memory, mut other) = (WriteBuffer::new(), Vec::with_capacity(4096), Vec::with_capacity(1));
     assert!(out.lend(&mut memory));

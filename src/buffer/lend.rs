@@ -46,7 +46,7 @@ impl ReadBuffer {
     /// if other memory is still lent; and if the same bytes were moved before, until twice as many have come.
     pub fn lend(&mut self, memory: &mut Vec<u8>) -> bool {
         let kept = self.kept();
-        if self.begins_at() > 0 {
+        if self.begins_at() > 0 || kept == 0 {
             self.sizing.moved = 0;
         }
         let again = kept < usize::from(self.sizing.moved).saturating_mul(2);
