@@ -112,6 +112,11 @@ impl ReadBuffer {
             end,
             ..
         } = self.at;
+        self.sizing.offered = 0;
+        if self.at.is_at_rest() {
+            self.at.discard();
+            return core::mem::replace(&mut self.memory, memory);
+        }
         let joined = self.memory.get(joined_start..joined_end).unwrap_or_default();
         let unread = self.memory.get(start..end).unwrap_or_default();
         let (joined_len, kept) = (joined.len(), joined.len() + unread.len());
@@ -125,7 +130,6 @@ impl ReadBuffer {
         self.at.start = joined_len;
         self.at.end = kept;
         self.at.forget_delivered();
-        self.sizing.offered = 0;
         core::mem::replace(&mut self.memory, memory)
     }
 }

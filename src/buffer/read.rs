@@ -213,7 +213,7 @@ impl Cursor {
         self.joined_end - self.joined_start
     }
 
-    const fn is_at_rest(&self) -> bool {
+    pub(super) const fn is_at_rest(&self) -> bool {
         self.start == self.end && self.joined_start == self.joined_end
     }
 

@@ -10,17 +10,6 @@ use super::timeouts::{Config, Millis, Timeouts};
 /// Never, as a moment in microseconds.
 const NEVER: u64 = u64::MAX;
 
-/// The deadlines, the gravest first. The last one is the next Ping.
-const ORDER: [Option<Deadline>; 7] = [
-    Some(Deadline::Handshake),
-    Some(Deadline::Close),
-    Some(Deadline::Write),
-    Some(Deadline::Pong),
-    Some(Deadline::Message),
-    Some(Deadline::Idle),
-    None,
-];
-
 /// The deadlines of one connection, beside it: told what happens and when, it says what is due.
 ///
 /// [`BufferedConnection::tick`](crate::buffered::BufferedConnection::tick) drives one. This is for those who put a
@@ -277,7 +266,7 @@ impl Timers {
     /// when output starts to wait, when a Ping has left, and when closing begins.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        let at = self.deadlines().into_iter().fold(NEVER, u64::min);
+        let at = self.next();
         (at != NEVER).then_some(Moment::from_micros(at))
     }
 
@@ -293,8 +282,7 @@ impl Timers {
     pub(crate) fn due(&mut self, now: Moment, all_seen: bool) -> Result<Due, Option<Moment>> {
         self.clock(now);
         let now = self.now;
-        let deadlines = self.deadlines();
-        let next = deadlines.into_iter().fold(NEVER, u64::min);
+        let next = self.next();
         let nothing = Err((next != NEVER).then_some(Moment::from_micros(next)));
         if next > now {
             return nothing; // as nearly always
@@ -306,7 +294,7 @@ impl Timers {
             };
             (at <= now && at != NEVER && !may_be_met).then_some(what)
         };
-        let Some(what) = deadlines.into_iter().zip(ORDER).find_map(due) else {
+        let Some(what) = self.deadlines().into_iter().zip(self.order()).find_map(due) else {
             return nothing;
         };
         let Some(deadline) = what else {
@@ -340,24 +328,45 @@ impl Timers {
         self.round_trip.get()
     }
 
-    /// All deadlines in their [order](ORDER); `NEVER` where one does not run.
-    fn deadlines(&self) -> [u64; 7] {
+    /// The deadlines that can run now, the gravest first; `None` is the next Ping.
+    const fn order(&self) -> [Option<Deadline>; 5] {
+        use Deadline::{Close, Handshake, Idle, Message, Pong, Write};
+        match self.phase {
+            Phase::Open => [Some(Write), Some(Pong), Some(Message), Some(Idle), None],
+            Phase::Handshake => [Some(Handshake), Some(Write), Some(Message), None, None],
+            Phase::Closing => [Some(Close), Some(Write), None, None, None],
+            Phase::Paused => [Some(Write), None, None, None, None],
+        }
+    }
+
+    /// When they pass, in their [order](Self::order); `NEVER` where one does not run.
+    #[inline]
+    fn deadlines(&self) -> [u64; 5] {
         let Self { config, since, .. } = *self;
-        let open = self.phase == Phase::Open;
-        let shaking = self.phase == Phase::Handshake;
-        let closing = self.phase == Phase::Closing;
-        let awaiting = self.pinging == Pinging::Left && config.pong_within.is_on();
-        let queued = self.pinging == Pinging::Queued;
-        let set = |on: bool, start: u64, timeout: Millis| if on { timeout.after(start) } else { NEVER };
-        [
-            set(shaking, since, config.handshake),
-            set(closing, since, config.close),
-            set(true, self.waiting_since, config.write),
-            set(open && awaiting, self.quiet, config.pong_within),
-            set(open || shaking, self.message_since, self.allowance),
-            set(open, since, config.idle),
-            set(open && !awaiting && !queued, self.quiet, config.ping_after),
-        ]
+        let write = config.write.after(self.waiting_since);
+        match self.phase {
+            Phase::Open => {
+                let (pong, ping) = match self.pinging {
+                    Pinging::Left if config.pong_within.is_on() => (config.pong_within.after(self.quiet), NEVER),
+                    Pinging::Queued => (NEVER, NEVER),
+                    Pinging::None | Pinging::Left | Pinging::Alive => (NEVER, config.ping_after.after(self.quiet)),
+                };
+                let message = self.allowance.after(self.message_since);
+                [write, pong, message, config.idle.after(since), ping]
+            }
+            Phase::Handshake => {
+                let message = self.allowance.after(self.message_since);
+                [config.handshake.after(since), write, message, NEVER, NEVER]
+            }
+            Phase::Closing => [config.close.after(since), write, NEVER, NEVER, NEVER],
+            Phase::Paused => [write, NEVER, NEVER, NEVER, NEVER],
+        }
+    }
+
+    /// When the next of them passes, or `NEVER`.
+    #[inline]
+    fn next(&self) -> u64 {
+        self.deadlines().into_iter().fold(NEVER, u64::min)
     }
 
     /// Goes on to `now`, or stays where the clock has gone back. While the caller does not read, what runs for the peer

@@ -449,7 +449,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
             if before != (self.handshake.buffers().1.len(), self.handshake.transport()) {
                 return Poll::Ready(Ok(true));
             }
-            if self.alarm.poll(now, wait, cx).is_pending() {
+            if self.alarm.poll(wait.map(|wait| now + wait), cx).is_pending() {
                 return Poll::Pending;
             }
         }

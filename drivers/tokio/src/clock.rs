@@ -1,12 +1,12 @@
 //! The clock of the runtime, and a timer for each connection.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::OnceLock;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
 
 use sockless::Moment;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// When the time was first asked for in this process.
@@ -26,23 +26,43 @@ pub(crate) fn now() -> Moment {
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     timer: Option<Pin<Box<Sleep>>>,
+    /// When it fires.
+    at: Moment,
+    /// Whom it wakes, so that it need not be told again by each message.
+    waker: Option<Waker>,
 }
 
 impl Alarm {
-    /// Whether so much time has passed since `now`, or else the task is woken when it has, or sooner.
-    pub(crate) fn poll(&mut self, now: Moment, wait: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(wait) = wait else {
+    /// Whether it is that time, or else the task is woken when it is, or sooner. `None` is never.
+    pub(crate) fn poll(&mut self, at: Option<Moment>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = at else {
             return Poll::Pending;
         };
-        // The clock is not asked again: each message would pay for it.
-        let since_first = (now + wait) - Moment::START;
-        let Some(at) = first().checked_add(since_first).map(Instant::from_std) else {
+        let is_set = self.at <= at && self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed());
+        let is_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if is_set && is_told {
             return Poll::Pending;
-        };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if timer.is_elapsed() || timer.deadline() > at {
-            timer.as_mut().reset(at);
         }
-        timer.as_mut().poll(cx)
+        // The clock is not asked again.
+        let Some(instant) = first().checked_add(at - Moment::START).map(Instant::from_std) else {
+            return Poll::Pending;
+        };
+        let mut timer = match self.timer.take() {
+            Some(timer) if is_set => timer,
+            Some(mut timer) => {
+                timer.as_mut().reset(instant);
+                self.at = at;
+                timer
+            }
+            None => {
+                self.at = at;
+                Box::pin(sleep_until(instant))
+            }
+        };
+        // Without a budget, so that it has been told whom to wake whenever it is pending.
+        let polled = pin!(unconstrained(timer.as_mut())).poll(cx);
+        self.timer = Some(timer);
+        self.waker = polled.is_pending().then(|| cx.waker().clone());
+        polled
     }
 }

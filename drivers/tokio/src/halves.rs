@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::clock::{self, Alarm};
 use crate::ends::{ReceiveEnd, SendEnd};
 use crate::error::{Error, Result};
-use crate::memory::{self, Lease};
+use crate::memory::{self, Piece};
 use crate::outgoing::Outgoing;
 use crate::transport::{Outlet, is_end, poll_read};
 use crate::wakers::{Side, Wakers};
@@ -29,7 +29,7 @@ pub struct ReadHalf<I, O, R> {
     stream: I,
     receiver: ReceiveEnd<R>,
     input: ReadBuffer,
-    lease: Option<Lease>,
+    piece: Option<Box<Piece>>,
     alarm: Alarm,
     shared: Arc<Shared<O, R>>,
     /// Whether all events were received.
@@ -121,7 +121,7 @@ impl<I, O: AsyncWrite + Unpin, R: Role> Parts<I, O, R> {
             stream: self.read,
             receiver: self.receiver,
             input: self.input,
-            lease: None,
+            piece: None,
             alarm: Alarm::default(),
             shared: Arc::clone(&shared),
             received: false,
@@ -377,7 +377,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
             let now = clock::now();
             let (wait, done) = state.due(now);
             drop(state);
-            if !done && self.alarm.poll(now, wait, cx).is_pending() {
+            if !done && self.alarm.poll(wait.map(|wait| now + wait), cx).is_pending() {
                 self.rest();
                 return Poll::Pending;
             }
@@ -414,13 +414,10 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.lease.is_none() {
-            if let Some((mut memory, lease)) = memory::to_read() {
-                if self.input.lend(&mut memory) {
-                    self.lease = Some(lease);
-                } else {
-                    memory::was_read(memory);
-                }
+        if self.piece.is_none() {
+            if let Some(mut piece) = memory::lend() {
+                self.input.lend(&mut piece.read);
+                self.piece = Some(piece);
             }
         }
         poll_read(&mut self.stream, self.input.space(), cx)
@@ -429,10 +426,9 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
     /// Gives back the memory that is not in use.
     fn rest(&mut self) {
         self.receiver.rest();
-        if self.lease.take().is_some() {
-            let mut memory = Vec::new();
-            self.input.take_back(&mut memory);
-            memory::was_read(memory);
+        if let Some(mut piece) = self.piece.take() {
+            self.input.take_back(&mut piece.read);
+            memory::take_back(piece);
         }
         self.input.release();
         self.shared.lock().queue.release();
@@ -626,7 +622,7 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
             if is_written && !was_written || done(&self.shared.lock(), is_written) {
                 continue;
             }
-            if !acted && self.alarm.poll(now, wait, cx).is_pending() {
+            if !acted && self.alarm.poll(wait.map(|wait| now + wait), cx).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -7,12 +7,12 @@ use sockless::buffer::Output;
 use sockless::connection::Role;
 #[cfg(feature = "deflate")]
 use sockless::deflate::Engines;
-use sockless::{BufferedConnection, Event, TransportAction, Tx, WriteBuffer};
+use sockless::{BufferedConnection, Event, Moment, TransportAction, Tx, WriteBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::{self, Alarm};
 use crate::error::{Error, Result};
-use crate::memory::{self, Lease};
+use crate::memory::{self, Piece};
 use crate::transport::{Outlet, is_end, poll_read};
 
 /// A connection over a stream.
@@ -20,8 +20,8 @@ pub(crate) struct Machine<S, R> {
     pub(crate) ws: BufferedConnection<R>,
     pub(crate) outlet: Outlet<S>,
     pub(crate) alarm: Alarm,
-    /// The memory that the connection reads into, if it is the thread's.
-    lease: Option<Lease>,
+    /// What the connection reads into and writes into, if it is the thread's.
+    piece: Option<Box<Piece>>,
     /// Those of the thread, while messages that may be compressed are received or sent.
     #[cfg(feature = "deflate")]
     engines: Option<Box<Engines>>,
@@ -30,6 +30,9 @@ pub(crate) struct Machine<S, R> {
     /// Why nothing more can be written, which is told when nothing more can be read either.
     write_error: Option<io::Error>,
     over: bool,
+    /// When the next deadline was seen to be, if that was when bytes came and no output waited, unless the task has waited
+    /// since.
+    pub(crate) due_at: Option<Option<Moment>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
@@ -38,12 +41,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
             ws,
             outlet: Outlet::new(stream),
             alarm,
-            lease: None,
+            piece: None,
             #[cfg(feature = "deflate")]
             engines: None,
             received: false,
             write_error: None,
             over: false,
+            due_at: None,
         }
     }
 
@@ -144,7 +148,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                     }
                     Poll::Ready(Ok(len)) => {
                         self.ws.advance(len);
-                        self.ws.tick(clock::now());
+                        let now = clock::now();
+                        let due_at = self.ws.tick(now).map(|wait| now + wait);
+                        self.due_at = (self.ws.buffers().1.len() == 0).then_some(due_at);
                         self.received = false;
                         return Poll::Ready(Ok(true));
                     }
@@ -164,7 +170,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     }
 
     /// Writes and flushes all of the output. Errors are told by reading, when what the peer has still said was heard.
+    #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ws.buffers().1.len() == 0 && !self.outlet.is_flush_due() {
+            return Poll::Ready(());
+        }
+        self.poll_write_all(cx)
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.write_error.is_some() {
             self.ws.buffers().1.discard();
             return Poll::Ready(());
@@ -195,27 +209,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
 
     /// Reads once, into memory of the thread where the connection holds nothing of its own.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.lease.is_none() {
-            self.borrow();
+        if self.piece.is_none() {
+            if let Some(mut piece) = memory::lend() {
+                let (input, output) = self.ws.buffers();
+                input.lend(&mut piece.read);
+                output.lend(&mut piece.write);
+                self.piece = Some(piece);
+            }
         }
         poll_read(&mut self.outlet.stream, self.ws.space(), cx)
-    }
-
-    /// Borrows memory to read into, and to write the answers into.
-    fn borrow(&mut self) {
-        let (input, output) = self.ws.buffers();
-        if let Some((mut memory, lease)) = memory::to_read() {
-            if input.lend(&mut memory) {
-                self.lease = Some(lease);
-            } else {
-                memory::was_read(memory);
-            }
-        }
-        if output.capacity() == 0 {
-            if let Some(mut memory) = memory::to_write() {
-                output.lend(&mut memory);
-            }
-        }
     }
 
     /// Gives back all memory that is not in use.
@@ -225,28 +227,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
             memory::were_engines(engines);
         }
         let (input, output) = self.ws.buffers();
-        if self.lease.take().is_some() {
-            let mut memory = Vec::new();
-            input.take_back(&mut memory);
-            memory::was_read(memory);
+        if let Some(mut piece) = self.piece.take() {
+            input.take_back(&mut piece.read);
+            output.take_back(&mut piece.write);
+            memory::take_back(piece);
         }
-        let mut memory = Vec::new();
-        output.take_back(&mut memory);
-        memory::was_written(memory);
         input.release();
-        output.release();
+        if output.capacity() > 0 {
+            output.release();
+        }
     }
 
     /// Whether a deadline has passed and there is something new to do. Otherwise the task is woken at the next one.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
+        // Where all was received and written that came with the last tick, nothing is due sooner than was seen then.
+        let seen = self.due_at.take().filter(|_| self.ws.is_at_rest());
+        if seen.is_some_and(|at| self.alarm.poll(at, cx).is_pending()) {
+            return false;
+        }
         loop {
             let before = (self.ws.buffers().1.len(), self.ws.transport());
             let now = clock::now();
-            let wait = self.ws.tick(now);
+            let due_at = self.ws.tick(now).map(|wait| now + wait);
             if before != (self.ws.buffers().1.len(), self.ws.transport()) {
                 return true;
             }
-            if self.alarm.poll(now, wait, cx).is_pending() {
+            if self.alarm.poll(due_at, cx).is_pending() {
                 return false;
             }
         }

@@ -16,16 +16,16 @@ use sockless::deflate::Engines;
 /// nothing.
 const READ: usize = 256 << 10;
 
-/// How many pieces to read into a thread lends at a time.
+/// How many pieces a thread lends at a time.
 const LENT: usize = 8;
 
-/// The least capacity of a piece to write into, in bytes.
+/// The capacity of a piece to write into, in bytes.
 const WRITE: usize = 64 << 10;
 
 /// The most that is kept, in bytes.
 const WRITE_MOST: usize = 1 << 20;
 
-/// How many pieces of each kind a thread keeps.
+/// How many pieces a thread keeps while nobody has them.
 const KEPT: usize = 2;
 
 thread_local! {
@@ -37,19 +37,47 @@ struct Thread {
     #[cfg(feature = "deflate")]
     #[allow(clippy::vec_box, reason = "they are lent in their boxes")]
     engines: Vec<Box<Engines>>,
-    to_read: Vec<Vec<u8>>,
-    to_write: Vec<Vec<u8>>,
-    /// How many pieces to read into are lent by this thread, wherever they are by now.
-    lent: Arc<AtomicUsize>,
+    #[allow(clippy::vec_box, reason = "they are lent in their boxes")]
+    pieces: Vec<Box<Piece>>,
+    /// How many there are that this thread has made or taken over, wherever they are by now.
+    count: Arc<AtomicUsize>,
 }
 
-/// One piece is lent. It counts until this is dropped, on whatever thread.
+/// Memory to read into and to write into. It counts for a thread until it is dropped, on whatever thread.
 #[derive(Debug)]
-pub(crate) struct Lease(Arc<AtomicUsize>);
+pub(crate) struct Piece {
+    pub(crate) read: Vec<u8>,
+    pub(crate) write: Vec<u8>,
+    count: Arc<AtomicUsize>,
+}
 
-impl Drop for Lease {
+impl Piece {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self {
+            read: Vec::new(),
+            write: Vec::new(),
+            count: Arc::clone(count),
+        }
+    }
+
+    /// Makes good what was kept by those it was lent to.
+    fn fill(&mut self) -> Option<()> {
+        if self.read.len() != READ {
+            self.read = Vec::new();
+            self.read.try_reserve_exact(READ).ok()?;
+            self.read.resize(READ, 0);
+        }
+        if self.write.capacity() < WRITE {
+            self.write.try_reserve_exact(WRITE).ok()?;
+        }
+        Some(())
+    }
+}
+
+impl Drop for Piece {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -59,32 +87,39 @@ fn with<T>(call: impl FnOnce(&mut Thread) -> Option<T>) -> Option<T> {
     called.ok().flatten()
 }
 
-/// Memory to read into. `None` if too much is lent.
-pub(crate) fn to_read() -> Option<(Vec<u8>, Lease)> {
+/// Memory to read into and to write into. `None` if too much is lent.
+pub(crate) fn lend() -> Option<Box<Piece>> {
     with(|thread| {
-        if thread.lent.load(Ordering::Relaxed) >= LENT {
-            return None;
-        }
-        let memory = match thread.to_read.pop() {
-            Some(memory) => memory,
-            None => {
-                let mut memory = Vec::new();
-                memory.try_reserve_exact(READ).ok()?;
-                memory.resize(READ, 0);
-                memory
-            }
+        let mut piece = match thread.pieces.pop() {
+            Some(piece) => piece,
+            None if thread.count.load(Ordering::Relaxed) < LENT => Box::new(Piece::new(&thread.count)),
+            None => return None,
         };
-        thread.lent.fetch_add(1, Ordering::Relaxed);
-        Some((memory, Lease(Arc::clone(&thread.lent))))
+        piece.fill()?;
+        Some(piece)
     })
 }
 
-/// Takes back what was read into.
-pub(crate) fn was_read(memory: Vec<u8>) {
+/// Takes it back.
+pub(crate) fn take_back(mut piece: Box<Piece>) {
     with(|thread| {
-        if memory.len() == READ && thread.to_read.len() < KEPT {
-            thread.to_read.push(memory);
+        if thread.pieces.len() >= KEPT {
+            return None;
         }
+        if !Arc::ptr_eq(&piece.count, &thread.count) {
+            // It was lent by another thread, which makes a new one when it needs one.
+            if thread.count.load(Ordering::Relaxed) >= LENT {
+                return None;
+            }
+            let mut own = Box::new(Piece::new(&thread.count));
+            own.read = std::mem::take(&mut piece.read);
+            own.write = std::mem::take(&mut piece.write);
+            piece = own;
+        }
+        if piece.write.capacity() > WRITE_MOST {
+            piece.write = Vec::new();
+        }
+        thread.pieces.push(piece);
         Some(())
     });
 }
@@ -106,27 +141,6 @@ pub(crate) fn were_engines(engines: Box<Engines>) {
     });
 }
 
-/// Memory to write into.
-pub(crate) fn to_write() -> Option<Vec<u8>> {
-    with(|thread| {
-        thread.to_write.pop().or_else(|| {
-            let mut memory = Vec::new();
-            memory.try_reserve_exact(WRITE).ok()?;
-            Some(memory)
-        })
-    })
-}
-
-/// Takes back what was written into.
-pub(crate) fn was_written(memory: Vec<u8>) {
-    with(|thread| {
-        if (WRITE..=WRITE_MOST).contains(&memory.capacity()) && thread.to_write.len() < KEPT {
-            thread.to_write.push(memory);
-        }
-        Some(())
-    });
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -135,28 +149,43 @@ mod tests {
 
     #[test]
     fn a_thread_lends_so_much_and_no_more_until_it_comes_back_from_wherever() {
-        let mut lent: Vec<_> = (0..LENT).map(|_| to_read().unwrap()).collect();
-        assert!(to_read().is_none());
-        let (memory, lease) = lent.pop().unwrap();
-        std::thread::spawn(move || {
-            was_read(memory);
-            drop(lease);
-        })
-        .join()
-        .unwrap();
-        let (memory, _lease) = to_read().unwrap();
-        assert_eq!(memory.len(), READ);
-        assert!(to_read().is_none());
+        let mut lent: Vec<_> = (0..LENT).map(|_| lend().unwrap()).collect();
+        assert!(lend().is_none());
+        let piece = lent.pop().unwrap();
+        std::thread::spawn(move || take_back(piece)).join().unwrap();
+        assert_eq!(lend().unwrap().read.len(), READ);
+        let _lent = lend().unwrap();
+        assert!(lend().is_none());
     }
 
     #[test]
-    fn what_comes_back_is_lent_again_unless_it_is_too_long() {
-        let memory = to_write().unwrap();
-        let at = memory.as_ptr();
-        was_written(memory);
-        let memory = to_write().unwrap();
-        assert_eq!(memory.as_ptr(), at);
-        was_written(Vec::with_capacity(2 << 20));
-        assert!(to_write().unwrap().capacity() < 2 << 20);
+    fn what_another_thread_has_lent_is_kept_and_counts_here() {
+        let (piece, count) = std::thread::spawn(|| {
+            let piece = lend().unwrap();
+            let count = Arc::clone(&piece.count);
+            (piece, count)
+        })
+        .join()
+        .unwrap();
+        let at = piece.read.as_ptr();
+        take_back(piece);
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+        let piece = lend().unwrap();
+        assert_eq!((piece.read.as_ptr(), piece.count.load(Ordering::Relaxed)), (at, 1));
+    }
+
+    #[test]
+    fn what_comes_back_is_lent_again_unless_it_is_too_long_and_what_is_missing_is_made_good() {
+        let mut piece = lend().unwrap();
+        let at = (piece.read.as_ptr(), piece.write.as_ptr());
+        take_back(piece);
+        piece = lend().unwrap();
+        assert_eq!((piece.read.as_ptr(), piece.write.as_ptr()), at);
+        piece.read = Vec::new();
+        piece.write = Vec::with_capacity(2 << 20);
+        take_back(piece);
+        piece = lend().unwrap();
+        assert_eq!(piece.read.len(), READ);
+        assert!((WRITE..2 << 20).contains(&piece.write.capacity()));
     }
 }

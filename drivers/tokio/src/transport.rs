@@ -34,6 +34,10 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
         }
     }
 
+    pub(crate) const fn is_flush_due(&self) -> bool {
+        self.flush_due
+    }
+
     /// Writes all of the output and flushes it. `wrote` counts the bytes that were taken, also where this is pending or fails.
     pub(crate) fn poll_write(
         &mut self,

@@ -204,6 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Sets how long the peer may take for what. All clocks start again.
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) {
         self.machine.ws.set_timeouts(timeouts);
+        self.machine.due_at = None;
     }
 
     /// Takes the stream and the connection apart, for those who go on in another way. Write what is in the output, flush the
