@@ -16,7 +16,7 @@ use sockless::{AcceptOptions, Limits, Server, Timeouts, TransportAction};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::WebSocket;
-use crate::clock::{self, Alarm};
+use crate::clock::{self, Alarm, NEVER};
 use crate::error::{Error, Result};
 use crate::transport::{Outlet, is_end, poll_read};
 
@@ -449,7 +449,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
             if before != (self.handshake.buffers().1.len(), self.handshake.transport()) {
                 return Poll::Ready(Ok(true));
             }
-            if self.alarm.poll(wait.map(|wait| now + wait), cx).is_pending() {
+            if self.alarm.poll(wait.map_or(NEVER, |wait| now + wait), cx).is_pending() {
                 return Poll::Pending;
             }
         }

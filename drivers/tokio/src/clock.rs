@@ -21,6 +21,9 @@ pub(crate) fn now() -> Moment {
     Moment::START + Instant::now().into_std().saturating_duration_since(first)
 }
 
+/// Later than any deadline.
+pub(crate) const NEVER: Moment = Moment::from_micros(u64::MAX);
+
 /// A timer that is set again only when its deadline has come nearer or when it has fired: what happens on a connection
 /// mostly moves its deadlines later.
 #[derive(Debug, Default)]
@@ -33,11 +36,11 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Whether it is that time, or else the task is woken when it is, or sooner. `None` is never.
-    pub(crate) fn poll(&mut self, at: Option<Moment>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = at else {
+    /// Whether it is that time, or else the task is woken when it is, or sooner.
+    pub(crate) fn poll(&mut self, at: Moment, cx: &mut Context<'_>) -> Poll<()> {
+        if at == NEVER {
             return Poll::Pending;
-        };
+        }
         let is_set = self.at <= at && self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed());
         let is_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if is_set && is_told {

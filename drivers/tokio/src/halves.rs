@@ -15,7 +15,7 @@ use sockless::timers::{Deadline, Due, Moment, RoundTrip, Timers};
 use sockless::{CloseCode, CloseRecord, Event, ReadBuffer, SendError, TransportAction, Tx};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::clock::{self, Alarm};
+use crate::clock::{self, Alarm, NEVER};
 use crate::ends::{ReceiveEnd, SendEnd};
 use crate::error::{Error, Result};
 use crate::memory::{self, Piece};
@@ -377,7 +377,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
             let now = clock::now();
             let (wait, done) = state.due(now);
             drop(state);
-            if !done && self.alarm.poll(wait.map(|wait| now + wait), cx).is_pending() {
+            if !done && self.alarm.poll(wait.map_or(NEVER, |wait| now + wait), cx).is_pending() {
                 self.rest();
                 return Poll::Pending;
             }
@@ -622,7 +622,7 @@ impl<O: AsyncWrite + Unpin, R: Role> WriteHalf<O, R> {
             if is_written && !was_written || done(&self.shared.lock(), is_written) {
                 continue;
             }
-            if !acted && self.alarm.poll(wait.map(|wait| now + wait), cx).is_pending() {
+            if !acted && self.alarm.poll(wait.map_or(NEVER, |wait| now + wait), cx).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -7,48 +7,74 @@ use sockless::buffer::Output;
 use sockless::connection::Role;
 #[cfg(feature = "deflate")]
 use sockless::deflate::Engines;
-use sockless::{BufferedConnection, Event, Moment, TransportAction, Tx, WriteBuffer};
+use sockless::{BufferedConnection, Event, Moment, Timeouts, TransportAction, Tx, WriteBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::clock::{self, Alarm};
+use crate::clock::{self, Alarm, NEVER};
 use crate::error::{Error, Result};
 use crate::memory::{self, Piece};
 use crate::transport::{Outlet, is_end, poll_read};
 
 /// A connection over a stream.
+///
+/// It lies in two pieces. What holds tens of thousands of them has small gaps between pieces of other lengths, and a short
+/// piece costs nothing there.
 pub(crate) struct Machine<S, R> {
     pub(crate) ws: BufferedConnection<R>,
-    pub(crate) outlet: Outlet<S>,
-    pub(crate) alarm: Alarm,
+    link: Box<Link<S>>,
+    /// When the next deadline was seen to be, if that was when bytes came and no output waited, unless the task has waited
+    /// since.
+    due_at: Option<Moment>,
+    /// Whether all events were received: what is left waits for the output.
+    pub(crate) received: bool,
+    over: bool,
+}
+
+/// What a connection has to do with the runtime.
+struct Link<S> {
+    outlet: Outlet<S>,
+    alarm: Alarm,
     /// What the connection reads into and writes into, if it is the thread's.
     piece: Option<Box<Piece>>,
     /// Those of the thread, while messages that may be compressed are received or sent.
     #[cfg(feature = "deflate")]
     engines: Option<Box<Engines>>,
-    /// Whether all events were received: what is left waits for the output.
-    pub(crate) received: bool,
     /// Why nothing more can be written, which is told when nothing more can be read either.
     write_error: Option<io::Error>,
-    over: bool,
-    /// When the next deadline was seen to be, if that was when bytes came and no output waited, unless the task has waited
-    /// since.
-    pub(crate) due_at: Option<Option<Moment>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     pub(crate) fn new(stream: S, ws: BufferedConnection<R>, alarm: Alarm) -> Self {
         Self {
             ws,
-            outlet: Outlet::new(stream),
-            alarm,
-            piece: None,
-            #[cfg(feature = "deflate")]
-            engines: None,
-            received: false,
-            write_error: None,
-            over: false,
+            link: Box::new(Link {
+                outlet: Outlet::new(stream),
+                alarm,
+                piece: None,
+                #[cfg(feature = "deflate")]
+                engines: None,
+                write_error: None,
+            }),
             due_at: None,
+            received: false,
+            over: false,
         }
+    }
+
+    /// The stream, to look at.
+    pub(crate) const fn stream(&self) -> &S {
+        &self.link.outlet.stream
+    }
+
+    /// The stream and the connection. Let it [rest](Self::rest) before.
+    pub(crate) fn into_parts(self) -> (S, BufferedConnection<R>) {
+        (self.link.outlet.stream, self.ws)
+    }
+
+    /// Sets how long the peer may take for what. All clocks start again.
+    pub(crate) fn set_timeouts(&mut self, timeouts: &Timeouts) {
+        self.ws.set_timeouts(timeouts);
+        self.due_at = None;
     }
 
     /// The next event, and the output handle.
@@ -59,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
         let Self { ws, received, .. } = self;
         #[cfg(feature = "deflate")]
         let next = match compresses {
-            true => ws.next_event_with(self.engines.get_or_insert_with(memory::engines)),
+            true => ws.next_event_with(self.link.engines.get_or_insert_with(memory::engines)),
             false => ws.next_event(),
         };
         #[cfg(not(feature = "deflate"))]
@@ -77,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// The message that was handed out last, by value: text or binary.
     pub(crate) fn take_text(&mut self) -> Option<String> {
         #[cfg(feature = "deflate")]
-        if let Some(text) = self.engines.as_mut().and_then(|engines| engines.take_text()) {
+        if let Some(text) = self.link.engines.as_mut().and_then(|engines| engines.take_text()) {
             return Some(text);
         }
         self.ws.buffers().0.take_text()
@@ -86,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// The same of a binary message.
     pub(crate) fn take_binary(&mut self) -> Option<Vec<u8>> {
         #[cfg(feature = "deflate")]
-        if let Some(data) = self.engines.as_mut().and_then(|engines| engines.take_binary()) {
+        if let Some(data) = self.link.engines.as_mut().and_then(|engines| engines.take_binary()) {
             return Some(data);
         }
         self.ws.buffers().0.take_binary()
@@ -97,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     pub(crate) fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
         #[cfg(feature = "deflate")]
         if self.ws.compresses() {
-            return self.ws.tx_with(self.engines.get_or_insert_with(memory::engines));
+            return self.ws.tx_with(self.link.engines.get_or_insert_with(memory::engines));
         }
         self.ws.tx()
     }
@@ -114,10 +140,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                 TransportAction::Abort => return Poll::Ready(self.finish(None)),
                 TransportAction::Close if is_written => {
                     // It says to the peer that this is the end. Nobody has to wait for it.
-                    let _ = self.outlet.poll_shut_down(cx);
+                    let _ = self.link.outlet.poll_shut_down(cx);
                     return Poll::Ready(self.finish(None));
                 }
-                TransportAction::ShutDownSend if is_written => match self.outlet.poll_shut_down(cx) {
+                TransportAction::ShutDownSend if is_written => match self.link.outlet.poll_shut_down(cx) {
                     Poll::Ready(Ok(())) => {
                         self.ws.sending_shut_down();
                         continue;
@@ -149,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                     Poll::Ready(Ok(len)) => {
                         self.ws.advance(len);
                         let now = clock::now();
-                        let due_at = self.ws.tick(now).map(|wait| now + wait);
+                        let due_at = self.ws.tick(now).map_or(NEVER, |wait| now + wait);
                         self.due_at = (self.ws.buffers().1.len() == 0).then_some(due_at);
                         self.received = false;
                         return Poll::Ready(Ok(true));
@@ -172,19 +198,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// Writes and flushes all of the output. Errors are told by reading, when what the peer has still said was heard.
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.ws.buffers().1.len() == 0 && !self.outlet.is_flush_due() {
+        if self.ws.buffers().1.len() == 0 && !self.link.outlet.is_flush_due() {
             return Poll::Ready(());
         }
         self.poll_write_all(cx)
     }
 
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.write_error.is_some() {
+        if self.link.write_error.is_some() {
             self.ws.buffers().1.discard();
             return Poll::Ready(());
         }
         let mut wrote = 0;
-        let polled = self.outlet.poll_write(self.ws.buffers().1, &mut wrote, cx);
+        let polled = self.link.outlet.poll_write(self.ws.buffers().1, &mut wrote, cx);
         if wrote > 0 {
             // There may be events that have waited for the room.
             self.received = false;
@@ -201,7 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
 
     /// The stream takes nothing more. What has come from the peer can still be read, its Close among it.
     fn cannot_write(&mut self, error: io::Error) {
-        self.write_error = Some(error);
+        self.link.write_error = Some(error);
         self.received = false;
         self.ws.buffers().1.discard();
         self.ws.sending_shut_down();
@@ -209,25 +235,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
 
     /// Reads once, into memory of the thread where the connection holds nothing of its own.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.piece.is_none() {
+        if self.link.piece.is_none() {
             if let Some(mut piece) = memory::lend() {
                 let (input, output) = self.ws.buffers();
                 input.lend(&mut piece.read);
                 output.lend(&mut piece.write);
-                self.piece = Some(piece);
+                self.link.piece = Some(piece);
             }
         }
-        poll_read(&mut self.outlet.stream, self.ws.space(), cx)
+        poll_read(&mut self.link.outlet.stream, self.ws.space(), cx)
     }
 
     /// Gives back all memory that is not in use.
     pub(crate) fn rest(&mut self) {
         #[cfg(feature = "deflate")]
-        if let Some(engines) = self.engines.take() {
+        if let Some(engines) = self.link.engines.take() {
             memory::were_engines(engines);
         }
         let (input, output) = self.ws.buffers();
-        if let Some(mut piece) = self.piece.take() {
+        if let Some(mut piece) = self.link.piece.take() {
             input.take_back(&mut piece.read);
             output.take_back(&mut piece.write);
             memory::take_back(piece);
@@ -242,17 +268,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
         // Where all was received and written that came with the last tick, nothing is due sooner than was seen then.
         let seen = self.due_at.take().filter(|_| self.ws.is_at_rest());
-        if seen.is_some_and(|at| self.alarm.poll(at, cx).is_pending()) {
+        if seen.is_some_and(|at| self.link.alarm.poll(at, cx).is_pending()) {
             return false;
         }
         loop {
             let before = (self.ws.buffers().1.len(), self.ws.transport());
             let now = clock::now();
-            let due_at = self.ws.tick(now).map(|wait| now + wait);
+            let due_at = self.ws.tick(now).map_or(NEVER, |wait| now + wait);
             if before != (self.ws.buffers().1.len(), self.ws.transport()) {
                 return true;
             }
-            if self.alarm.poll(due_at, cx).is_pending() {
+            if self.link.alarm.poll(due_at, cx).is_pending() {
                 return false;
             }
         }
@@ -292,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
         }
         // What is told here is told by `poll_ready`, too.
         let passed = self.ws.timers().and_then(|timers| timers.passed());
-        Some(match (&self.write_error, self.ws.transport(), passed) {
+        Some(match (&self.link.write_error, self.ws.transport(), passed) {
             (Some(error), _, _) => Err(Error::Io(same(error))),
             (None, TransportAction::Abort, Some(deadline)) => Err(Error::TimedOut(deadline)),
             (None, TransportAction::Abort, None) => Err(Error::Io(io::ErrorKind::NotConnected.into())),
@@ -320,7 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// It is over. What went wrong is told once.
     fn finish(&mut self, error: Option<io::Error>) -> Result<bool> {
         let was_over = std::mem::replace(&mut self.over, true);
-        let error = self.write_error.take().or(error);
+        let error = self.link.write_error.take().or(error);
         if error.is_some() {
             self.ws.abort();
         }

@@ -203,8 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 
     /// Sets how long the peer may take for what. All clocks start again.
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) {
-        self.machine.ws.set_timeouts(timeouts);
-        self.machine.due_at = None;
+        self.machine.set_timeouts(timeouts);
     }
 
     /// Takes the stream and the connection apart, for those who go on in another way. Write what is in the output, flush the
@@ -212,13 +211,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     #[must_use]
     pub fn into_parts(mut self) -> (S, BufferedConnection<R>) {
         self.machine.rest();
-        (self.machine.outlet.stream, self.machine.ws)
+        self.machine.into_parts()
     }
 
     /// The stream, to look at.
     #[must_use]
     pub fn stream(&self) -> &S {
-        &self.machine.outlet.stream
+        self.machine.stream()
     }
 }
 

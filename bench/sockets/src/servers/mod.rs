@@ -5,6 +5,8 @@ use std::error::Error;
 use std::future::Future;
 use std::net::TcpListener;
 
+use futures_util::FutureExt;
+
 mod fastwebsockets;
 mod floor;
 mod sockless_tokio;
@@ -75,9 +77,8 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let connection = serve(stream);
             // The end of a connection is no error here, whatever it is called there.
-            tokio::spawn(async { drop(connection.await) });
+            tokio::spawn(serve(stream).map(drop));
         }
     })
 }
