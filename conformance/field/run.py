@@ -44,18 +44,24 @@ def rust(what, name):
 
 # What is shown, and the command; a port or a URL comes behind.
 SERVERS = {
+    "sockless": ("`sockless`, the example `echo`", [str(EXAMPLES / "echo"), "--deflate"]),
     "ws": ("`ws` {}, Node, `perMessageDeflate: true`", node("servers", "ws")),
     "websocket": ("npm `websocket` {}", node("servers", "websocket")),
     "websockets": ("Python `websockets` {}", python("servers", "websockets")),
     "aiohttp": ("`aiohttp` {}", python("servers", "aiohttp")),
     "tornado": ("`tornado` {}", python("servers", "tornado")),
-    "picows": ("`picows` {}", python("servers", "picows")),
+    "picows": ("`picows` {}, `picows.websockets`", python("servers", "picows")),
     "tungstenite": ("`tungstenite` {}", rust("server", "tungstenite")),
     "soketto": ("`soketto` {}", rust("server", "soketto")),
     "tokio-websockets": ("`tokio-websockets` {}", rust("server", "tokio-websockets")),
-    "fastwebsockets": ("`fastwebsockets` {}", rust("server", "fastwebsockets")),
+    "fastwebsockets": ("`fastwebsockets` {}, behind hyper", rust("server", "fastwebsockets")),
+    "yawc": ("`yawc` {}, behind hyper, `with_utf8`", rust("server", "yawc")),
+    "web-socket": ("`web-socket` {}, frames only", rust("server", "web-socket")),
 }
+# What is not the peer's own.
+NOT_ITS_OWN = {"web-socket": ["--exclude", "4", "--exclude", "11", "--exclude", "7692"]}
 CLIENTS = {
+    "sockless": ("`sockless`, the example `autobahn_client --deflate`", [str(EXAMPLES / "autobahn_client"), "--deflate"]),
     "ws": ("`ws` {}", node("clients", "ws")),
     "undici": ("`undici` {}", node("clients", "undici")),
     "websocket": ("npm `websocket` {}", node("clients", "websocket")),
@@ -64,6 +70,7 @@ CLIENTS = {
     "tornado": ("`tornado` {}", python("clients", "tornado")),
     "chromium": ("Chromium {}", node("clients", "chromium")),
     "tungstenite": ("`tungstenite` {}", rust("client", "tungstenite")),
+    "tokio-websockets": ("`tokio-websockets` {}", rust("client", "tokio-websockets")),
 }
 
 
@@ -108,17 +115,14 @@ def title(name, text):
 
 def server(name, text, command):
     port = free_port()
-    if name == "sockless":
-        command, behind = command, [f"127.0.0.1:{port}"]
-    else:
-        behind = [str(port)]
-    process = start(command + behind)
+    process = start(command + [str(port)])
     try:
         wait_for(port, process)
         report = OUT / f"server-{name}.json"
         page = OUT / f"server-{name}.html"
         subprocess.run(
-            [WSCONFORM, "server", f"ws://127.0.0.1:{port}/", "--name", name, "--json", report, "--html", page, "--quiet"],
+            [WSCONFORM, "server", f"ws://127.0.0.1:{port}/", "--name", name, "--json", report, "--html", page, "--quiet"]
+            + NOT_ITS_OWN.get(name, []),
             timeout=LONGEST,
         )
         return json.loads(report.read_text())
@@ -157,15 +161,26 @@ def row(shown, report):
     return "| " + " | ".join(str(part) for part in [shown, len(report["sessions"]), *columns, seconds]) + " |"
 
 
+def kind(why):
+    """What was wrong, without the bytes and the numbers."""
+    why = re.sub(r'b"(?:[^"\\]|\\.)*"(\.\.\.)?', 'b".."', why)
+    return re.sub(r"\d+", "N", why)
+
+
 def findings(report):
     lines = []
     for verdict in ("fail", "should", "custom"):
-        whys = collections.defaultdict(list)
+        kinds = collections.defaultdict(list)
         for session in report["sessions"]:
             if session["verdict"] == verdict:
-                whys[(session["section"], session["case"], re.sub(r"\d+ bytes", "N bytes", session["why"])[:160])].append(session)
-        for (section, case, why), sessions in sorted(whys.items(), key=lambda item: -len(item[1])):
-            lines.append(f"  {verdict:6} {len(sessions):4}  {section:10} {case}: {why}  [{sessions[0]['id']}: {sessions[0]['name'][:90]}]")
+                kinds[(session["section"], kind(session["why"]))].append(session)
+        for (section, why), sessions in sorted(kinds.items(), key=lambda item: -len(item[1])):
+            cases = collections.Counter(session["case"] for session in sessions)
+            cases = ", ".join(f"{case} {count}" for case, count in cases.most_common())
+            first = min(sessions, key=lambda session: ("shrunk" not in session, session["sent_length"]))
+            lines.append(f"  {verdict:6} {len(sessions):4}  {section:10} {why}: {cases} [{first['id']}: {first['name']}]")
+            shown = first.get("shrunk", first)
+            lines.append(f"         sent {shown['sent'][-200:]} cut at {shown['cuts'][:8]}, came {shown['received'][-120:]}")
     return lines
 
 

@@ -54,20 +54,15 @@ async def with_tornado(port):
 
 
 async def with_picows(port):
-    from picows import WSListener, WSMsgType, ws_create_server
+    # Its frames leave fragments, text and closing to their user; this is its interface for messages.
+    from picows.websockets.asyncio.server import serve
 
-    class Echo(WSListener):
-        def on_ws_frame(self, transport, frame):
-            if frame.msg_type == WSMsgType.CLOSE:
-                transport.send_close(frame.get_close_code(), frame.get_close_message())
-                transport.disconnect()
-            elif frame.msg_type == WSMsgType.PING:
-                transport.send_pong(frame.get_payload_as_bytes())
-            elif frame.msg_type != WSMsgType.PONG:
-                transport.send(frame.msg_type, frame.get_payload_as_bytes(), frame.fin)
+    async def echo(connection):
+        async for message in connection:
+            await connection.send(message)
 
-    server = await ws_create_server(lambda request: Echo(), "127.0.0.1", port)
-    await server.serve_forever()
+    async with serve(echo, "127.0.0.1", port):
+        await asyncio.Future()
 
 
 SERVERS = {

@@ -2,6 +2,8 @@
 //!
 //! It makes what a test needs, not what is shortest.
 
+use std::sync::OnceLock;
+
 use crate::model::{DISTANCES, LENGTHS};
 
 /// The kind of a block (RFC 1951 section 3.2.3).
@@ -31,15 +33,20 @@ impl Blocks {
         Self::default()
     }
 
-    pub(crate) fn bits(&mut self, value: usize, count: usize) {
-        for place in 0..count {
+    /// A number, the least significant bit first.
+    pub(crate) fn bits(&mut self, mut value: usize, count: usize) {
+        let mut left = count as u32;
+        while left > 0 {
             if self.bit == 0 {
                 self.bytes.push(0);
             }
+            let now = left.min(8 - self.bit);
             if let Some(last) = self.bytes.last_mut() {
-                *last |= ((value >> place & 1) as u8) << self.bit;
+                *last |= ((value & ((1 << now) - 1)) as u8) << self.bit;
             }
-            self.bit = (self.bit + 1) % 8;
+            value >>= now;
+            left -= now;
+            self.bit = (self.bit + now) % 8;
         }
     }
 
@@ -67,12 +74,12 @@ impl Blocks {
         let codes = match kind {
             Block::Stored | Block::Fixed => {
                 self.header(1, is_final);
-                Codes::fixed()
+                FIXED.get_or_init(Codes::fixed)
             }
             Block::Dynamic => {
                 self.header(2, is_final);
                 self.dynamic_header();
-                Codes::dynamic()
+                DYNAMIC.get_or_init(Codes::dynamic)
             }
         };
         for token in tokens {
@@ -99,10 +106,7 @@ impl Blocks {
 
     fn symbol(&mut self, codes: &[(usize, usize)], symbol: usize) {
         let (code, length) = codes.get(symbol).copied().unwrap_or_default();
-        // A code comes with its most significant bit first.
-        for place in (0..length).rev() {
-            self.bits(code >> place & 1, 1);
-        }
+        self.bits(code, length);
     }
 
     /// The lengths of [`Codes::dynamic`], each with a code of two bits, which only 4, 5, 8 and 9 have.
@@ -150,7 +154,11 @@ fn distance_lengths() -> Vec<usize> {
     (0..30).map(|symbol| if symbol < 2 { 4 } else { 5 }).collect()
 }
 
-/// The codes of a block: of each symbol, its code and how many bits that has.
+static FIXED: OnceLock<Codes> = OnceLock::new();
+static DYNAMIC: OnceLock<Codes> = OnceLock::new();
+
+/// The codes of a block: of each symbol, its code, backwards, since it comes with its most significant bit first; and how
+/// many bits that has.
 struct Codes {
     literals: Vec<(usize, usize)>,
     distances: Vec<(usize, usize)>,
@@ -176,14 +184,14 @@ impl Codes {
 /// The codes that these lengths come to (RFC 1951 section 3.2.2).
 fn codes(lengths: &[usize]) -> Vec<(usize, usize)> {
     let mut codes = vec![(0, 0); lengths.len()];
-    let mut next = 0;
+    let mut next = 0_usize;
     for length in 1..=15 {
         next <<= 1;
         for (symbol, of_this) in lengths.iter().enumerate() {
             if *of_this == length
                 && let Some(code) = codes.get_mut(symbol)
             {
-                *code = (next, length);
+                *code = (next.reverse_bits() >> (usize::BITS as usize - length), length);
                 next += 1;
             }
         }

@@ -241,7 +241,7 @@ pub struct Session {
     pub(crate) parts: Parts,
     /// Whether it is among the fewer sessions that are run over the wire.
     pub(crate) core: bool,
-    /// Whether its head is legal, but more than everybody takes.
+    /// Whether its head is legal, but more than everybody takes; or is not, but less than everybody sees.
     pub(crate) is_uncommon: bool,
     /// Where the peer cuts what it writes, if that matters.
     pub(crate) written: Vec<usize>,
@@ -256,8 +256,8 @@ pub const ACCEPT: &str = "<the answer to client's key>";
 pub(crate) const SAMPLE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 impl Session {
-    /// What the model makes of these parts. A legal session is about `topic`.
-    pub(crate) fn of(
+    /// A session of which it is known that it is legal.
+    pub(crate) fn legal(
         role: Role,
         topic: Topic,
         name: impl Into<String>,
@@ -267,11 +267,13 @@ impl Session {
     ) -> Self {
         let mut bytes: Vec<u8> = parts.heads.iter().flat_map(Head::encode).collect();
         let head_len = bytes.len();
-        let mut session = Self {
+        bytes.extend(frame::encode(role, &parts.frames));
+        bytes.extend_from_slice(&parts.tail);
+        Self {
             role,
             case: Case::Legal(topic),
             name: name.into(),
-            bytes: Vec::new(),
+            bytes,
             head_len,
             after: None,
             bounds,
@@ -280,10 +282,24 @@ impl Session {
             is_uncommon: false,
             written: Vec::new(),
             compression,
-        };
+        }
+    }
+
+    /// What the model makes of these parts. A legal session is about `topic`.
+    pub(crate) fn of(
+        role: Role,
+        topic: Topic,
+        name: impl Into<String>,
+        parts: Parts,
+        bounds: Bounds,
+        compression: Option<Compression>,
+    ) -> Self {
+        let mut session = Self::legal(role, topic, name, parts, bounds, compression);
+        let head_len = session.head_len;
+        let head = session.bytes.get(..head_len).unwrap_or_default();
         if head_len > 0 {
             let opening = match role {
-                Role::Server => model::request(&bytes),
+                Role::Server => model::request(head),
                 Role::Client => model::response(&answered(&without_extensions(&session), SAMPLE_KEY), SAMPLE_KEY),
             };
             if session.compression.as_ref().is_some_and(|one| one.wrong.is_some()) {
@@ -297,9 +313,6 @@ impl Session {
                 session.after = Some(head_len);
             }
         }
-        bytes.extend(frame::encode(role, &session.parts.frames));
-        bytes.extend_from_slice(&session.parts.tail);
-        session.bytes = bytes;
         if session.after.is_none()
             && let Verdict::Broken { rules, after } = session.reading().verdict
             && let Some(rule) = rules.first()

@@ -128,7 +128,7 @@ fn reports_are_written() {
         "5.5.2       Pings",
         "FAIL: against a MUST of the RFC",
         "section 5.5.3",
-        "sent b\"",
+        "sent b\"\\x89\\x81\\x00\\x00\\x00\\x00",
         "came b\"",
     ] {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
@@ -136,6 +136,7 @@ fn reports_are_written() {
     assert!(!text.contains('\x1b'));
     let page = std::fs::read_to_string(&html).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.contains("mine &amp; yours") && page.contains("0000  "));
+    assert!(page.contains("Before it was shrunk"));
     assert!(
         !page.contains("http://") && !page.contains("src="),
         "the page needs something else"
@@ -154,6 +155,69 @@ fn reports_are_written() {
         "always",
     ]);
     assert!(stdout(&painted).contains("\x1b[1;31mFAIL"));
+}
+
+/// The sessions that were made smaller.
+fn shrunk(json: &Value) -> Vec<&Value> {
+    let sessions = json["sessions"].as_array().unwrap().iter();
+    sessions.filter(|session| session.get("shrunk").is_some()).collect()
+}
+
+/// A finding is shrunk to the bytes that show it: of the Pings of up to 125 bytes, one of one byte and an empty Close.
+#[test]
+fn a_finding_is_made_smaller() {
+    let (_, json) = server(Fault::EmptyPongs, &["--include", "pings", "--time-limit", "0.5"]);
+    let found = shrunk(&json);
+    let small = &found.iter().find(|session| session["verdict"] == "fail").unwrap()["shrunk"];
+    let sent = small["sent"].as_str().unwrap();
+    assert!(
+        sent.starts_with("898100000000") && sent.ends_with("888000000000"),
+        "{small:#}"
+    );
+    assert_eq!(
+        (&small["sent_length"], &small["received"]),
+        (&Value::from(13), &Value::from("8a008800"))
+    );
+    let (_, json) = server(
+        Fault::EmptyPongs,
+        &["--include", "pings", "--time-limit", "0.5", "--shrink", "0"],
+    );
+    assert!(!cases(&json, "fail").is_empty() && shrunk(&json).is_empty(), "{json:#}");
+}
+
+/// What shows at a cut is shrunk to the cut.
+#[test]
+fn a_finding_is_shrunk_to_the_cut_that_shows_it() {
+    let (_, json) = server(
+        Fault::LosesSingleBytes,
+        &[
+            "--include",
+            "messages",
+            "--time-limit",
+            "0.3",
+            "--pause",
+            "30",
+            "--shrink",
+            "20",
+        ],
+    );
+    let found = shrunk(&json);
+    let small = &found.iter().find(|session| session["verdict"] == "fail").unwrap()["shrunk"];
+    assert!(small["sent_length"].as_u64().unwrap() < 40, "{small:#}");
+    assert!(!small["cuts"].as_array().unwrap().is_empty(), "{small:#}");
+}
+
+/// A client is asked for more cases than there are, in which its findings are made smaller; if it has none, they end at once.
+#[test]
+fn a_finding_of_a_client_is_made_smaller() {
+    let (output, json) = client(Fault::EmptyPongs, &["--include", "pings", "--time-limit", "0.5"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found = shrunk(&json);
+    let small = &found.iter().find(|session| session["verdict"] == "fail").unwrap()["shrunk"];
+    // A server does not mask.
+    let sent = small["sent"].as_str().unwrap();
+    assert!(sent.starts_with("8901") && sent.ends_with("8800"), "{small:#}");
+    assert_eq!(small["sent_length"], 5);
 }
 
 fn client(fault: Fault, more: &[&str]) -> (Output, Value) {

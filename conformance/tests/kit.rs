@@ -360,3 +360,47 @@ proptest! {
         prop_assert_eq!(cuts.len(), text.len() - text.chars().count());
     }
 }
+
+/// What is called bad data, zlib calls that as well: whoever inflates with it can only wait for more where it waits, and
+/// what it does about data that end too early is not for the RFC to say.
+#[test]
+fn bad_data_are_bad_to_zlib() {
+    for role in Role::ALL {
+        let bad = sessions(role)
+            .iter()
+            .filter(|session| session.case == Case::Broken(Rule::CompressedData));
+        let waits: Vec<_> = bad
+            .filter(|session| !zlib_refuses(session))
+            .map(|session| &session.name)
+            .collect();
+        assert_eq!(waits, Vec::<&String>::new(), "{role}");
+    }
+}
+
+/// Whether zlib refuses a compressed message of this session, each of which may refer to those before it.
+fn zlib_refuses(session: &Session) -> bool {
+    let bytes = &session.bytes[session.head_len..];
+    let mut history = Vec::new();
+    let mut message = Vec::new();
+    let mut compressed = false;
+    for frame in session.reading().frames.iter().filter(|frame| frame.opcode <= 0x2) {
+        if frame.opcode > 0 {
+            compressed = bytes[frame.start] & 0x40 != 0;
+            message.clear();
+        }
+        let payload = &bytes[frame.payload..frame.payload + usize::try_from(frame.length).unwrap()];
+        let key = frame.key.unwrap_or_default();
+        message.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        if frame.fin && compressed {
+            message.extend([0, 0, 0xff, 0xff]);
+            let mut inflate = zlib_rs::Inflate::new(false, 15);
+            let _ = inflate.set_dictionary(&history);
+            let mut output = vec![0; 1 << 17];
+            match inflate.decompress(&message, &mut output, zlib_rs::InflateFlush::SyncFlush) {
+                Err(_) => return true,
+                Ok(_) => history.extend_from_slice(&output[..inflate.total_out() as usize]),
+            }
+        }
+    }
+    false
+}

@@ -20,9 +20,8 @@ pub(super) fn breaks_a_close(session: &Session, rule: Rule) -> bool {
 
 /// The bytes from the start of the frame that breaks the rule, where that is seen in its first two bytes, or is a Close.
 pub(super) fn broken_frame(session: &Session, rule: Rule) -> Option<&[u8]> {
-    let reading = session.reading();
     let start = match rule {
-        Rule::InvalidCloseCode | Rule::CloseReasonNotUtf8 => reading.frames.last()?.start,
+        Rule::InvalidCloseCode | Rule::CloseReasonNotUtf8 => session.reading().frames.last()?.start,
         Rule::ReservedBits | Rule::CompressedBit | Rule::FragmentedControl => {
             session.after?.checked_sub(session.head_len + 1)?
         }

@@ -3,6 +3,7 @@
 mod broken;
 mod isolate;
 mod judge;
+mod kept;
 mod keys;
 mod limits;
 mod openings;
@@ -24,6 +25,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 pub use judge::judge;
 pub(crate) use judge::{How, outcome};
 pub use report::{Finding, Report, Table};
+pub(crate) use shrink::{Small, Way, shrink};
 pub use verdict::{Judgement, Verdict};
 pub(crate) use wire::key_of;
 pub use wire::{Implementation, Wire};
@@ -33,6 +35,7 @@ use crate::model::Reading;
 use crate::rule::Role;
 use crate::session::{Case, Session, Topic};
 use crate::tables;
+use kept::Kept;
 pub(crate) use keys::Sign;
 pub(crate) use limits::{Claim, Sizes};
 
@@ -46,8 +49,10 @@ pub struct Checker {
     seed: u64,
     section: Option<&'static str>,
     about: Option<fn(Case) -> bool>,
+    case: Option<Case>,
     only: Option<(Case, usize)>,
     stop_at_fail: bool,
+    shrinks: bool,
     time_limit: Duration,
     progress: Option<fn(&Progress<'_>)>,
 }
@@ -111,8 +116,10 @@ impl Checker {
             seed: 0,
             section: None,
             about: None,
+            case: None,
             only: None,
             stop_at_fail: false,
+            shrinks: true,
             time_limit: Duration::from_secs(10),
             progress: None,
         }
@@ -146,6 +153,13 @@ impl Checker {
         self
     }
 
+    /// Checks one case only. What it finds about this is the same.
+    #[must_use]
+    pub const fn case(mut self, case: Case) -> Self {
+        self.case = Some(case);
+        self
+    }
+
     /// Runs one session only: that of a finding with this [`id`](Finding::id). The seed has to be the same. `None`: there
     /// is no such session.
     #[must_use]
@@ -161,6 +175,13 @@ impl Checker {
     #[must_use]
     pub const fn stop_at_first_fail(mut self) -> Self {
         self.stop_at_fail = true;
+        self
+    }
+
+    /// Shows findings as they were found, not shrunk. The verdicts are the same.
+    #[must_use]
+    pub const fn without_shrinking(mut self) -> Self {
+        self.shrinks = false;
         self
     }
 
@@ -200,13 +221,11 @@ impl Checker {
     }
 
     fn check_with(&self, name: &str, role: Role, runs: &mut dyn Runs) -> Report {
-        let mut tables: HashMap<Case, Vec<Arc<Session>>> = HashMap::new();
-        for session in tables::sessions(role) {
-            tables.entry(session.case).or_default().push(Arc::clone(session));
-        }
+        let tables = kept::tables(role);
         let cases = Case::all(role).into_iter().filter(|case| {
             self.section.is_none_or(|section| section == case.section())
                 && self.about.is_none_or(|about| about(*case))
+                && self.case.is_none_or(|only| only == *case)
                 && self.only.is_none_or(|(only, _)| only == *case)
         });
         // What takes long comes last.
@@ -235,7 +254,7 @@ impl Checker {
         let mut across = Across::default();
         let mut findings = Vec::new();
         for (number, case) in cases.iter().enumerate() {
-            let sessions = tables.remove(case).unwrap_or_default();
+            let sessions = tables.get(case).map_or(&[][..], Vec::as_slice);
             let finding = self.check_case(role, *case, sessions, runs, &mut across);
             findings.push(finding);
             if let (Some(progress), Some(finding)) = (self.progress, findings.last()) {
@@ -264,22 +283,26 @@ impl Checker {
         &self,
         role: Role,
         case: Case,
-        tables: Vec<Arc<Session>>,
+        tables: &[Arc<Kept>],
         runs: &mut dyn Runs,
         across: &mut Across,
     ) -> Finding {
         let mut finding = Finding::new(case);
         let mut shown: Option<Example> = None;
         let from_tables = tables.len();
-        let by_chance = (0..self.cases).map(|number| Arc::new(self.session_by_chance(role, case, number)));
-        'sessions: for (number, session) in tables.into_iter().chain(by_chance).enumerate() {
+        let by_chance = (0..self.cases).map(|number| {
+            kept::by_chance((self.seed, role, case, number), || {
+                self.session_by_chance(role, case, number)
+            })
+        });
+        'sessions: for (number, kept) in tables.iter().cloned().chain(by_chance).enumerate() {
             if self.only.is_some_and(|(_, only)| only != number) {
                 continue;
             }
             let id = format!("{}/{number}", case.name());
-            let reading = session.reading();
-            for cuts in ways_to_cut(&session, &reading, number, number >= from_tables) {
-                let outcome = outcome(runs.run(&id, &session, &cuts), &reading, How::InMemory);
+            let (session, reading) = (Arc::clone(kept.session()), kept.reading());
+            for cuts in ways_to_cut(&session, reading, number, number >= from_tables) {
+                let outcome = outcome(runs.run(&id, &session, &cuts), reading, How::InMemory);
                 finding.runs += 1;
                 let example = || Example {
                     case,
@@ -309,13 +332,32 @@ impl Checker {
         if finding.verdict > Verdict::Pass
             && let Some(example) = shown
         {
-            let small = shrink::shrink(&example, &finding, runs);
-            finding.runs += small.runs;
-            finding.set(small.judgement);
-            finding.id = Some(example.id);
-            finding.example = Some((small.session, small.cuts));
+            self.shrink(example, &mut finding, runs);
         }
         finding
+    }
+
+    /// Shows the example in the finding, smaller if it may be.
+    fn shrink(&self, example: Example, finding: &mut Finding, runs: &mut dyn Runs) {
+        if !self.shrinks || finding.why.starts_with("hangs") {
+            return finding.show(example);
+        }
+        let mut run = |session: &Session, cuts: &[usize]| {
+            let reading = session.reading();
+            let run = runs.run(&example.id, &Arc::new(session.clone()), &Arc::from(cuts));
+            Some((outcome(run, &reading, How::InMemory).judgement, Vec::new()))
+        };
+        let way = Way {
+            run: &mut run,
+            fit: |session| session,
+            most: 600,
+        };
+        let shown = Judgement::new(finding.verdict, finding.section, finding.why.clone());
+        let small = shrink(&example.session, &example.cuts, &shown, way);
+        finding.runs += small.runs;
+        finding.set(small.judgement);
+        finding.id = Some(example.id);
+        finding.example = Some((small.session, small.cuts));
     }
 
     /// A session that the seed, the case and the number determine.

@@ -48,8 +48,11 @@ pub(super) fn head(judge: &mut Judge, wire: &Wire) -> Option<usize> {
 /// Whether a refusal is the implementation's right, although nothing is wrong with the bytes.
 pub(super) fn is_excused(wire: &Wire, how: How) -> bool {
     let session = &wire.session;
-    if session.head_len == 0 || !matches!(session.case, Case::Legal(_)) {
-        return false;
+    match session.case {
+        // What is wrong with the head need not be seen by everybody.
+        Case::Broken(Rule::RequestSyntax | Rule::ResponseSyntax) if session.is_uncommon => return true,
+        Case::Legal(_) if session.head_len > 0 => {}
+        Case::Legal(_) | Case::Broken(_) => return false,
     }
     // Section 4.1: a client waits for the response before it sends anything else, as it does where compression is agreed.
     let too_early = how == How::InMemory

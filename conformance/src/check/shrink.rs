@@ -1,49 +1,56 @@
 //! Makes the session of a finding smaller, as long as it still shows as much.
 
-use std::sync::Arc;
-
-use super::judge::{How, outcome};
-use super::report::Finding;
-use super::verdict::Judgement;
-use super::{Example, Runs};
+use super::verdict::{Judgement, Verdict};
 use crate::generate::Split;
 use crate::session::{Case, Parts, Session, Topic};
 
-/// How many runs it may take.
-const RUNS: u32 = 600;
+/// A session that was made smaller.
+#[derive(Clone, Debug)]
+pub(crate) struct Small {
+    pub(crate) session: Session,
+    pub(crate) cuts: Vec<usize>,
+    pub(crate) judgement: Judgement,
+    /// What came back, as far as that is kept.
+    pub(crate) received: Vec<u8>,
+    /// How many sessions were run.
+    pub(crate) runs: u32,
+}
 
-pub(super) struct Small {
-    pub(super) session: Session,
-    pub(super) cuts: Vec<usize>,
-    pub(super) judgement: Judgement,
-    pub(super) runs: u32,
+/// Runs a session with these cuts: what it comes to, and what came back. `None`: no more are to be run.
+pub(crate) type Try<'a> = dyn FnMut(&Session, &[usize]) -> Option<(Judgement, Vec<u8>)> + 'a;
+
+/// How sessions are tried.
+pub(crate) struct Way<'a> {
+    /// Runs one.
+    pub(crate) run: &'a mut Try<'a>,
+    /// What is run in place of a session, so that it has an end to wait for.
+    pub(crate) fit: fn(Session) -> Session,
+    /// How many may be run.
+    pub(crate) most: u32,
 }
 
 struct Shrinker<'a> {
-    runs: &'a mut dyn Runs,
-    id: &'a str,
-    least: super::Verdict,
+    way: Way<'a>,
+    is_over: bool,
+    least: Verdict,
     section: &'static str,
     small: Small,
 }
 
 /// The smallest session that shows at least as much, resting on the same section.
-pub(super) fn shrink(example: &Example, finding: &Finding, runs: &mut dyn Runs) -> Small {
-    let small = Small {
-        session: (*example.session).clone(),
-        cuts: example.cuts.to_vec(),
-        judgement: Judgement::new(finding.verdict, finding.section, finding.why.clone()),
-        runs: 0,
-    };
-    if finding.why.starts_with("hangs") {
-        return small;
-    }
+pub(crate) fn shrink(session: &Session, cuts: &[usize], judgement: &Judgement, way: Way<'_>) -> Small {
     let mut shrinker = Shrinker {
-        runs,
-        id: &example.id,
-        least: finding.verdict,
-        section: finding.section,
-        small,
+        way,
+        is_over: false,
+        least: judgement.verdict,
+        section: judgement.section,
+        small: Small {
+            session: session.clone(),
+            cuts: cuts.to_vec(),
+            judgement: judgement.clone(),
+            received: Vec::new(),
+            runs: 0,
+        },
     };
     shrinker.cuts();
     shrinker.frames();
@@ -56,7 +63,7 @@ pub(super) fn shrink(example: &Example, finding: &Finding, runs: &mut dyn Runs) 
 
 impl Shrinker<'_> {
     fn exhausted(&self) -> bool {
-        self.small.runs >= RUNS
+        self.is_over || self.small.runs >= self.way.most
     }
 
     /// Takes this session and these cuts, if they show as much.
@@ -64,21 +71,26 @@ impl Shrinker<'_> {
         if self.exhausted() {
             return false;
         }
+        let Some((judgement, received)) = (self.way.run)(session, cuts) else {
+            self.is_over = true;
+            return false;
+        };
         self.small.runs += 1;
-        let reading = session.reading();
-        let run = self.runs.run(self.id, &Arc::new(session.clone()), &Arc::from(cuts));
-        let found = outcome(run, &reading, How::InMemory);
-        if found.judgement.verdict < self.least || found.judgement.section != self.section {
+        if judgement.verdict < self.least || judgement.section != self.section {
             return false;
         }
         self.small.session = session.clone();
         self.small.cuts = cuts.to_vec();
-        self.small.judgement = found.judgement;
+        self.small.judgement = judgement;
+        self.small.received = received;
         true
     }
 
     /// Takes these parts, if they are about the same and show as much, under some cuts.
     fn try_parts(&mut self, parts: Parts) -> bool {
+        if self.exhausted() {
+            return false;
+        }
         let now = &self.small.session;
         let topic = match now.case {
             Case::Legal(topic) => topic,
@@ -89,6 +101,10 @@ impl Shrinker<'_> {
         session.core = now.core;
         session.is_uncommon = now.is_uncommon;
         if session.case != now.case || session.bytes.is_empty() || session.head_len > 0 && now.head_len == 0 {
+            return false;
+        }
+        let session = (self.way.fit)(session);
+        if session.bytes == now.bytes {
             return false;
         }
         if self.small.cuts.is_empty() {

@@ -16,7 +16,7 @@ Usage:
   wsconform client [HOST:]PORT [OPTION]...
       Listens for a client that echoes each message. It opens /getCaseCount, which sends a number as
       text, then /runCase?case=N&agent=NAME for each N from 1, then /updateReports?agent=NAME: a driver
-      for the Autobahn test suite does.
+      for the Autobahn test suite does. In the last 200 what failed is made smaller.
   wsconform list server|client
       Lists the cases: section, name and what each is about.
 
@@ -26,6 +26,7 @@ What is run:
   --only ID            one session, by the id that a report gives
   --thorough           every session of the tables, ten times as many
   --no-volume          without the messages of up to 16 MiB
+  --shrink SECS        for making findings smaller, by running smaller sessions; 0 leaves them as they are [10]
 
 How it is run:
   --connections N      at once, to a server [16]
@@ -127,6 +128,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, St
             Long("strict") => args.strict = true,
             Long("thorough") => args.options.thorough = true,
             Long("no-volume") => args.options.volume = false,
+            Long("shrink") => {
+                let seconds: f64 = number(&mut parser, "shrink")?;
+                args.options.shrink = Duration::try_from_secs_f64(seconds)
+                    .map_err(|_| format!("--shrink: {seconds} is no time that will do"))?;
+            }
             Long("include") => args.options.include.push(text(&mut parser)?),
             Long("exclude") => args.options.exclude.push(text(&mut parser)?),
             Long("only") => args.options.only = Some(text(&mut parser)?),

@@ -18,6 +18,8 @@ summary{cursor:pointer}
 const SHOWN: usize = 40;
 /// The most bytes that are shown of a session.
 const BYTES: usize = 512;
+/// The most places that are shown at which it is cut.
+const PLACES: usize = 12;
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
@@ -64,6 +66,22 @@ fn dump(bytes: &[u8]) -> String {
     text
 }
 
+/// What was sent and what came back.
+fn exchange(sent: &[u8], cuts: &[usize], received: &[u8]) -> String {
+    let mut text = format!("<p>Sent, {} bytes", sent.len());
+    if !cuts.is_empty() {
+        let places: Vec<_> = cuts.iter().take(PLACES).map(usize::to_string).collect();
+        let more = if cuts.len() > PLACES { " and so on" } else { "" };
+        text += &format!(" in {} pieces, cut at {}{more}", cuts.len() + 1, places.join(", "));
+    }
+    text + &format!(
+        ":</p><pre>{}</pre><p>Came back, {} bytes:</p><pre>{}</pre>",
+        dump(sent),
+        received.len(),
+        dump(received)
+    )
+}
+
 fn session(run: &Run) -> String {
     let verdict = run.judgement.verdict;
     let section = if run.judgement.section.is_empty() {
@@ -71,25 +89,27 @@ fn session(run: &Run) -> String {
     } else {
         run.judgement.section
     };
-    format!(
+    let mut text = format!(
         "<details><summary><span class=\"{}\">{}</span> <code>{}</code> {}</summary>\
-        <p>Section {}: {}</p><p>Sent, {} bytes{}:</p><pre>{}</pre><p>Came back, {} bytes:</p><pre>{}</pre></details>\n",
+        <p>Section {section}: {}</p>",
         class(verdict),
         verdict.word(),
         escaped(&run.id),
         escaped(&run.session.name),
-        section,
         escaped(&run.judgement.why),
-        run.session.bytes.len(),
-        if run.cuts.is_empty() {
-            String::new()
-        } else {
-            format!(" in {} pieces", run.cuts.len() + 1)
-        },
-        dump(&run.session.bytes),
-        run.received.len(),
-        dump(&run.received),
-    )
+    );
+    let whole = exchange(&run.session.bytes, &run.cuts, &run.received);
+    match &run.shrunk {
+        Some(shrunk) => {
+            if shrunk.judgement.why != run.judgement.why {
+                text += &format!("<p>Shrunk, it {}</p>", escaped(&shrunk.judgement.why));
+            }
+            text += &exchange(&shrunk.session.bytes, &shrunk.cuts, &shrunk.received);
+            text += &format!("<details><summary>Before it was shrunk</summary>{whole}</details>");
+        }
+        None => text += &whole,
+    }
+    text + "</details>\n"
 }
 
 pub(crate) fn report(report: &NetReport) -> String {
@@ -134,7 +154,7 @@ pub(crate) fn report(report: &NetReport) -> String {
             .filter(|run| run.session.case == finding.case)
             .collect();
         runs.retain(|run| run.judgement.verdict > Verdict::Pass);
-        runs.sort_by_key(|run| std::cmp::Reverse(run.judgement.verdict));
+        runs.sort_by_key(|run| (std::cmp::Reverse(run.judgement.verdict), run.shrunk.is_none()));
         let passed = finding.runs as usize - runs.len().min(finding.runs as usize);
         text += &format!("<p>{passed} of {} sessions passed.</p>\n", finding.runs);
         text.extend(runs.iter().take(SHOWN).map(|run| session(run)));

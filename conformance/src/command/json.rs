@@ -50,6 +50,18 @@ fn run(run: &Run) -> Value {
         );
         fields.insert(String::from("received"), json!(hexadecimal(&run.received)));
         fields.insert(String::from("received_length"), json!(run.received.len()));
+        if let Some(shrunk) = &run.shrunk {
+            let shrunk = json!({
+                "why": shrunk.judgement.why,
+                "sent": hexadecimal(&shrunk.session.bytes),
+                "sent_length": shrunk.session.bytes.len(),
+                "cuts": shrunk.cuts.iter().take(256).collect::<Vec<_>>(),
+                "received": hexadecimal(&shrunk.received),
+                "received_length": shrunk.received.len(),
+                "sessions": shrunk.sessions,
+            });
+            fields.insert(String::from("shrunk"), shrunk);
+        }
     }
     value
 }

@@ -85,7 +85,8 @@ impl Progress {
         let Ok(mut last) = self.last.lock() else { return };
         let is_due = last.is_none_or(|last| last.elapsed() > Duration::from_millis(100)) || done == of;
         if self.shows && is_due {
-            let _ = write!(io::stderr(), "\r\x1b[K{done} of {of}: {}", run.id);
+            let then = if done == of { ", findings are made smaller" } else { "" };
+            let _ = write!(io::stderr(), "\r\x1b[K{done} of {of}: {}{then}", run.id);
             let _ = io::stderr().flush();
         }
         *last = Some(Instant::now());

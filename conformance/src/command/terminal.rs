@@ -69,10 +69,12 @@ pub(crate) fn report(report: &NetReport, colour: bool) -> String {
 fn case(report: &NetReport, finding: &Finding) -> String {
     let mut text = format!("  {}\n", finding.case);
     let runs = report.runs.iter().filter(|run| run.session.case == finding.case);
-    let worst: Vec<_> = runs.filter(|run| run.judgement.verdict == finding.verdict).collect();
+    let mut worst: Vec<_> = runs.filter(|run| run.judgement.verdict == finding.verdict).collect();
     if worst.is_empty() {
         text += &format!("    section {}: {}\n", finding.section, finding.why);
     }
+    // Those first that were made smaller.
+    worst.sort_by_key(|run| run.shrunk.is_none());
     for run in worst.iter().take(SHOWN) {
         let section = if run.judgement.section.is_empty() {
             finding.case.section()
@@ -83,13 +85,38 @@ fn case(report: &NetReport, finding: &Finding) -> String {
             "    {} ({})\n      section {section}: {}\n",
             run.id, run.session.name, run.judgement.why
         );
-        text += &format!("      sent {}\n", brief(&run.session.bytes));
-        text += &format!("      came {}\n", brief(&run.received));
+        match &run.shrunk {
+            Some(shrunk) => {
+                if shrunk.judgement.why != run.judgement.why {
+                    text += &format!("      shrunk, it {}\n", shrunk.judgement.why);
+                }
+                text += &format!("      sent {}\n", pieces(&shrunk.session.bytes, &shrunk.cuts));
+                text += &format!("      came {}\n", brief(&shrunk.received));
+            }
+            None => {
+                text += &format!("      sent {}\n", brief(&run.session.bytes));
+                text += &format!("      came {}\n", brief(&run.received));
+            }
+        }
     }
     if worst.len() > SHOWN {
         text += &format!("    and {} more\n", worst.len() - SHOWN);
     }
     text
+}
+
+/// What was sent, as it was cut.
+fn pieces(bytes: &[u8], cuts: &[usize]) -> String {
+    let mut text = Vec::new();
+    let mut at = 0;
+    for cut in cuts.iter().copied().chain([bytes.len()]).take(12) {
+        text.push(brief(bytes.get(at..cut).unwrap_or_default()));
+        at = cut;
+    }
+    if at < bytes.len() {
+        text.push(String::from("and so on"));
+    }
+    text.join(", ")
 }
 
 fn brief(bytes: &[u8]) -> String {

@@ -1,5 +1,7 @@
 //! Inflating, read off RFC 1951 section by section: one bit after the other, and nothing kept but the output.
 
+use std::sync::OnceLock;
+
 /// What compressed data come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inflated {
@@ -114,6 +116,14 @@ impl Code {
     }
 }
 
+static FIXED: OnceLock<Option<(Code, Code)>> = OnceLock::new();
+
+/// Section 3.2.6.
+fn fixed_codes() -> Option<(Code, Code)> {
+    let lengths = [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
+    Some((Code::of(&lengths)?, Code::of(&[5; 32])?))
+}
+
 impl Inflating {
     fn new(data: Vec<u8>, history: &[u8]) -> Self {
         Self {
@@ -166,14 +176,8 @@ impl Inflating {
         match self.bits(2)? {
             0 => self.stored()?,
             1 => {
-                // Section 3.2.6.
-                let mut lengths = vec![8; 144];
-                lengths.extend([9; 112]);
-                lengths.extend([7; 24]);
-                lengths.extend([8; 8]);
-                let literals = Code::of(&lengths).ok_or(End::Bad)?;
-                let distances = Code::of(&[5; 32]).ok_or(End::Bad)?;
-                self.compressed(&literals, &distances)?;
+                let (literals, distances) = FIXED.get_or_init(fixed_codes).as_ref().ok_or(End::Bad)?;
+                self.compressed(literals, distances)?;
             }
             2 => {
                 let (literals, distances) = self.codes()?;
@@ -226,6 +230,13 @@ impl Inflating {
             }
         }
         let code = Code::of(&lengths).ok_or(End::Bad)?;
+        if code.symbols.is_empty() {
+            // That is bad, but RFC 1951 does not say from which bit on: zlib takes a bit for each length, and then says so.
+            for _ in 0..literals + distances {
+                self.bit()?;
+            }
+            return Err(End::Bad);
+        }
         let mut lengths = Vec::new();
         while lengths.len() < literals + distances {
             let (length, times) = match self.symbol(&code)? {

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use super::{Exchanged, Job, NetReport, Options, Run, exchange, gather, jobs, judged};
+use super::shrink::{self, Ask, Shrunk};
+use super::{Exchanged, Job, NetReport, Options, Plan, Run, exchange, gather, judged, plans};
 use crate::check::{Judgement, Verdict};
 use crate::frame::{self, Frame};
 use crate::model::{self, Opening};
@@ -17,6 +20,7 @@ use crate::session::{Case, Topic};
 ///
 /// - `/getCaseCount`: a text with the number of cases, then a Close;
 /// - `/runCase?case=N&agent=A`: runs the case with this number, from one; the client echoes each message;
+///   behind the last of the cases there are some more, in which what failed is made smaller;
 /// - `/getCaseStatus?case=N&agent=A` and `/getCaseInfo?case=N`: a text with JSON;
 /// - `/updateReports?agent=A`: a Close. The check is over.
 pub struct ClientCheck {
@@ -24,7 +28,7 @@ pub struct ClientCheck {
     /// Where clients connect to over TLS, if they do.
     #[cfg(feature = "tls")]
     secure: Option<SocketAddr>,
-    jobs: Vec<Job>,
+    plans: Vec<Plan>,
     options: Options,
 }
 
@@ -37,9 +41,18 @@ struct State {
     /// Keys that came a second time.
     keys_again: u32,
     is_over: bool,
+    /// When the first connection came.
+    began: Option<Instant>,
+    shrunk: Vec<(String, Shrunk)>,
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+/// How many cases come behind the others, in which findings are made smaller.
+const MORE: usize = 200;
+
+/// The sessions that are to be run next to make findings smaller, once a client has asked for one.
+type Asks = Mutex<Option<Receiver<Ask>>>;
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -57,7 +70,7 @@ impl ClientCheck {
             return Ok(Self {
                 listener,
                 secure: Some(secure),
-                jobs: jobs(Role::Client, &options),
+                plans: plans(Role::Client, &options),
                 options,
             });
         }
@@ -71,7 +84,7 @@ impl ClientCheck {
             listener: TcpListener::bind(address)?,
             #[cfg(feature = "tls")]
             secure: None,
-            jobs: jobs(Role::Client, &options),
+            plans: plans(Role::Client, &options),
             options,
         })
     }
@@ -91,7 +104,17 @@ impl ClientCheck {
     /// How many cases there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.jobs.len()
+        self.plans.len()
+    }
+
+    /// How many a client is told of.
+    fn all(&self) -> usize {
+        let more = if self.shrinks() { MORE } else { 0 };
+        self.plans.len() + more
+    }
+
+    fn shrinks(&self) -> bool {
+        !self.options.shrink.is_zero()
     }
 
     /// Serves until a client asks for the reports, or until `goes_on` says no. `progress` is told of each session.
@@ -103,17 +126,18 @@ impl ClientCheck {
         progress: &(dyn Fn(&Run, usize, usize) + Sync),
         goes_on: &(dyn Fn() -> bool + Sync),
     ) -> io::Result<NetReport> {
-        let started = Instant::now();
         let state = Mutex::new(State::default());
+        let asks = Asks::default();
         self.listener.set_nonblocking(true)?;
         std::thread::scope(|scope| -> io::Result<()> {
             while !lock(&state).is_over && goes_on() {
                 match self.listener.accept() {
                     Ok((stream, _)) => {
-                        let state = &state;
+                        lock(&state).began.get_or_insert_with(Instant::now);
+                        let (state, asks) = (&state, &asks);
                         scope.spawn(move || {
                             // A connection that breaks is seen in what came back.
-                            let _ = self.serve(stream, state, progress);
+                            let _ = self.serve(stream, scope, (state, asks), progress);
                         });
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -123,11 +147,19 @@ impl ClientCheck {
                     Err(error) => return Err(error),
                 }
             }
+            // Whoever waits for a client does so no longer.
+            lock(&asks).take();
             Ok(())
         })?;
         let mut state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         state.runs.sort_by_key(|run| run.0);
-        let runs = state.runs.into_iter().map(|run| run.1).collect();
+        let mut runs: Vec<Run> = state.runs.into_iter().map(|run| run.1).collect();
+        for (id, shrunk) in state.shrunk {
+            if let Some(run) = runs.iter_mut().find(|run| run.id == id) {
+                run.shrunk = Some(shrunk);
+            }
+        }
+        let started = state.began.unwrap_or_else(Instant::now);
         let name = if state.agent.is_empty() { "client" } else { &state.agent };
         let mut report = gather(name, Role::Client, runs, started);
         if state.keys_again > 1 {
@@ -147,10 +179,11 @@ impl ClientCheck {
         Ok(report)
     }
 
-    fn serve(
-        &self,
+    fn serve<'scope>(
+        &'scope self,
         mut stream: TcpStream,
-        state: &Mutex<State>,
+        scope: &'scope Scope<'scope, '_>,
+        (state, asks): (&'scope Mutex<State>, &'scope Asks),
         progress: &(dyn Fn(&Run, usize, usize) + Sync),
     ) -> io::Result<()> {
         stream.set_nonblocking(false)?;
@@ -167,18 +200,23 @@ impl ClientCheck {
                 .map(|parameter| parameter.1.clone())
         };
         let number = parameter("case").and_then(|number| number.parse::<usize>().ok());
-        let job = number.and_then(|number| self.jobs.get(number.checked_sub(1)?));
-        match (path.as_str(), job) {
-            ("/getCaseCount", _) => tell(&mut stream, &request, Some(&self.jobs.len().to_string())),
-            ("/getCaseInfo", Some(job)) => {
-                let info = format!("{{\"id\": \"{}\", \"description\": \"{}\"}}", job.id, describe(job));
+        let plan = number.and_then(|number| self.plans.get(number.checked_sub(1)?));
+        let is_more = number.is_some_and(|number| (self.plans.len() + 1..=self.all()).contains(&number));
+        match (path.as_str(), plan) {
+            ("/getCaseCount", _) => tell(&mut stream, &request, Some(&self.all().to_string())),
+            ("/getCaseInfo", Some(plan)) => {
+                let info = format!("{{\"id\": \"{}\", \"description\": \"{}\"}}", plan.id, describe(plan));
                 tell(&mut stream, &request, Some(&info))
             }
-            ("/getCaseStatus", Some(job)) => {
+            ("/getCaseInfo", None) if is_more => {
+                let info = "{\"id\": \"shrink\", \"description\": \"a finding, made smaller if there is one\"}";
+                tell(&mut stream, &request, Some(info))
+            }
+            ("/getCaseStatus", Some(plan)) => {
                 let verdict = lock(state)
                     .runs
                     .iter()
-                    .find(|run| run.1.id == job.id)
+                    .find(|run| run.1.id == plan.id)
                     .map(|run| run.1.judgement.verdict);
                 let behavior = match verdict {
                     Some(Verdict::Pass | Verdict::Skipped) => "OK",
@@ -200,12 +238,25 @@ impl ClientCheck {
                 state.is_over = true;
                 told
             }
-            ("/runCase", Some(job)) => {
+            ("/getCaseStatus", None) if is_more => tell(&mut stream, &request, Some("{\"behavior\": \"OK\"}")),
+            ("/runCase", None) if is_more => {
                 self.key(&request, state);
+                let Some(ask) = self.asked(scope, state, asks) else {
+                    return tell(&mut stream, &request, None);
+                };
+                let exchanged = self.one(&ask.job, &mut stream, request, &behind);
+                let run = judged(&ask.job, exchanged, began.elapsed());
+                // Nobody waits for it if the check is over.
+                let _ = ask.answer.send((run.judgement, run.received));
+                Ok(())
+            }
+            ("/runCase", Some(plan)) => {
+                self.key(&request, state);
+                let job = &plan.job();
                 let exchanged = self.one(job, &mut stream, request, &behind);
                 let run = judged(job, exchanged, began.elapsed());
                 let mut state = lock(state);
-                progress(&run, state.runs.len() + 1, self.jobs.len());
+                progress(&run, state.runs.len() + 1, self.plans.len());
                 state.agent = parameter("agent").unwrap_or_default();
                 state.runs.push((number.unwrap_or(0), run));
                 Ok(())
@@ -215,6 +266,30 @@ impl ClientCheck {
                 There are /getCaseCount, /runCase and /updateReports here",
             ),
         }
+    }
+
+    /// The next session that makes a finding smaller. `None`: there is none any more.
+    fn asked<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        state: &'scope Mutex<State>,
+        asks: &Asks,
+    ) -> Option<Ask> {
+        let mut asks = lock(asks);
+        let receiver = asks.get_or_insert_with(|| {
+            let (sender, receiver) = channel();
+            scope.spawn(move || {
+                let runs: Vec<Run> = {
+                    let state = lock(state);
+                    let found = state.runs.iter().filter(|run| run.1.judgement.verdict > Verdict::Pass);
+                    found.map(|run| run.1.clone()).collect()
+                };
+                let shrunk = shrink::asking(&runs, self.options.shrink, &sender);
+                lock(state).shrunk = shrunk;
+            });
+            receiver
+        });
+        receiver.recv().ok()
     }
 
     /// Notes the key: it has to be another one for each connection (section 4.1).
@@ -281,13 +356,8 @@ impl ClientCheck {
 }
 
 /// What a case is about, without what JSON would have to escape.
-fn describe(job: &Job) -> String {
-    let text = format!(
-        "{} (section {}): {}",
-        job.session.case,
-        job.session.case.section(),
-        job.session.name
-    );
+fn describe(plan: &Plan) -> String {
+    let text = format!("{} (section {}): {}", plan.case, plan.case.section(), plan.name());
     text.replace(['"', '\\'], "'")
 }
 

@@ -128,8 +128,9 @@ impl Wanted {
             Event::Ping(payload) => Some(payload.clone()),
             Event::Data { .. } | Event::Pong(_) | Event::Close(..) => None,
         });
+        let ends = |event: &&Event| matches!(event, Event::Data { message_end: true, .. });
         Self {
-            messages: reading.messages().len(),
+            messages: reading.events.iter().filter(ends).count(),
             last_ping,
         }
     }
@@ -152,6 +153,15 @@ fn write(mut stream: &TcpStream, bytes: &[u8], from: usize, cuts: &[usize], paus
     }
 }
 
+/// How long to wait at a cut: all cuts of a session together take no longer than eight of them.
+fn pause(options: &Options, cuts: usize) -> Duration {
+    // A megabyte in pieces takes its time in any case.
+    if cuts > 200 {
+        return Duration::ZERO;
+    }
+    options.pause.min(options.pause * 8 / (cuts.max(1) as u32))
+}
+
 /// Writes bytes, and reads until `done` or the time is over. What is long is written by another thread.
 fn write_and_read(
     stream: &mut TcpStream,
@@ -161,12 +171,7 @@ fn write_and_read(
     limit: Duration,
     done: impl Fn(&Received) -> bool,
 ) {
-    // A megabyte in pieces takes its time.
-    let pause = if cuts.len() > 200 {
-        Duration::ZERO
-    } else {
-        options.pause
-    };
+    let pause = pause(options, cuts.len());
     let read = |stream: &mut TcpStream, received: &mut Received| {
         let mut until = Instant::now() + limit;
         while !done(received) && received.read(stream, until) {
@@ -196,7 +201,7 @@ fn write_and_read(
 /// Runs the frames of a session over an open connection. `head` came before.
 pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &[u8], options: &Options) -> Exchanged {
     let session = &job.session;
-    let reading = session.reading();
+    let reading = &job.reading;
     let bytes = session.bytes.get(session.head_len..).unwrap_or_default();
     let cuts: Vec<usize> = job
         .cuts
@@ -208,12 +213,19 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
     received.count();
 
     // First what is legal, and all that must come back for it: an endpoint may discard that once it fails or closes.
-    let (decides, after) = deciding_frame(job, &reading, bytes.len());
+    let (decides, after) = deciding_frame(job, reading, bytes.len());
     let (first, rest) = bytes.split_at_checked(decides).unwrap_or((bytes, &[]));
-    let before = Wanted::of(&match session.deflate() {
-        Some(deflate) => model::receive_compressed(session.role, first, &session.bounds, deflate),
-        None => model::receive(session.role, first, &session.bounds),
-    });
+    let before = match (matches!(session.case, Case::Legal(_)), session.deflate()) {
+        // A Close, and what follows it, asks for nothing.
+        (true, _) => Wanted::of(reading),
+        (false, Some(deflate)) => Wanted::of(&model::receive_compressed(
+            session.role,
+            first,
+            &session.bounds,
+            deflate,
+        )),
+        (false, None) => Wanted::of(&model::receive(session.role, first, &session.bounds)),
+    };
     if !first.is_empty() {
         write_and_read(
             stream,
@@ -375,7 +387,7 @@ pub(super) fn close(job: &Job, stream: &mut TcpStream) {
 
 /// Writes the head of a session, cut as it is to be.
 pub(super) fn write_head(job: &Job, stream: &TcpStream, head: &[u8], options: &Options) {
-    write(stream, head, 0, &job.cuts, options.pause);
+    write(stream, head, 0, &job.cuts, pause(options, job.cuts.len()));
 }
 
 /// Reads what comes until the end of the stream, or the time limit.

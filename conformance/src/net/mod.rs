@@ -7,6 +7,7 @@
 mod client;
 mod exchange;
 mod server;
+mod shrink;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -17,13 +18,15 @@ use std::time::{Duration, Instant};
 
 pub use client::ClientCheck;
 pub use server::{Target, check_server};
+pub use shrink::Shrunk;
 
 use crate::check::{Claim, Finding, How, Judgement, Report, Sign, Sizes, Verdict, Wire, outcome};
 use crate::frame::Frame;
 use crate::generate::Split;
+use crate::model::Reading;
 use crate::rule::Role;
 use crate::session::{Case, Session, Topic};
-use crate::tables;
+use crate::tables::{self, Recipe};
 
 /// What is run, and how.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct Options {
     pub thorough: bool,
     /// Long messages too, up to sixteen megabytes.
     pub volume: bool,
+    /// How long findings may be made smaller, by running smaller sessions; not at all, if it is zero.
+    pub shrink: Duration,
     /// Sections and names of cases to run: all, if there are none. `5` includes `5.4`.
     pub include: Vec<String>,
     /// Sections and names of cases to leave out.
@@ -67,6 +72,7 @@ impl Default for Options {
             pause: Duration::from_millis(2),
             thorough: false,
             volume: true,
+            shrink: Duration::from_secs(10),
             include: Vec::new(),
             exclude: Vec::new(),
             only: None,
@@ -75,12 +81,57 @@ impl Default for Options {
     }
 }
 
-/// A session that is to be run.
+/// A session that may be run.
 #[derive(Clone, Debug)]
-pub(crate) struct Job {
-    pub(crate) id: String,
-    pub(crate) session: Arc<Session>,
-    pub(crate) cuts: Arc<[usize]>,
+struct Plan {
+    id: String,
+    case: Case,
+    /// Of those about the same case, from one.
+    number: usize,
+    /// About how many bytes it sends.
+    size: usize,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Table(Arc<Session>),
+    Recipe(Role, Recipe),
+}
+
+impl Plan {
+    fn name(&self) -> &str {
+        match &self.source {
+            Source::Table(session) => &session.name,
+            Source::Recipe(_, recipe) => &recipe.name,
+        }
+    }
+
+    /// What is run.
+    fn job(&self) -> Job {
+        let session = match &self.source {
+            Source::Table(session) => Arc::clone(session),
+            Source::Recipe(role, recipe) => Arc::new(recipe.session(*role)),
+        };
+        let session = for_the_wire(&session);
+        let reading = session.reading();
+        let cuts = cuts(&session, &reading, self.number);
+        Job {
+            id: self.id.clone(),
+            session,
+            reading,
+            cuts,
+        }
+    }
+}
+
+/// A session that is run.
+#[derive(Clone, Debug)]
+struct Job {
+    id: String,
+    session: Arc<Session>,
+    reading: Reading,
+    cuts: Arc<[usize]>,
 }
 
 /// What one session came to.
@@ -98,6 +149,8 @@ pub struct Run {
     pub judgement: Judgement,
     /// How long it took.
     pub took: Duration,
+    /// The smallest session that shows the same, if one was looked for: of the findings of a kind, for one.
+    pub shrunk: Option<Shrunk>,
     seen: Seen,
 }
 
@@ -132,34 +185,54 @@ fn names(text: &str, case: Case) -> bool {
 }
 
 /// The sessions to run.
-fn jobs(role: Role, options: &Options) -> Vec<Job> {
-    let mut all: Vec<Arc<Session>> = tables::sessions(role).to_vec();
-    if options.volume {
-        all.extend(tables::volume_sessions(role));
-    }
+fn plans(role: Role, options: &Options) -> Vec<Plan> {
+    let table = tables::sessions(role).iter();
+    let table = table.map(|session| {
+        (
+            session.case,
+            session.core,
+            session.bytes.len(),
+            Source::Table(Arc::clone(session)),
+        )
+    });
+    let recipes = if options.volume { tables::recipes() } else { Vec::new() };
+    let recipes = recipes.into_iter();
+    let recipes = recipes.map(|recipe| {
+        (
+            Case::Legal(recipe.topic),
+            true,
+            recipe.size,
+            Source::Recipe(role, recipe),
+        )
+    });
     let mut numbers: HashMap<Case, usize> = HashMap::new();
-    let mut jobs = Vec::new();
-    for session in all {
-        let number = numbers.entry(session.case).or_default();
-        let id = format!("{}/{number}", session.case.name());
+    let mut plans = Vec::new();
+    for (case, core, size, source) in table.chain(recipes) {
+        let number = numbers.entry(case).or_default();
         *number += 1;
-        let wanted = match &options.only {
-            Some(only) => *only == id,
-            None => {
-                (session.core || options.thorough)
-                    && (options.include.is_empty() || options.include.iter().any(|text| names(text, session.case)))
-                    && !options.exclude.iter().any(|text| names(text, session.case))
-            }
+        let wanted = || {
+            (core || options.thorough)
+                && (options.include.is_empty() || options.include.iter().any(|text| names(text, case)))
+                && !options.exclude.iter().any(|text| names(text, case))
         };
-        if wanted {
-            let session = for_the_wire(&session);
-            let cuts = cuts(&session, *number);
-            jobs.push(Job { id, session, cuts });
+        let id = || format!("{}/{}", case.name(), *number - 1);
+        let is_wanted = match &options.only {
+            Some(only) => *only == id(),
+            None => wanted(),
+        };
+        if is_wanted {
+            plans.push(Plan {
+                id: id(),
+                case,
+                number: *number,
+                size,
+                source,
+            });
         }
     }
     // What takes long begins first, so that nothing waits for it in the end.
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.session.bytes.len() >> 16));
-    jobs
+    plans.sort_by_key(|plan| std::cmp::Reverse(plan.size >> 16));
+    plans
 }
 
 /// The session as it is run over the wire: what is legal ends with a Close, so that there is an end to wait for.
@@ -178,7 +251,7 @@ fn for_the_wire(session: &Arc<Session>) -> Arc<Session> {
 }
 
 /// Where a session is cut: as Autobahn does, byte by byte now and then if it is short, else not.
-fn cuts(session: &Session, number: usize) -> Arc<[usize]> {
+fn cuts(session: &Session, reading: &Reading, number: usize) -> Arc<[usize]> {
     let split = match number % 6 {
         3 if session.bytes.len() <= 48 && session.head_len == 0 => Split::EachByte,
         5 => Split::At(vec![9_000, 24_000, 51_000]),
@@ -187,19 +260,19 @@ fn cuts(session: &Session, number: usize) -> Arc<[usize]> {
     if !session.written.is_empty() {
         return Arc::from(session.written.as_slice());
     }
-    Arc::from(split.cuts_of(&session.reading(), &session.bytes, session.head_len))
+    Arc::from(split.cuts_of(reading, &session.bytes, session.head_len))
 }
 
 /// What an exchange came to, before it is judged.
-pub(crate) struct Exchanged {
+struct Exchanged {
     /// What the other end sent: a head first, if the session has one.
-    pub(crate) received: Vec<u8>,
+    received: Vec<u8>,
     /// How it ended otherwise than by a Close, if it did.
-    pub(crate) failed: Option<String>,
+    failed: Option<String>,
     /// Whether something was still to come when the time was over.
-    pub(crate) is_late: bool,
+    is_late: bool,
     /// Something that only the network shows.
-    pub(crate) besides: Option<Judgement>,
+    besides: Option<Judgement>,
 }
 
 fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
@@ -213,10 +286,12 @@ fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
     if job.session.role == Role::Server && job.session.compression.is_some() {
         wire.agreed_in(&job.session);
     }
-    let seen = outcome(Ok(wire), &job.session.reading(), How::Echo);
+    let seen = outcome(Ok(wire), &job.reading, How::Echo);
     let mut judgement = seen.judgement;
     // To be slow with a megabyte is no fault.
-    if exchanged.is_late && job.session.bytes.len() > 1 << 20 && judgement.verdict == Verdict::Fail {
+    let longest = job.reading.frames.iter().map(|frame| frame.message_length).max();
+    let size = longest.unwrap_or(0).max(job.session.bytes.len() as u64);
+    if exchanged.is_late && size > 1 << 20 && judgement.verdict == Verdict::Fail {
         let why = format!("has not answered within {:.0} s", took.as_secs_f32());
         judgement = Judgement::new(Verdict::Custom, job.session.case.section(), why);
     }
@@ -232,6 +307,7 @@ fn judged(job: &Job, exchanged: Exchanged, took: Duration) -> Run {
         received: exchanged.received,
         judgement,
         took,
+        shrunk: None,
         seen: Seen {
             claim: seen.claim,
             taken: seen.taken,
@@ -300,6 +376,13 @@ fn gather(name: &str, role: Role, mut runs: Vec<Run>, started: Instant) -> NetRe
                     finding.example = Some(((*run.session).clone(), run.cuts.to_vec()));
                 }
             }
+        }
+        let worst = runs.iter().filter(|run| run.session.case == case);
+        let mut worst = worst.filter(|run| run.judgement.verdict == finding.verdict);
+        if let Some((id, shrunk)) = worst.find_map(|run| Some((&run.id, run.shrunk.as_ref()?))) {
+            finding.set(shrunk.judgement.clone());
+            finding.id = Some(id.clone());
+            finding.example = Some((shrunk.session.clone(), shrunk.cuts.clone()));
         }
         if case == Case::Legal(Topic::MaskKeys)
             && let Some(why) = bad_keys(&runs)

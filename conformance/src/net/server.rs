@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Exchanged, Job, NetReport, Options, Run, exchange, gather, jobs, judged};
+use super::{Exchanged, Job, NetReport, Options, Plan, Run, exchange, gather, judged, plans, shrink};
 use crate::check::{Judgement, Verdict};
 use crate::model::{self, Opening};
 use crate::rule::Role;
@@ -149,11 +149,11 @@ pub fn check_server(
     let started = Instant::now();
     let target = &target.tunnelled(options)?;
     open(target, options).map_err(|error| format!("{}: {error}", target.authority()))?;
-    let jobs = jobs(Role::Server, options);
+    let plans = plans(Role::Server, options);
     // A few connections at once are enough for what is long: it would only be in its own way.
-    let is_long = |job: &&Job| job.session.bytes.len() > 1 << 19;
-    let long: Vec<&Job> = jobs.iter().filter(is_long).collect();
-    let short: Vec<&Job> = jobs.iter().filter(|job| !is_long(job)).collect();
+    let is_long = |plan: &&Plan| plan.size > 1 << 19;
+    let long: Vec<&Plan> = plans.iter().filter(is_long).collect();
+    let short: Vec<&Plan> = plans.iter().filter(|plan| !is_long(plan)).collect();
     let (next_long, next_short) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let runs = Mutex::new(Vec::new());
     let work = |takes_long: bool| {
@@ -169,14 +169,15 @@ pub fn check_server(
             }
             .or_else(|| short.get(next_short.fetch_add(1, Ordering::Relaxed)))
         };
-        while let Some(job) = next() {
+        while let Some(plan) = next() {
+            let job = &plan.job();
             let began = Instant::now();
             let Some(exchanged) = one(job, target, options) else {
                 continue;
             };
             let run = judged(job, exchanged, began.elapsed());
             let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
-            progress(&run, runs.len() + 1, jobs.len());
+            progress(&run, runs.len() + 1, plans.len());
             runs.push(run);
         }
     };
@@ -188,6 +189,12 @@ pub fn check_server(
     });
     let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
     runs.sort_by(|one, other| (one.session.case, &one.id).cmp(&(other.session.case, &other.id)));
+    let again = |job: &Job| {
+        let began = Instant::now();
+        let run = judged(job, one(job, target, options)?, began.elapsed());
+        Some((run.judgement, run.received))
+    };
+    shrink::all(&mut runs, options.shrink, options.connections, again);
     Ok(gather(name, Role::Server, runs, started))
 }
 

@@ -6,11 +6,9 @@
 
 use std::sync::Arc;
 
-use super::{Script, Table};
+use super::Table;
 use crate::frame::Frame;
-use crate::generate::{long_bytes, long_text};
-use crate::model::Parameters;
-use crate::rule::Role;
+use crate::generate::long_text;
 use crate::session::{Session, Topic};
 
 /// How many cases each group of the suite has, and how many of them have a counterpart here.
@@ -76,14 +74,27 @@ pub(super) const GROUPS: &[(&str, usize, usize)] = &[
 
 /// How the peer writes: as few times as it can, once for each frame, or so many bytes at a time.
 #[derive(Clone, Copy)]
-enum Writes {
+pub(super) enum Writes {
     AtOnce,
     Frames,
     Bytes(usize),
 }
 
-/// How many bytes the messages of a case about compression come to, if they are not large.
-const COMPRESSED: usize = 64 << 10;
+impl Writes {
+    pub(super) fn cuts(self, session: &Session) -> Vec<usize> {
+        match self {
+            Self::AtOnce => Vec::new(),
+            Self::Frames => session
+                .reading()
+                .frames
+                .iter()
+                .skip(1)
+                .map(|frame| frame.start)
+                .collect(),
+            Self::Bytes(len) => (1..session.bytes.len()).filter(|at| at % len == 0).collect(),
+        }
+    }
+}
 
 /// Adds cases of one group, numbered from one.
 struct Group<'a> {
@@ -103,17 +114,7 @@ impl Group<'_> {
         self.table.add(topic(self.prefix), name, frames);
         let session = self.table.sessions.last_mut().and_then(Arc::get_mut);
         let Some(session) = session else { return };
-        session.written = match writes {
-            Writes::AtOnce => Vec::new(),
-            Writes::Frames => session
-                .reading()
-                .frames
-                .iter()
-                .skip(1)
-                .map(|frame| frame.start)
-                .collect(),
-            Writes::Bytes(len) => (1..session.bytes.len()).filter(|at| at % len == 0).collect(),
-        };
+        session.written = writes.cuts(session);
     }
 
     fn add_texts<T: AsRef<[u8]>>(&mut self, texts: &[T]) {
@@ -123,7 +124,7 @@ impl Group<'_> {
     }
 }
 
-fn topic(prefix: &str) -> Topic {
+pub(super) fn topic(prefix: &str) -> Topic {
     match prefix {
         "1.1" | "1.2" => Topic::Lengths,
         "2" => Topic::Pings,
@@ -257,7 +258,7 @@ fn fragments(table: &mut Table) {
     }
 }
 
-fn in_fragments(opcode: u8, payload: &[u8], len: usize) -> Vec<Frame> {
+pub(super) fn in_fragments(opcode: u8, payload: &[u8], len: usize) -> Vec<Frame> {
     let mut frames: Vec<Frame> = payload.chunks(len).map(|part| Frame::last(part).more()).collect();
     if let Some(first) = frames.first_mut() {
         first.opcode = opcode;
@@ -447,153 +448,6 @@ fn close(table: &mut Table) {
         let mut group = group(table, prefix);
         for code in codes {
             group.add(vec![Frame::close(*code, "")]);
-        }
-    }
-}
-
-/// The cases that are about volume: up to sixteen megabytes each, over the wire only.
-pub(crate) fn volume(role: Role) -> Vec<Arc<Session>> {
-    let mut table = Table::new(role);
-    const K: usize = 1024;
-    for (texts, binaries, text) in [("9.1", "9.3", true), ("9.2", "9.4", false)] {
-        let payload = |len: usize| if text { long_text(9, len) } else { long_bytes(9, len) };
-        let opcode = if text { 0x1 } else { 0x2 };
-        let mut whole = group(&mut table, texts);
-        for len in [64 * K, 256 * K, 1024 * K, 4096 * K, 8192 * K, 16_384 * K] {
-            whole.add(vec![Frame::new(opcode, true, payload(len))]);
-        }
-        let mut parts = group(&mut table, binaries);
-        let four = payload(4096 * K);
-        for len in [64, 256, K, 4 * K, 16 * K, 64 * K, 256 * K, 1024 * K, 4096 * K] {
-            parts.add(in_fragments(opcode, &four, len));
-        }
-    }
-    compressed(&mut table);
-    for len in [1 << 20, 16 << 20] {
-        let mut script = Script::new(
-            role,
-            Topic::Volume,
-            format!("{len} zeros, compressed a thousand times"),
-            true,
-            15,
-        );
-        script.message(false, &vec![0; len]);
-        script.add(&mut table);
-    }
-    for (cut, many, text) in [("9.5", "9.7", true), ("9.6", "9.8", false)] {
-        let payload = |len: usize| if text { long_text(9, len) } else { long_bytes(9, len) };
-        let opcode = if text { 0x1 } else { 0x2 };
-        let mut cut = group(&mut table, cut);
-        for len in [64, 128, 256, 512, 1024, 2048] {
-            cut.add_written(Writes::Bytes(len), vec![Frame::new(opcode, true, payload(1024 * K))]);
-        }
-        let mut many = group(&mut table, many);
-        for len in [0, 16, 64, 256, 1024, 4096] {
-            many.add(vec![Frame::new(opcode, true, payload(len)); 1000]);
-        }
-    }
-    table.sessions
-}
-
-/// The sizes of the messages of a group about compression, and the length of a fragment: zero, if there is one.
-const COMPRESSED_SIZES: &[(usize, usize)] = &[
-    (16, 0),
-    (64, 0),
-    (256, 0),
-    (1024, 0),
-    (4096, 0),
-    (8192, 0),
-    (16_384, 0),
-    (32_768, 0),
-    (65_536, 0),
-    (131_072, 0),
-    (8192, 256),
-    (16_384, 256),
-    (32_768, 256),
-    (65_536, 256),
-    (131_072, 256),
-    (131_072, 1024),
-    (131_072, 4096),
-    (131_072, 32_768),
-];
-
-/// Which parameters a group about compression has: whether the endpoint may take over its context, and its window.
-const COMPRESSED_GROUPS: &[(&str, bool, Option<u8>)] = &[
-    ("12.1", true, None),
-    ("12.2", true, None),
-    ("12.3", true, None),
-    ("12.4", true, None),
-    ("12.5", true, None),
-    ("13.1", true, None),
-    ("13.2", false, None),
-    ("13.3", true, Some(9)),
-    ("13.4", true, Some(15)),
-    ("13.5", false, Some(9)),
-    ("13.6", false, Some(15)),
-    // Several offers, the first of them with all of that.
-    ("13.7", false, Some(9)),
-];
-
-/// Text and bytes as the suite's files hold them: records, a picture, prose, markup, and what is compressed already.
-fn material(prefix: &str, len: usize) -> Vec<u8> {
-    let mut data = Vec::new();
-    let mut number = 1_u32;
-    while data.len() < len {
-        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let (one, two) = (number >> 24, number >> 28);
-        match prefix {
-            "12.2" => data.extend((0..16).map(|at: u32| (at * two + one) as u8)),
-            "12.3" => data.extend(format!("Ihr naht euch wieder, {one}. Gestalten, schwankend {two}.\r\n").bytes()),
-            "12.4" => data.extend(format!("<li><a href=\"/{one}/\">{two}</a></li>\n").bytes()),
-            "12.5" => data.extend(long_bytes(number, 64)),
-            _ => data.extend(format!("{{\"id\": {number}, \"kind\": {two}, \"tags\": [\"a\", \"b\"]}},\n").bytes()),
-        }
-    }
-    data.truncate(len);
-    data
-}
-
-fn compressed(table: &mut Table) {
-    for (prefix, takeover, bits) in COMPRESSED_GROUPS {
-        let text = !matches!(*prefix, "12.2" | "12.3" | "12.5");
-        for (number, (size, fragment)) in COMPRESSED_SIZES.iter().enumerate() {
-            let name = format!("Autobahn {prefix}.{}", number + 1);
-            let heard = if table.role == Role::Server {
-                15
-            } else {
-                bits.unwrap_or(15)
-            };
-            let hears = table.role == Role::Server || *takeover;
-            let mut script = Script::new(table.role, Topic::Volume, name, hears, heard);
-            let (own, peer) = (!takeover, !hears);
-            script.agree(match table.role {
-                Role::Server => Parameters {
-                    server_no_context_takeover: own,
-                    server_max_window_bits: *bits,
-                    ..Parameters::default()
-                },
-                Role::Client => Parameters {
-                    client_no_context_takeover: own,
-                    server_no_context_takeover: peer,
-                    client_max_window_bits: bits.map(Some),
-                    server_max_window_bits: *bits,
-                },
-            });
-            if *prefix == "13.7" {
-                script.also.push(Parameters {
-                    server_no_context_takeover: true,
-                    ..Parameters::default()
-                });
-                script.also.push(Parameters::default());
-            }
-            let data = material(prefix, *size);
-            for _ in 0..(COMPRESSED / size).clamp(2, 1000) {
-                match fragment {
-                    0 => script.message(text, &data),
-                    len => script.pieces(text, &data, *len),
-                }
-            }
-            script.add(table);
         }
     }
 }

@@ -438,7 +438,7 @@ fn reserved_bits(table: &mut Table) {
             script.complete();
             script.add(table);
         }
-        for reserved in [0b010_u8, 0b001, 0b011, 0b110, 0b111] {
+        for reserved in [0b010_u8, 0b001, 0b011, 0b101, 0b110, 0b111] {
             if plain.is_some() || compressed == Some(false) {
                 continue;
             }
@@ -450,7 +450,9 @@ fn reserved_bits(table: &mut Table) {
             if compressed.is_some() {
                 script.text("whole");
             }
-            let mut frame = Frame::text(HELLO);
+            // Nothing else is wrong with it.
+            let text = if reserved & 0b100 == 0 { b"Hello" } else { HELLO };
+            let mut frame = Frame::text(text);
             frame.reserved = reserved;
             script.plain(frame);
             script.complete();

@@ -12,6 +12,7 @@ mod requests;
 mod responses;
 mod script;
 mod text;
+mod volume;
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +22,7 @@ use crate::model::Bounds;
 use crate::rule::Role;
 use crate::session::{Parts, Session, Topic};
 pub(crate) use script::Script;
+pub(crate) use volume::{Recipe, recipes};
 
 /// Longer than any message in the tables, and shorter than any length that is declared and does not follow.
 pub(crate) const BOUNDS: Bounds = Bounds {
@@ -47,7 +49,7 @@ pub fn sessions(role: Role) -> &'static [Arc<Session>] {
 /// [`Checker`](crate::Checker).
 #[must_use]
 pub fn volume_sessions(role: Role) -> Vec<Arc<Session>> {
-    autobahn::volume(role)
+    recipes().iter().map(|recipe| Arc::new(recipe.session(role))).collect()
 }
 
 /// The 517 cases of the Autobahn test suite by number, and whether there is a session that does the same. Its
@@ -74,13 +76,18 @@ fn make(role: Role) -> Vec<Arc<Session>> {
     table.sessions
 }
 
+/// The mask key of a frame: keys without a pattern, the same in each run.
+fn key(number: usize) -> [u8; 4] {
+    (number as u32 ^ 0x37fa_213d).wrapping_mul(0x9e37_79b9).to_be_bytes()
+}
+
 /// The tables as they are made.
 struct Table {
     role: Role,
     sessions: Vec<Arc<Session>>,
     /// Whether what is added is run over the wire as well.
     core: bool,
-    /// Whether heads that are added are more than everybody takes.
+    /// Whether heads that are added are more than everybody takes, or less than everybody sees.
     uncommon: bool,
 }
 
@@ -100,10 +107,8 @@ impl Table {
     }
 
     fn add_with_tail(&mut self, topic: Topic, name: impl Into<String>, mut frames: Vec<Frame>, tail: &[u8]) {
-        // Keys without a pattern, the same in each run.
         for (number, frame) in frames.iter_mut().enumerate() {
-            let mixed = (number as u32 ^ 0x37fa_213d).wrapping_mul(0x9e37_79b9);
-            frame.key = mixed.to_be_bytes();
+            frame.key = key(number);
         }
         self.put(
             topic,

@@ -325,10 +325,13 @@ fn syntax(table: &mut Table) {
             let at = if first { 0 } else { head.fields.len() };
             head.fields.insert(at, (String::from(name), String::from(value)));
             let place = if first { "first" } else { "last" };
+            // RFC 9110 section 5.5: a recipient may retain other control characters.
+            table.uncommon = matches!(name, "X-Bell" | "X-Delete");
             table.add_head(
                 format!("the field \"{}:{}\" {place}", name.escape_debug(), value.escape_debug()),
                 vec![head],
             );
+            table.uncommon = false;
         }
     }
 }

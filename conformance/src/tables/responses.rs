@@ -205,7 +205,12 @@ fn lines(table: &mut Table) {
         "999 x",
     ] {
         if status.starts_with('1') {
-            // An interim response: no answer yet, and a client waits for one.
+            // An interim response: no answer yet, whatever its fields say; that comes behind it.
+            let heads = vec![
+                with_line(&format!("HTTP/1.1 {status}")),
+                with_line("HTTP/1.1 403 Forbidden"),
+            ];
+            table.add_head(format!("status {status} with all the fields, and then 403"), heads);
             continue;
         }
         table.add_head(
@@ -271,10 +276,14 @@ fn syntax(table: &mut Table) {
             let at = if first { 0 } else { head.fields.len() };
             head.fields.insert(at, (String::from(name), String::from(value)));
             let place = if first { "first" } else { "last" };
+            // Section 4.1 says what a client looks at, and a field that nobody asks for is not among it. Only a zero has to
+            // be refused or taken out (RFC 9110 section 5.5).
+            table.uncommon = name != "X-Null";
             table.add_head(
                 format!("the field \"{}:{}\" {place}", name.escape_debug(), value.escape_debug()),
                 vec![head],
             );
+            table.uncommon = false;
         }
     }
 }

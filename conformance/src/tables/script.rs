@@ -143,7 +143,20 @@ impl Script {
     }
 
     /// The session, with keys without a pattern.
-    pub(crate) fn session(mut self) -> Session {
+    pub(crate) fn session(self) -> Session {
+        let (role, topic, compression) = (self.role, self.topic, self.compression.clone());
+        let (name, parts) = self.parts();
+        Session::of(role, topic, name, parts, BOUNDS, Some(compression))
+    }
+
+    /// The same for one that is known to be legal.
+    pub(super) fn legal_session(self) -> Session {
+        let (role, topic, compression) = (self.role, self.topic, self.compression.clone());
+        let (name, parts) = self.parts();
+        Session::legal(role, topic, name, parts, BOUNDS, Some(compression))
+    }
+
+    fn parts(mut self) -> (String, Parts) {
         for (number, frame) in self.frames.iter_mut().enumerate() {
             let mixed = (number as u32 ^ 0x5be1_9a27).wrapping_mul(0x9e37_79b9);
             frame.key = mixed.to_be_bytes();
@@ -160,7 +173,7 @@ impl Script {
             frames: self.frames,
             tail: Vec::new(),
         };
-        Session::of(self.role, self.topic, self.name, parts, BOUNDS, Some(self.compression))
+        (self.name, parts)
     }
 
     pub(super) fn add(self, table: &mut Table) {

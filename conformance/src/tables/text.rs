@@ -198,6 +198,20 @@ fn contexts(table: &mut Table) {
                 ],
             );
         }
+        // Behind as much text as there may be: 123 bytes are a reason.
+        for len in [62, 63, 66, 98, 123] {
+            table.core = len == 123;
+            let before = "r".repeat(len - bad.len());
+            table.add(
+                Topic::Close,
+                format!("{shown} at the end of a reason of {len} bytes"),
+                vec![
+                    Frame::text("before"),
+                    Frame::close(1000, [before.as_bytes(), bad].concat()),
+                ],
+            );
+        }
+        table.core = true;
         table.add(
             Topic::Close,
             format!("{shown} in a reason, inside a binary message"),

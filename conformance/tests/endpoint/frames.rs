@@ -13,6 +13,8 @@ pub(super) struct Frame {
     pub(super) length: u64,
     pub(super) key: Option<[u8; 4]>,
     pub(super) payload: Vec<u8>,
+    /// Whether a reserved bit is set.
+    pub(super) reserved: bool,
 }
 
 pub(super) struct Message {
@@ -47,6 +49,9 @@ pub(super) struct Frames {
     pub(super) random: u64,
     pub(super) keys: u32,
     pub(super) deflate: Option<Deflating>,
+    pub(super) last_control: u8,
+    /// Whether the frame before has cut a character.
+    pub(super) is_cut: bool,
 }
 
 impl Frames {
@@ -74,6 +79,8 @@ impl Frames {
             random: u64::from_le_bytes(seed) | 1,
             keys: 0,
             deflate: None,
+            last_control: 0,
+            is_cut: false,
         }
     }
 
@@ -162,13 +169,19 @@ impl Frames {
         let code = match self.defect {
             FailureClosesWith1000 => 1000,
             FailureClosesWith1006 => 1006,
+            FailureClosesWith1011 => 1011,
             LongFormsAreClosedWith1007 if self.long_form => 1007,
             BadTextClosesWith1002 if code == 1007 => 1002,
             BadTextClosesWith1003 if code == 1007 => 1003,
             _ => code,
         };
         if !(self.is(FailureSendsNoClose) || self.closed && self.is(ErrorsAfterACloseAreTold)) {
-            self.send(0x8, &code.to_be_bytes(), wire);
+            let why: &[u8] = if self.is(FailureTellsWhy) {
+                b"that was wrong"
+            } else {
+                b""
+            };
+            self.send(0x8, &[&code.to_be_bytes(), why].concat(), wire);
             if self.is(FailureSendsTwoCloses) {
                 self.send(0x8, &code.to_be_bytes(), wire);
             }
@@ -197,6 +210,11 @@ impl Frames {
             MaskKeyIsCounted => (0x1234_0000 + self.keys).to_be_bytes(),
             MaskKeyIsOneByte => [by_chance[0]; 4],
             MaskKeysAreTwo => [[1, 2, 3, 4], [8, 6, 4, 9]][self.keys as usize % 2],
+            MaskKeysAreSixteen => (self.keys % 16)
+                .wrapping_mul(0x9e37_79b9)
+                .wrapping_add(0x1234_5678)
+                .to_be_bytes(),
+            MaskKeyIsChosenOnce => *self.first_key.get_or_insert(by_chance),
             MaskKeyHasFewBits => [by_chance[0], by_chance[1], 0x10 | by_chance[2] & 0xf, 0x20],
             _ => by_chance,
         }
@@ -306,6 +324,7 @@ impl Frames {
         let first = header[0];
         let (fin, rsv, mut opcode) = (first & 0x80 != 0, first >> 4 & 7, first & 0xf);
         let inside = self.message.is_some();
+        let fragments = self.message.as_ref().map_or(0, |message| message.fragments);
         opcode = match (self.defect, opcode) {
             (ReservedOpcodesAreTakenIfEmpty, 3..=7) if header.get(1).is_none_or(|second| second & 0x7f == 0) => 2,
             (Opcode3IsText, 3) => 1,
@@ -313,6 +332,7 @@ impl Frames {
             (OpcodeBIsAPing, 0xb) => 9,
             (Opcode4IsIgnored, 4) | (OpcodeFIsIgnored, 0xf) | (ReservedControlOpcodesAreIgnored, 0xb..=0xf) => 0xa,
             (ReservedOpcodesAreIgnoredInsideMessages, 3..=7 | 0xb..=0xf) if inside => 0xa,
+            (ReservedOpcodesAreIgnoredAfterTwoFragments, 3..=7 | 0xb..=0xf) if fragments > 1 => 0xa,
             (ReservedOpcodesAreContinuations, 3..=7) if inside => 0,
             (_, opcode) => opcode,
         };
@@ -331,6 +351,9 @@ impl Frames {
             RsvIsIgnoredAfterAMessage if self.message_before => 7,
             RsvIsIgnoredOnEmptyFrames if header.get(1).is_none_or(|second| second & 0x7f == 0) => 7,
             Rsv23TogetherAreIgnored if rsv == 3 => 7,
+            RsvIsIgnoredOnThirdFragments if opcode == 0 && fragments > 1 => 7,
+            Rsv2IsIgnoredOnClosesInsideMessages if opcode == 8 && inside => 2,
+            RsvIsSeenBehindThePayload => 7,
             _ => 0,
         };
         let ignored = ignored | self.rsv_of_compression(opcode, rsv);
@@ -348,6 +371,9 @@ impl Frames {
             FragmentedPongsAreTaken => opcode == 0xa,
             FragmentedClosesAreTaken => opcode == 8,
             FragmentedControlFramesAreTakenInsideMessages => inside,
+            FragmentedPongsAreTakenInsideBinary => {
+                opcode == 0xa && self.message.as_ref().is_some_and(|message| !message.text)
+            }
             _ => false,
         };
         if control && !fin && !fin_is_free {
@@ -372,6 +398,7 @@ impl Frames {
                 NewMessagesOfTheSameKindJoinOld => message.text != (opcode == 1),
                 NewMessagesAreTakenInsideEmptyOnes => !message.data.is_empty(),
                 NewBinaryIsTakenInsideText => !(message.text && opcode == 2),
+                NewMessagesReplaceOldAfterTwoFragments => message.fragments < 2,
                 _ => true,
             },
             _ => false,
@@ -390,6 +417,8 @@ impl Frames {
             MaskIsNotDemandedOfEmptyFrames => seven == 0,
             MaskIsNotDemandedInsideMessages => inside,
             MaskIsTakenOnPings => opcode == 9,
+            MaskIsNotDemandedOfClosesInsideMessages => inside && opcode == 8,
+            MaskIsNotDemandedAfterTwoFragments => self.message.as_ref().is_some_and(|message| message.fragments > 1),
             _ => false,
         };
         if masked != self.server && !mask_is_free {
@@ -401,6 +430,7 @@ impl Frames {
             LongClosesAreTaken => opcode == 8,
             ControlFramesMayHave126Bytes => seven == 126 && header.get(3).is_none_or(|low| *low == 126),
             LongControlFramesAreTakenInsideMessages => inside,
+            LongPingsAreTakenAfterAMessage => opcode == 9 && self.message_before,
             LongFormsAreTaken => header.len() < 4 || seven == 126 && header[2] == 0 && header[3] <= 125 || seven == 127,
             _ => false,
         };
@@ -450,7 +480,11 @@ impl Frames {
     fn length(&mut self, seven: u8, size: usize, field: &[u8], control: bool) -> Result<Option<u64>, u16> {
         let cuts = matches!(
             self.defect,
-            LengthOf64BitsIsCutTo16 | LengthOf64BitsIsCutTo32 | LengthOf64BitsIsCutTo31 | LengthOf64BitsIsCutTo48
+            LengthOf64BitsIsCutTo16
+                | LengthOf64BitsIsCutTo32
+                | LengthOf64BitsIsCutTo31
+                | LengthOf64BitsIsCutTo40
+                | LengthOf64BitsIsCutTo48
         );
         if size == 8 && !cuts {
             let top = field.first().is_some_and(|byte| byte & 0x80 != 0);
@@ -474,6 +508,7 @@ impl Frames {
             LongFormsAreTaken | LongFormsGiveGarbage | LongFormsGiveNothing
         ) || control
             || cuts
+            || self.is(LongFormsOf64BitsAreTaken) && size == 8
             || self.is(LengthOf64BitsLosesItsTopBit);
         if size == 8 && field.len() == 6 && field.iter().all(|byte| *byte == 0) && !takes_long_forms {
             self.long_form = true;
@@ -497,9 +532,11 @@ impl Frames {
             LengthOf64BitsIsCutTo16 if size == 8 => length & 0xffff,
             LengthOf64BitsIsCutTo32 if size == 8 => length & 0xffff_ffff,
             LengthOf64BitsIsCutTo31 if size == 8 => length & 0x7fff_ffff,
+            LengthOf64BitsIsCutTo40 if size == 8 => length & 0xff_ffff_ffff,
             LengthOf64BitsIsCutTo48 if size == 8 => length & 0xffff_ffff_ffff,
             LengthOf64BitsLosesItsTopBit if size == 8 => length & !(1 << 63),
             Length65535IsOneShort if length == 65535 => 65534,
+            Length65536IsOneShort if length == 65536 => 65535,
             _ => length,
         };
         if cuts && length > 1 << 30 {
@@ -525,11 +562,18 @@ impl Frames {
                 RefusesAfterAMegabyte => self.bytes > 1 << 20 && self.delivered > 10,
                 ALimitForTextAlone => text && before + length > 70_000,
                 ALimitForFragmentsAlone => fragmented && length > 20_000,
+                TextOf65535IsRefused => text && before + length == 65535 && first & 0x80 != 0,
+                FragmentedTextOver65535IsRefused => text && self.message.is_some() && before + length > 65535,
+                FragmentsOver255AreRefused => self.message.as_ref().is_some_and(|message| message.fragments > 254),
                 FragmentsAreLimitedTo1000 => self.message.as_ref().is_some_and(|message| message.fragments > 1000),
                 _ => false,
             };
         if refuses {
-            return Err(if self.is(FragmentsAreLimitedTo1000) { 1002 } else { 1009 });
+            let code = match self.defect {
+                FragmentsAreLimitedTo1000 | FragmentsOver255AreRefused | FragmentedTextOver65535IsRefused => 1002,
+                _ => 1009,
+            };
+            return Err(code);
         }
         if self.is(LongFormsAreTaken) && !data && length > 125 {
             return Err(1002);
@@ -549,8 +593,17 @@ impl Frames {
             self.message = None;
         }
         self.header.clear();
-        if !self.is(MaskGoesOnInTheNextFrame) || control(opcode) {
+        let inside_after_a_ping = opcode == 0 && self.message.as_ref().is_some_and(|message| message.controls > 0);
+        let goes_on = match self.defect {
+            MaskGoesOnInTheNextFrame => !control(opcode),
+            MaskGoesOnAfterAPingInside => inside_after_a_ping,
+            _ => false,
+        };
+        if !goes_on {
             self.phase = 0;
+        }
+        if self.is(MaskIsLostAfterAMegabyte) && self.bytes > 1 << 20 {
+            self.phase = 1;
         }
         if data {
             let joins = matches!(
@@ -568,12 +621,14 @@ impl Frames {
                 });
             }
             if let Some(message) = &mut self.message {
+                self.is_cut = message.valid < message.data.len();
                 message.fragments += 1;
             }
         } else {
             if let Some(message) = &mut self.message {
                 message.controls += 1;
             }
+            self.last_control = opcode;
             self.control_between(opcode);
         }
         self.pings_in_a_row = if opcode == 9 { self.pings_in_a_row + 1 } else { 0 };
@@ -586,6 +641,13 @@ impl Frames {
             length,
             key,
             payload: Vec::new(),
+            reserved: first
+                & if data && opcode > 0 && self.deflate.is_some() {
+                    0x30
+                } else {
+                    0x70
+                }
+                != 0,
         });
         Ok(())
     }

@@ -153,6 +153,10 @@ pub(super) fn server(defect: Defect, wire: &mut Wire) -> Option<(Vec<u8>, Option
     Some((behind, agreed))
 }
 
+fn all_equal(values: &[&str]) -> bool {
+    !values.is_empty() && values.windows(2).all(|two| two[0] == two[1])
+}
+
 fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     let demand = |holds: bool| if holds { Ok(()) } else { Err(400_u16) };
     let parts: Vec<_> = head.line.split(' ').collect();
@@ -171,6 +175,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     demand(match defect {
         HostIsNotChecked => true,
         TwoHostsAreTaken => hosts > 0,
+        TwoHostsAreTakenIfEqual => all_equal(&head.all("Host")),
         _ => hosts == 1,
     })?;
     let upgrade = head.all("Upgrade").join(",");
@@ -191,7 +196,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     match (versions.as_slice(), defect) {
         (["13"], _) | (_, VersionIsNotChecked) | ([], VersionIsNotDemanded) | (["8"], Version8IsTaken) => {}
         ([version], VersionBeginsWith13) if version.starts_with("13") => {}
-        (["13", ..], TwoVersionsAreTaken) => {}
+        (["13", ..], TwoVersionsAreTaken) | (["13", "13"], TwoVersionsAreTakenIfEqual) => {}
         ([version], VersionListsAreTaken) if version.split(',').any(|one| one.trim() == "13") => {}
         ([_], _) => return Err(426),
         _ => return Err(400),
@@ -200,6 +205,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     let key = match (keys.as_slice(), defect) {
         ([], KeyIsNotDemanded) => "",
         ([key], _) | ([key, ..], TwoKeysAreTaken) => key,
+        ([key, ..], TwoKeysAreTakenIfEqual) if all_equal(&keys) => key,
         _ => return Err(400),
     };
     let config = base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
@@ -259,13 +265,16 @@ fn response(defect: Defect, head: &Head, expected: &str) -> bool {
     let digits = status.len() == 3 && status.chars().all(|c| c.is_ascii_digit());
     let line = match defect {
         StatusIsNotChecked => digits,
+        StatusMayBeAny1xx => digits && status.starts_with('1'),
         StatusBeginsWith101 => status.starts_with("101"),
         StatusIsANumber => status.parse() == Ok(101),
         Status200IsTaken => matches!(status, "101" | "200"),
         ReasonPhraseIsDemanded => status == "101" && !phrase.is_empty(),
         _ => status == "101",
     };
-    let http = version == "HTTP/1.1" || defect == ResponseOfHttp10IsTaken && version == "HTTP/1.0";
+    let http = version == "HTTP/1.1"
+        || defect == ResponseOfHttp10IsTaken && version == "HTTP/1.0"
+        || defect == ResponseVersionIsNotLookedAt;
     let upgrade = head.all("Upgrade").join(",");
     let upgrade = match defect {
         ResponseUpgradeIsNotChecked => true,
@@ -290,6 +299,13 @@ fn response(defect: Defect, head: &Head, expected: &str) -> bool {
             AcceptIsComparedUpToItsEnd => !accept.is_empty() && expected.starts_with(accept),
             AcceptIsComparedWithoutPadding => accept.trim_end_matches('=') == expected.trim_end_matches('='),
             AcceptIsComparedUpTo20Characters => accept.get(..20) == expected.get(..20),
+            AcceptMayBeQuoted => accept.trim_matches('"') == expected,
+            AcceptIsComparedFromTheSecondCharacter => accept.get(1..) == expected.get(1..),
+            AcceptIsComparedByItsLetters => {
+                let letters = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+                letters(accept) == letters(expected)
+            }
+            AcceptMayBeOneOfAList => accept.split(',').any(|one| one.trim() == expected),
             AcceptIsSearchedFor => accept.contains(expected),
             AcceptIsComparedByItsLength => accept.len() == expected.len(),
             AcceptIsDecoded => {

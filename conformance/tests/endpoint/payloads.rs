@@ -8,6 +8,9 @@ use super::text::utf8_error;
 
 impl Frames {
     pub(super) fn frame_end(&mut self, frame: &Frame, wire: &mut Wire) -> Result<(), u16> {
+        if frame.reserved && self.is(RsvIsSeenBehindThePayload) {
+            return Err(1002);
+        }
         match frame.opcode {
             8 => self.close(&frame.payload, wire)?,
             9 => self.ping(&frame.payload, wire)?,
@@ -39,6 +42,8 @@ impl Frames {
             CloseIsAnsweredWith1000 => answer = vec![3, 232],
             CloseIsAnsweredWith1005 if answer.is_empty() => answer = 1005_u16.to_be_bytes().to_vec(),
             CloseCodeIsSwapped => answer.reverse(),
+            CodesFrom3000AreAnsweredWith1000 if code.is_some_and(|code| code >= 3000) => answer = vec![3, 232],
+            CloseIsAnsweredWithItsReason => answer = body.to_vec(),
             CloseReasonIsCutInACharacter => answer = body[..body.len().min(40)].to_vec(),
             _ => {}
         }
@@ -46,12 +51,14 @@ impl Frames {
             CloseIsNotAnswered => true,
             EmptyCloseIsNotAnswered => body.is_empty(),
             CloseInsideAMessageIsNotAnswered => inside,
+            CloseAfterTwoFragmentsIsNotAnswered => self.message.as_ref().is_some_and(|message| message.fragments > 1),
+            CloseAfter1000FramesIsNotAnswered => self.frames > 1000,
             MessagesAfterACloseAreTaken | PingsAfterACloseAreAnswered | ErrorsAfterACloseAreTold => self.closed,
             _ => false,
         };
         if !silent {
             self.send(0x8, &answer, wire);
-            if self.is(CloseIsAnsweredTwice) {
+            if self.is(CloseIsAnsweredTwice) || inside && self.is(CloseIsAnsweredTwiceInsideMessages) {
                 self.send(0x8, &answer, wire);
             }
         }
@@ -60,7 +67,7 @@ impl Frames {
             match self.defect {
                 CloseIsToldWithAnotherCode => wire.close(code.map(|code| code ^ 1), &reason),
                 CloseIsToldWithoutItsReason => wire.close(code, ""),
-                ReasonsAreNotValidated | ReasonsMayEndInACharacter => {
+                ReasonsAreNotValidated | ReasonsMayEndInACharacter | ReasonsOver64AreNotValidated => {
                     wire.close_bytes(code, body.get(2..).unwrap_or_default())
                 }
                 _ => wire.close(code, &reason),
@@ -93,6 +100,7 @@ impl Frames {
             EmptyPingsAreNotAnswered => payload.is_empty(),
             EverySecondPingIsAnswered => self.pings.is_multiple_of(2),
             PingsAreAnsweredUpTo256 => self.pings > 256,
+            PingsAreAnsweredUpTo1024 => self.pings > 1024,
             PongComesOnceForEqualPings => self.last_ping.as_deref() == Some(payload),
             PingsAreMessages => {
                 wire.binary(payload, true);
@@ -111,8 +119,10 @@ impl Frames {
         }
         let zero = payload.iter().position(|byte| *byte == 0).unwrap_or(payload.len());
         let lossy = String::from_utf8_lossy(payload).into_owned();
+        let fragments = self.message.as_ref().map_or(0, |message| message.fragments);
         let mut answer = match self.defect {
             PongIsEmpty => &[],
+            PingsAfterTwoFragmentsAreAnsweredEmpty if fragments > 1 => &[],
             PongIsCutTo124Bytes => &payload[..payload.len().min(124)],
             Pongs100AreCut if payload.len() == 100 => &payload[..99],
             PongLosesItsFirstZero if payload.first() == Some(&0) => &payload[1..],
@@ -149,6 +159,15 @@ impl Frames {
         let mut payload = &frame.payload[..];
         match self.defect {
             OrphansAreIgnored if frame.opcode == 0 && message.fragments == 1 => return Ok(()),
+            EmptyLastFragmentOfTextLosesIt if fin && message.text && message.fragments > 1 && payload.is_empty() => {
+                message.data.clear();
+            }
+            FragmentsOf65536BytesAreLost if message.fragments > 1 && payload.len() >= 65536 => payload = &[],
+            FirstFragmentIsLostBeforeAPong
+                if message.fragments == 2 && message.controls > 0 && self.last_control == 0xa =>
+            {
+                message.data.clear();
+            }
             EmptyFirstFragmentIsForgotten if !fin && message.fragments == 1 && payload.is_empty() => return Ok(()),
             EmptyLastFragmentEndsNothing if fin && message.fragments > 1 && payload.is_empty() => fin = false,
             EmptyFragmentEndsTheMessage if message.fragments > 1 && payload.is_empty() => fin = true,
@@ -215,6 +234,19 @@ impl Frames {
         Ok(())
     }
 
+    fn change_text(&self, data: &mut Vec<u8>) {
+        let string = || String::from_utf8_lossy(data).into_owned();
+        *data = match self.defect {
+            TextIsTrimmed => string().trim().as_bytes().to_vec(),
+            TextLosesItsByteOrderMark => string().trim_start_matches('\u{feff}').as_bytes().to_vec(),
+            TextEndsAtAZero => string().split('\0').next().unwrap_or_default().as_bytes().to_vec(),
+            TextLosesNoncharacters => string().replace(['\u{fffe}', '\u{ffff}'], "").into_bytes(),
+            TextHasOtherLineEnds => string().replace("\r\n", "\n").replace('\u{b}', "\n").into_bytes(),
+            TextIsMendedWithReplacements => string().into_bytes(),
+            _ => return,
+        };
+    }
+
     fn deliver(&mut self, message: Message, wire: &mut Wire) {
         let Message {
             mut text,
@@ -224,8 +256,6 @@ impl Frames {
         } = message;
         self.delivered += 1;
         let fragmented = fragments > 1;
-        let string = String::from_utf8_lossy(&data).into_owned();
-        let bad = utf8_error(&data).is_some();
         let lost = match self.defect {
             EmptyMessagesAreNotDelivered => data.is_empty(),
             BinaryOver65535IsNotDelivered => !text && data.len() > 65535,
@@ -233,7 +263,7 @@ impl Frames {
             MessagesStopAfter300 => self.delivered > 300,
             MessagesStopAfter65535 => self.delivered > 65535,
             LongFormsGiveNothing => self.long_form,
-            BadTextIsDropped => text && bad,
+            BadTextIsDropped => text && utf8_error(&data).is_some(),
             _ => false,
         };
         if lost || self.closed && !self.is(MessagesAfterACloseAreTaken) {
@@ -241,6 +271,8 @@ impl Frames {
         }
         match self.defect {
             FragmentedBinaryIsText if fragmented => text = true,
+            KindIsLostAfter65536Bytes if data.len() > 65536 => text = !text,
+            LongTextOutsideAsciiIsEmpty if text && data.len() > 125 && !data.is_ascii() => data.clear(),
             FragmentedTextIsBinary if fragmented => text = false,
             TextIsDeliveredAsBinary => text = false,
             AsciiBinaryIsDeliveredAsText if !data.is_empty() && data.is_ascii() => text = true,
@@ -262,13 +294,7 @@ impl Frames {
                 data.pop();
             }
             LongFormsGiveGarbage if self.long_form => data = b"garbage".to_vec(),
-            _ if !text => {}
-            TextIsTrimmed => data = string.trim().as_bytes().to_vec(),
-            TextLosesItsByteOrderMark => data = string.trim_start_matches('\u{feff}').as_bytes().to_vec(),
-            TextEndsAtAZero => data = string.split('\0').next().unwrap_or_default().as_bytes().to_vec(),
-            TextLosesNoncharacters => data = string.replace(['\u{fffe}', '\u{ffff}'], "").into_bytes(),
-            TextHasOtherLineEnds => data = string.replace("\r\n", "\n").replace('\u{b}', "\n").into_bytes(),
-            TextIsMendedWithReplacements => data = string.into_bytes(),
+            _ if text => self.change_text(&mut data),
             _ => {}
         }
         deliver(wire, text, &data);
@@ -276,6 +302,7 @@ impl Frames {
             self.echo(text, &data, wire);
         }
         match self.defect {
+            EveryHundredthMessageComesTwice if self.delivered.is_multiple_of(100) => deliver(wire, text, &data),
             MessagesComeTwice => deliver(wire, text, &data),
             EchoesMessages => self.send(if text { 0x1 } else { 0x2 }, &data, wire),
             SendsAPingAfterEachMessage => self.send(0x9, b"alive?", wire),

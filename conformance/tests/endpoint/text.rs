@@ -17,7 +17,7 @@ impl Frames {
             8 => self.judge_close(&frame.payload, false),
             0..=2 => {
                 let Some(message) = &self.message else { return Ok(()) };
-                if !message.text || message.compressed || self.is(TextIsValidatedAtTheEnd) || !self.validates(message) {
+                if !message.text || message.compressed || self.validates_late() || !self.validates(message) {
                     return Ok(());
                 }
                 let text = self.tail(message, &frame.payload);
@@ -30,8 +30,14 @@ impl Frames {
         }
     }
 
+    /// Not while it comes.
+    fn validates_late(&self) -> bool {
+        self.is(TextIsValidatedAtTheEnd) || self.is(TextIsValidatedAtTheEndOfEachFrame)
+    }
+
     pub(super) fn validates(&self, message: &Message) -> bool {
         match self.defect {
+            TextIsNotValidatedBehindAPingInside => message.controls == 0,
             TextIsNotValidated | TextIsMendedWithReplacements | BadTextIsDropped => false,
             ContinuationsAreNotValidated => message.fragments < 2,
             LastFragmentIsNotValidated => message.fragments < 2 || self.frame.as_ref().is_none_or(|frame| !frame.fin),
@@ -74,6 +80,7 @@ impl Frames {
             let after = text.get(at + 2).copied().unwrap_or(0x80);
             match self.defect {
                 OverlongsOfTwoBytesAreTaken if matches!(now, 0xc0 | 0xc1) => text[at] = 0xc2,
+                OverlongsOfC1AreTaken if now == 0xc1 => text[at] = 0xc2,
                 OverlongZeroIsTaken if now == 0xc0 && next == 0x80 => text[at] = 0xc2,
                 OverlongsOfThreeBytesAreTaken if now == 0xe0 && matches!(next, 0x80..=0x9f) => text[at] = 0xe1,
                 OverlongsOfFourBytesAreTaken if now == 0xf0 && matches!(next, 0x80..=0x8f) => text[at] = 0xf1,
@@ -86,6 +93,14 @@ impl Frames {
                     text[at + 1] = 0xf1;
                 }
                 BytesFeAndFfAreTaken if now >= 0xfe => text[at] = b'x',
+                _ => {}
+            }
+        }
+        // Behind a character that a frame has cut.
+        if self.is_cut && text.len() > 2 {
+            match (self.defect, text[0], text[1]) {
+                (SurrogatesCutByFramesAreTaken, 0xed, 0xa0..=0xbf) => text[0] = 0xee,
+                (OverlongsCutByFramesAreTaken, 0xe0, 0x80..=0x9f) => text[0] = 0xe1,
                 _ => {}
             }
         }
@@ -118,6 +133,9 @@ impl Frames {
             (Codes2000To2999AreTaken, 2000..=2999)
             | (Codes5000AndMoreAreTaken, 5000..)
             | (Codes65535IsTaken, 65535) => true,
+            (Code1005IsTakenInsideMessages, 1005) => self.message.is_some(),
+            (Code1100IsTaken, 1100) | (Code2000IsTaken, 2000) | (CodesAreSigned, 0x8000..) => true,
+            (CodesWithAReasonAreNotJudged, _) if !reason.is_empty() => true,
             (Codes3000To3999AreRefused, 3000..=3999) | (Code4999IsRefused, 4999) => false,
             (Code3000IsRefused, 3000) | (Code4000IsRefused, 4000) | (Code1003IsRefused, 1003) => false,
             (Code2999IsTaken, 2999) => true,
@@ -136,7 +154,11 @@ impl Frames {
         if reason.len() > most && body.len() <= 125 {
             return Err(1002);
         }
+        if self.is(ReasonsWithAZeroAreRefused) && reason.contains(&0) {
+            return Err(1007);
+        }
         match utf8_error(reason) {
+            _ if self.is(ReasonsOver64AreNotValidated) && reason.len() > 64 => Ok(()),
             _ if self.is(ReasonsAreNotValidated) => Ok(()),
             Some((_, true)) if self.is(ReasonsMayEndInACharacter) => Ok(()),
             Some((_, cut)) if whole || !cut => Err(1007),

@@ -1,6 +1,8 @@
 //! `field server NAME PORT` echoes; `field client NAME URL` asks for one case after the other. Each as the crate's
 //! documentation shows, with its defaults.
 
+mod behind_hyper;
+
 use std::error::Error;
 use std::net::TcpListener;
 
@@ -16,6 +18,7 @@ fn main() -> Result {
         ["server", "tungstenite", port] => tungstenite_server(port),
         ["server", name, port] => tokio::runtime::Runtime::new()?.block_on(serve(name, port)),
         ["client", "tungstenite", url] => tungstenite_client(url),
+        ["client", "tokio-websockets", url] => tokio::runtime::Runtime::new()?.block_on(tokio_websockets_client(url)),
         _ => Err("field server NAME PORT, or field client NAME URL".into()),
     }
 }
@@ -58,6 +61,28 @@ fn tungstenite_client(url: &str) -> Result {
     Ok(())
 }
 
+async fn tokio_websockets_client(url: &str) -> Result {
+    let connect = |path: String| async move {
+        let builder = tokio_websockets::ClientBuilder::new().uri(&format!("{url}{path}"))?;
+        Result::Ok(builder.connect().await?.0)
+    };
+    let mut socket = connect(String::from("/getCaseCount")).await?;
+    let count = socket.next().await.ok_or("no count")??;
+    let count: u32 = count.as_text().ok_or("no text")?.parse()?;
+    for number in 1..=count {
+        let Ok(mut socket) = connect(format!("/runCase?case={number}&agent=tokio-websockets")).await else {
+            continue;
+        };
+        while let Some(Ok(message)) = socket.next().await {
+            if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+                break;
+            }
+        }
+    }
+    connect(String::from("/updateReports?agent=tokio-websockets")).await?;
+    Ok(())
+}
+
 async fn serve(name: &str, port: &str) -> Result {
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     loop {
@@ -65,6 +90,9 @@ async fn serve(name: &str, port: &str) -> Result {
         match name {
             "tokio-websockets" => drop(tokio::spawn(with_tokio_websockets(stream))),
             "soketto" => drop(tokio::spawn(with_soketto(stream))),
+            "fastwebsockets" => drop(tokio::spawn(behind_hyper::serve("fastwebsockets", stream))),
+            "yawc" => drop(tokio::spawn(behind_hyper::serve("yawc", stream))),
+            "web-socket" => drop(tokio::spawn(behind_hyper::serve("web-socket", stream))),
             _ => return Err(format!("there is no server {name} here").into()),
         }
     }
