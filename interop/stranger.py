@@ -1,4 +1,7 @@
-"""The examples as somebody meets them who has read nothing: `--help`, mistakes, Ctrl-C, `kill`, a browser in the wrong place."""
+"""The examples as somebody meets them who has read nothing: `--help`, mistakes, Ctrl-C, `kill`, a browser in the wrong place.
+
+    stranger.py [tokio]    those of the crate, or those of `drivers/tokio`
+"""
 
 import asyncio
 import contextlib
@@ -12,9 +15,11 @@ from cases import case, main, resident_kilobytes, same
 from raw import frame, head, opened, response
 
 EXAMPLES = os.environ["EXAMPLES"]
+TOKIO = "tokio" in sys.argv
 FEED = urlsplit(os.environ["FEED"]).port
 FEED_PROCESS = os.environ["FEED_PROCESS"]
-SERVERS = ("echo", "feed")
+SERVERS = ("echo", "hyper_echo", "axum_echo") if TOKIO else ("echo", "feed")
+OTHERS = ("http2", "idle_memory") if TOKIO else ("deflate", "replace")
 
 
 async def run(program, *arguments):
@@ -39,7 +44,7 @@ def help_case(program):
             same(f"Usage: {program} " in out, True, "usage in what it prints")
 
 
-for program in (*SERVERS, "client", "autobahn_client", "deflate", "replace"):
+for program in (*SERVERS, *OTHERS, "client", "autobahn_client"):
     help_case(program)
 
 
@@ -60,12 +65,18 @@ for program in SERVERS:
     mistake(program, "--origin", says="'--origin'")
     mistake(program, "--timeout", "ping-after", says="'ping-after' is not the name of a deadline")
     mistake(program, "--timeout", "close=soon", says="'close=soon' is not")
-mistake("feed", "--every", "0", says="'0' is not a number of seconds")
-mistake("replace", "nonsense", says="'nonsense' is not a port")
-mistake("deflate", says="which port, or which server?")
+if TOKIO:
+    mistake("echo", "--tls", "/nowhere/file", status=1, says="cannot make a certificate")
+    mistake("http2", "nonsense", says="'nonsense' is not a port")
+    mistake("idle_memory", "nonsense", says="'nonsense' is not a number")
+    mistake("client", "wss://127.0.0.1/", "--trust", "/nowhere/file", says="'/nowhere/file'")
+else:
+    mistake("feed", "--every", "0", says="'0' is not a number of seconds")
+    mistake("replace", "nonsense", says="'nonsense' is not a port")
+    mistake("deflate", says="which port, or which server?")
+    mistake("client", "wss://127.0.0.1/", says="TLS")
 mistake("client", says="which server?")
 mistake("client", "nonsense", says="'nonsense'")
-mistake("client", "wss://127.0.0.1/", says="TLS")
 mistake("client", "ws://127.0.0.1:1/", status=4, says="cannot reach 127.0.0.1:1")
 
 
@@ -197,90 +208,89 @@ async def _():
 for program in SERVERS:
     busy(program)
     interrupted(program)
-for program in ("deflate", "replace"):
+for program in OTHERS[:1] if TOKIO else OTHERS:
     busy(program)
 
 
-@case("replace: Ctrl-C closes all connections with 1001 and ends, before it was replaced and after")
-async def _():
-    for replaced in (False, True):
-        async with serving("replace") as (process, port):
-            reader, writer = await opened(port)
-            if replaced:
-                control, asking = await asyncio.open_connection("127.0.0.1", port)
-                asking.write(b"GET /replace HTTP/1.1\r\nHost: a\r\n\r\n")
-                same((await response(control))[0], 200, "answer")
-                asking.close()
-            for count in range(1, 100):
-                writer.write(frame(0x81, b"hello"))
-                start = await reader.readexactly(2)
-                number, answering, text = (await reader.readexactly(start[1])).split(b" ")
-                same((number, text), (str(count).encode(), b"hello"), "answer")
-                if (int(answering) != process.pid) == replaced:
-                    break
-                await asyncio.sleep(0.05)
-            os.kill(int(answering), signal.SIGINT)
-            same((await close_frame(reader))[:2], b"\x03\xe9", "code of the Close")
-            writer.write(frame(0x88, b"\x03\xe9"))
-            same(await asyncio.wait_for(reader.read(), 3), b"", "what follows")
-            writer.close()
-            _, errors = await asyncio.wait_for(process.communicate(), 5)  # of both processes
-            same((process.returncode, await refused(port)), (0, True), f"exit status, and whether nobody listens; {errors}")
+if not TOKIO:
 
+    @case("replace: Ctrl-C closes all connections with 1001 and ends, before it was replaced and after")
+    async def _():
+        for replaced in (False, True):
+            async with serving("replace") as (process, port):
+                reader, writer = await opened(port)
+                if replaced:
+                    control, asking = await asyncio.open_connection("127.0.0.1", port)
+                    asking.write(b"GET /replace HTTP/1.1\r\nHost: a\r\n\r\n")
+                    same((await response(control))[0], 200, "answer")
+                    asking.close()
+                for count in range(1, 100):
+                    writer.write(frame(0x81, b"hello"))
+                    start = await reader.readexactly(2)
+                    number, answering, text = (await reader.readexactly(start[1])).split(b" ")
+                    same((number, text), (str(count).encode(), b"hello"), "answer")
+                    if (int(answering) != process.pid) == replaced:
+                        break
+                    await asyncio.sleep(0.05)
+                os.kill(int(answering), signal.SIGINT)
+                same((await close_frame(reader))[:2], b"\x03\xe9", "code of the Close")
+                writer.write(frame(0x88, b"\x03\xe9"))
+                same(await asyncio.wait_for(reader.read(), 3), b"", "what follows")
+                writer.close()
+                _, errors = await asyncio.wait_for(process.communicate(), 5)  # of both processes
+                same((process.returncode, await refused(port)), (0, True), f"exit status, and whether nobody listens; {errors}")
 
-@case("feed: a browser that asks for a page is told that it is in the wrong place")
-async def _():
-    reader, writer = await asyncio.open_connection("127.0.0.1", FEED)
-    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    status, headers, body = await response(reader)
-    same((status, headers.get("upgrade"), headers.get("sec-websocket-version")), (426, "websocket", "13"), "answer")
-    same(b"WebSocket" in body, True, "the body says so")
-    same(await reader.read(), b"", "the end")
-    writer.close()
-
-
-@case("feed: a flood of Pings costs no memory")
-async def _():
-    reader, writer = await opened(FEED)
-    before, pings = resident_kilobytes(FEED_PROCESS), frame(0x89, b"x" * 125) * 1000
-    pongs = asyncio.create_task(reader.read(-1))
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
-        writer.write(pings)
-        await writer.drain()
-    grown = resident_kilobytes(FEED_PROCESS) - before
-    writer.write(frame(0x88, b"\x03\xe8"))
-    writer.write_eof()
-    received = await pongs
-    writer.close()
-    same(grown < 16 << 10, True, f"less than 16 MiB more than before: {grown} kB")
-    same(received[-4:], b"\x88\x02\x03\xe8", "the Close frame comes last")
-
-
-@case("feed: one who sends Pings and reads nothing holds up nobody, and costs no memory")
-async def _():
-    _, flooding = await opened(FEED)
-    reader, writer = await opened(FEED)
-    before, pings = resident_kilobytes(FEED_PROCESS), frame(0x89, b"x" * 125) * 1000
-    flooding.transport.pause_reading()
-
-    async def flood():
-        with contextlib.suppress(ConnectionError):
-            while True:
-                flooding.write(pings)
-                await flooding.drain()
-
-    task = asyncio.create_task(flood())
-    try:
-        end = time.monotonic() + 8
-        while time.monotonic() < end:
-            await asyncio.wait_for(reader.readexactly(1), 3)  # the other still gets its messages
-        grown = resident_kilobytes(FEED_PROCESS) - before
-    finally:
-        task.cancel()
-        flooding.transport.abort()
+    @case("feed: a browser that asks for a page is told that it is in the wrong place")
+    async def _():
+        reader, writer = await asyncio.open_connection("127.0.0.1", FEED)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        status, headers, body = await response(reader)
+        same((status, headers.get("upgrade"), headers.get("sec-websocket-version")), (426, "websocket", "13"), "answer")
+        same(b"WebSocket" in body, True, "the body says so")
+        same(await reader.read(), b"", "the end")
         writer.close()
-    same(grown < 16 << 10, True, f"less than 16 MiB more than before: {grown} kB")
+
+    @case("feed: a flood of Pings costs no memory")
+    async def _():
+        reader, writer = await opened(FEED)
+        before, pings = resident_kilobytes(FEED_PROCESS), frame(0x89, b"x" * 125) * 1000
+        pongs = asyncio.create_task(reader.read(-1))
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            writer.write(pings)
+            await writer.drain()
+        grown = resident_kilobytes(FEED_PROCESS) - before
+        writer.write(frame(0x88, b"\x03\xe8"))
+        writer.write_eof()
+        received = await pongs
+        writer.close()
+        same(grown < 16 << 10, True, f"less than 16 MiB more than before: {grown} kB")
+        same(received[-4:], b"\x88\x02\x03\xe8", "the Close frame comes last")
+
+    @case("feed: one who sends Pings and reads nothing holds up nobody, and costs no memory")
+    async def _():
+        _, flooding = await opened(FEED)
+        reader, writer = await opened(FEED)
+        before, pings = resident_kilobytes(FEED_PROCESS), frame(0x89, b"x" * 125) * 1000
+        flooding.transport.pause_reading()
+
+        async def flood():
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    flooding.write(pings)
+                    await flooding.drain()
+
+        task = asyncio.create_task(flood())
+        try:
+            end = time.monotonic() + 8
+            while time.monotonic() < end:
+                await asyncio.wait_for(reader.readexactly(1), 3)  # the other still gets its messages
+            grown = resident_kilobytes(FEED_PROCESS) - before
+        finally:
+            task.cancel()
+            flooding.transport.abort()
+            writer.close()
+        same(grown < 16 << 10, True, f"less than 16 MiB more than before: {grown} kB")
 
 
-main("stranger")
+main("stranger of tokio" if TOKIO else "stranger")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the examples against their peers and counts: one line per case, the sum last, exit status 1 unless all passed.
 
-Called by `run`, which installs the peers and builds the examples.
+Called by `run`, which installs the peers and builds the examples. Two parts run at a time, of which one at most is about
+deadlines.
 """
 
 import ctypes
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -21,10 +23,17 @@ OUT = Path(os.environ["OUT"])
 SECONDS_PER_PART = 240
 
 PYTHON, NODE = str(OUT / "venv" / "bin" / "python"), "node"
-# The last word is the example that is the server, if there are several.
-PARTS = [
+# Those about deadlines, which mostly wait.
+TIMED = [
     ("stranger", [PYTHON, "stranger.py"]),
+    ("stranger of tokio", [PYTHON, "stranger.py", "tokio"]),
     ("hosts", [PYTHON, "hosts.py"]),
+    ("deadlines of echo", [PYTHON, "deadlines.py", "echo"]),
+    ("deadlines of feed", [PYTHON, "deadlines.py", "feed"]),
+    ("deadlines of tokio", [PYTHON, "deadlines.py", "echo"]),
+]
+# The last word is the example that is the server, if there are several, or where the client is from.
+PARTS = [
     ("raw client of echo", [PYTHON, "raw_client.py"]),
     ("raw client of mio", [PYTHON, "raw_client.py"]),
     ("websockets client of echo", [PYTHON, "websockets_client.py"]),
@@ -33,6 +42,8 @@ PARTS = [
     ("websockets client of io_uring", [PYTHON, "websockets_client.py"]),
     ("websockets client of embedded_io", [PYTHON, "websockets_client.py"]),
     ("websockets server", [PYTHON, "websockets_server.py"]),
+    ("websockets server of tokio", [PYTHON, "websockets_server.py"]),
+    ("websockets server of tokio_tls", [PYTHON, "websockets_server.py"]),
     ("ws client of echo", [NODE, "ws_client.cjs"]),
     ("ws client of mio", [NODE, "ws_client.cjs"]),
     ("ws client of io_uring", [NODE, "ws_client.cjs"]),
@@ -45,6 +56,8 @@ PARTS = [
     ("websockets client of hyper", [PYTHON, "websockets_client.py"]),
     ("ws client of axum", [NODE, "ws_client.cjs"]),
     ("ws server", [NODE, "ws_server.cjs"]),
+    ("ws server of tokio", [NODE, "ws_server.cjs"]),
+    ("ws server of tokio_tls", [NODE, "ws_server.cjs"]),
     ("chromium", [NODE, "browser.cjs"]),
     ("chromium of tokio", [NODE, "browser.cjs"]),
     ("chromium over HTTP/2", [NODE, "http2_browser.cjs"]),
@@ -54,8 +67,6 @@ PARTS = [
     ("websockets compressing", [PYTHON, "deflate.py"]),
     ("ws compressing", [NODE, "deflate.cjs"]),
     ("chromium compressing", [NODE, "deflate_browser.cjs"]),
-    ("deadlines of echo", [PYTHON, "deadlines.py", "echo"]),
-    ("deadlines of feed", [PYTHON, "deadlines.py", "feed"]),
 ]
 
 # Servers with the same options as `echo`, and where they are. Those of `drivers/tokio` lie beside the hosts.
@@ -73,22 +84,24 @@ PROGRAMS = {**ECHOES, "http2": HOSTS / "http2"}
 
 passed = failed = 0
 children = []
+printing = threading.Lock()
+libc = ctypes.CDLL(None)
 
 
-def report(line):
+def report(*lines):
     global passed, failed
-    if line.startswith("ok "):
-        passed += 1
-    elif line.startswith("FAIL "):
-        failed += 1
-    print(line, flush=True)
+    with printing:
+        for line in lines:
+            passed += line.startswith("ok ")
+            failed += line.startswith("FAIL ")
+            print(line, flush=True)
 
 
 def start(command, **options):
     """A child in a process group of its own, which dies with us however we end."""
 
     def with_parent():
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, Linux only
+        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, Linux only
 
     linux = sys.platform == "linux"
     child = subprocess.Popen(
@@ -164,35 +177,47 @@ class Server:
 
 
 def run_part(name, command, environment):
-    """Runs one part. Fails it, too, when it does not run as many cases as it said."""
+    """Runs one part. Fails it, too, when it does not run as many cases as it said. Its lines are printed at its end."""
     began = time.monotonic()
     child = start(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, bufsize=0)
-    planned, seen, failures = None, 0, failed
+    planned, lines = None, []
+    cases = lambda *starts: sum(line.startswith(starts) for line in lines)
     try:
-        for line in lines_of(child.stdout, time.monotonic() + SECONDS_PER_PART):
+        for line in lines_of(child.stdout, began + SECONDS_PER_PART):
             if line.startswith("plan "):
                 planned = int(line[5:])
             else:
-                seen += line.startswith(("ok ", "FAIL "))
-                report(line)
+                lines.append(line)
         status = child.wait(10)
     except (TimeoutError, subprocess.TimeoutExpired):
-        report(f"FAIL {name}: still running after {SECONDS_PER_PART} s, {seen} of {planned} cases done")
+        done = cases("ok ", "FAIL ")
+        lines.append(f"FAIL {name}: still running after {SECONDS_PER_PART} s, {done} of {planned} cases done")
     else:
-        if not planned or seen != planned:
-            report(f"FAIL {name}: {seen} of {planned} cases run, exit status {status}")
-        elif (status != 0) != (failed > failures):
-            report(f"FAIL {name}: exit status {status} does not go with its cases")
+        if not planned or cases("ok ", "FAIL ") != planned:
+            lines.append(f"FAIL {name}: {cases('ok ', 'FAIL ')} of {planned} cases run, exit status {status}")
+        elif (status != 0) != (cases("FAIL ") > 0):
+            lines.append(f"FAIL {name}: exit status {status} does not go with its cases")
     finally:
         stop(child)
-    print(f"-- {name}: {time.monotonic() - began:.1f} s", flush=True)
+    report(*lines, f"-- {name}: {time.monotonic() - began:.1f} s")
+
+
+def certificate():
+    """A certificate for 127.0.0.1 and its key, which our clients are told to trust."""
+    files = [str(OUT / "server.pem"), str(OUT / "server.key")]
+    subject = ["-subj", "/CN=interop", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    made = subprocess.run(["openssl", "req", *kind, *subject, "-out", files[0], "-keyout", files[1]], capture_output=True)
+    if made.returncode != 0:
+        raise SystemExit(f"FAIL openssl: {made.stderr.decode()}")
+    return files
 
 
 def main():
-    chosen = sys.argv[1:]
-    parts = [part for part in PARTS if not chosen or part[0] in chosen]
+    chosen = [argument for argument in sys.argv[1:] if argument != "--all"]
+    parts = [part for part in TIMED + PARTS if not chosen or part[0] in chosen]
     if len(parts) < len(chosen):
-        raise SystemExit(f"no such part in {chosen}; there are: {', '.join(name for name, _ in PARTS)}")
+        raise SystemExit(f"no such part in {chosen}; there are: {', '.join(name for name, _ in TIMED + PARTS)}")
     feed = Server("feed", "ws", "--every", "1", "--origin", "https://good.example")
     servers = [feed]
     environment = {
@@ -202,6 +227,8 @@ def main():
         "NODE_PATH": str(OUT / "node" / "node_modules"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    if "--all" in sys.argv:
+        environment["ALL"] = "1"
     echoes = {}
     deflate = Server("echo", "http", "--deflate")
     servers.append(deflate)
@@ -236,12 +263,38 @@ def main():
             echoes[program] |= {"SSL_CERT_FILE": str(bundle), "NODE_EXTRA_CA_CERTS": str(bundle)}
     # It answers in as many fragments as it takes reads, which peers bound.
     echoes.get("embedded_io", {})["LARGEST"] = str(1 << 20)
+    for program in {"tokio", "tokio_tls"} & wanted:
+        echoes[program]["EXAMPLES"] = str(HOSTS)
+    if "tokio_tls" in wanted:
+        echoes["tokio_tls"] |= dict(zip(["CERTIFICATE", "KEY"], certificate()))
+    waiting = []
     for name, command in parts:
+        of_part = {**environment, **echoes.get(name.split()[-1], echoes["echo"])}
         if name.endswith("over HTTP/2"):
             # One for each, as it counts its connections.
             servers.append(Server("http2", "https"))
-            environment["HTTP2"] = servers[-1].url
-        run_part(name, command, {**environment, **echoes.get(name.split()[-1], echoes["echo"])})
+            of_part["HTTP2"] = servers[-1].url
+        waiting.append((name, command, of_part))
+    timed = [part for part in waiting if part[:2] in TIMED]
+    others = [part for part in waiting if part[:2] not in TIMED]
+
+    def work(*lists):
+        for parts in lists:
+            while True:
+                try:
+                    part = parts.pop(0)
+                except IndexError:
+                    break
+                try:
+                    run_part(*part)
+                except Exception as error:
+                    report(f"FAIL {part[0]}: {error!r}")
+
+    workers = [threading.Thread(target=work, args=lists, daemon=True) for lists in ((timed, others), (others,))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     for server in servers:
         server.check()
 

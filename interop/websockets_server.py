@@ -1,4 +1,5 @@
-"""Python `websockets`, and a bare TCP server, as the server of the `client` and `autobahn_client` examples."""
+"""Python `websockets`, and a bare TCP server, as the server of the `client` and `autobahn_client` examples: those in EXAMPLES,
+over TLS where there is a CERTIFICATE."""
 
 import asyncio
 import base64
@@ -7,6 +8,7 @@ import hashlib
 import os
 import signal
 import socket
+import ssl
 import struct
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +18,10 @@ from websockets.exceptions import ConnectionClosed
 from cases import FRAGMENTS, SIZES, binary_of, case, main, resident_kilobytes, same, text_of
 
 EXAMPLES = os.environ["EXAMPLES"]
+CERTIFICATE = os.environ.get("CERTIFICATE")
+SCHEME, TLS = ("wss", ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)) if CERTIFICATE else ("ws", None)
+if TLS:
+    TLS.load_cert_chain(CERTIFICATE, os.environ["KEY"])
 CLEAN, CLOSED, USAGE, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4  # exit statuses of the `client` example
 LINES = ["first line", "héllo, 世界 🌍", "", "last"]
 
@@ -24,7 +30,8 @@ class Client:
     """The `client` example, its standard input and output in our hands."""
 
     def __init__(self, *arguments, program="client"):
-        self.command = [os.path.join(EXAMPLES, program), *arguments]
+        trust = ["--trust", CERTIFICATE] if TLS else []
+        self.command = [os.path.join(EXAMPLES, program), *arguments, *trust]
 
     async def __aenter__(self):
         pipe = asyncio.subprocess.PIPE
@@ -71,10 +78,10 @@ async def serve(handler, **options):
         except (Exception, asyncio.CancelledError) as error:
             failures.append(error)
 
-    options = {"max_size": None, "ping_interval": None, "close_timeout": 5, **options}
+    options = {"max_size": None, "ping_interval": None, "close_timeout": 5, "ssl": TLS, **options}
     async with _serve(wrapped, "127.0.0.1", 0, **options) as server:
         try:
-            yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/chat?room=1"
+            yield f"{SCHEME}://127.0.0.1:{server.sockets[0].getsockname()[1]}/chat?room=1"
         finally:
             if failures:
                 raise failures[0]
@@ -344,9 +351,9 @@ async def raw_server(after, accept=None, head=None):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=TLS)
     async with server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{SCHEME}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     if failures:
         raise failures[0]
 
@@ -405,7 +412,7 @@ def reset(writer):
     """Drops the connection with a reset instead of an end."""
     linger = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    writer.close()
+    writer.transport.abort()
 
 
 @case("a Ping after the client's Close is answered (section 5.5.2)")

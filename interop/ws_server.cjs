@@ -1,8 +1,11 @@
 "use strict";
-// `ws` for Node as the server of the `client` and `autobahn_client` examples.
+// `ws` for Node as the server of the `client` and `autobahn_client` examples: those in EXAMPLES, over TLS where there is a
+// CERTIFICATE.
 
 const { spawn } = require("node:child_process");
 const { once } = require("node:events");
+const fs = require("node:fs");
+const https = require("node:https");
 const path = require("node:path");
 const readline = require("node:readline");
 const { WebSocketServer } = require("ws");
@@ -10,9 +13,12 @@ const { test, main, same, textOf, binaryOf, Inbox, SIZES, FRAGMENTS, LONGEST_REA
 
 const CLEAN = 0, CLOSED = 1, REFUSED = 3; // exit statuses of the `client` example
 
+const { CERTIFICATE, KEY } = process.env;
+const TRUST = CERTIFICATE ? ["--trust", CERTIFICATE] : [];
+
 /** Runs an example. `type`, `prints`, `end` and `exits` are its standard input, output and exit status. */
 function example(program, ...args) {
-  const child = spawn(path.join(process.env.EXAMPLES, program), args);
+  const child = spawn(path.join(process.env.EXAMPLES, program), [...args, ...TRUST]);
   const lines = new Inbox(readline.createInterface({ input: child.stdout }), "line", "close");
   let errors = "";
   child.stderr.on("data", (data) => (errors += data));
@@ -35,7 +41,10 @@ function example(program, ...args) {
 
 /** A server that gives each connection to `handler`, while `body(url)` runs. A failure of either fails the case. */
 async function serving(options, handler, body) {
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, maxPayload: 64 << 20, ...options });
+  const tls = CERTIFICATE && https.createServer({ cert: fs.readFileSync(CERTIFICATE), key: fs.readFileSync(KEY) });
+  const place = tls ? { server: tls } : { host: "127.0.0.1", port: 0 };
+  const server = new WebSocketServer({ ...place, maxPayload: 64 << 20, ...options });
+  if (tls) tls.listen(0, "127.0.0.1");
   await once(server, "listening");
   const running = [];
   server.on("connection", (ws, request) => {
@@ -44,7 +53,7 @@ async function serving(options, handler, body) {
     running.at(-1).catch(() => ws.terminate());
   });
   try {
-    await body(`ws://127.0.0.1:${server.address().port}`);
+    await body(`${tls ? "wss" : "ws"}://127.0.0.1:${server.address().port}`);
   } catch (error) {
     // What the server side saw says more than how the client then ended.
     const first = await Promise.race([Promise.allSettled(running), new Promise((done) => setTimeout(done, 500, []))]);
@@ -52,6 +61,7 @@ async function serving(options, handler, body) {
   } finally {
     for (const ws of server.clients) ws.terminate();
     server.close();
+    if (tls) tls.close();
   }
   await Promise.all(running);
 }
@@ -162,7 +172,7 @@ clientCase("pings are answered while nothing is typed", {
   },
 });
 
-clientCase("permessage-deflate is never agreed", {
+clientCase("permessage-deflate is not offered unless it is asked for", {
   options: { perMessageDeflate: { threshold: 0 } },
   async handler(ws, inbox) {
     same(ws.extensions, "", "agreed extensions");
@@ -171,6 +181,27 @@ clientCase("permessage-deflate is never agreed", {
   },
   async drive(client) {
     await client.prints("plain ".repeat(1000));
+    client.end();
+    await client.exits([CLEAN]);
+  },
+});
+
+clientCase("--deflate: messages are compressed both ways", {
+  args: ["--deflate"],
+  options: { perMessageDeflate: { threshold: 0 } },
+  async handler(ws, inbox) {
+    same(/^permessage-deflate/.test(ws.extensions), true, `agreed extensions: ${ws.extensions}`);
+    for (let i = 0; i < 3; i++) {
+      same(await inbox.message(), "compressed ".repeat(1000));
+      ws.send("inflated ".repeat(1000));
+    }
+    await untilClosed(inbox, 1000);
+  },
+  async drive(client) {
+    for (let i = 0; i < 3; i++) {
+      client.type("compressed ".repeat(1000));
+      await client.prints("inflated ".repeat(1000));
+    }
     client.end();
     await client.exits([CLEAN]);
   },

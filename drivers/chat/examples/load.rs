@@ -1,12 +1,20 @@
 //! Fills a room of a chat server and measures how long what is said takes to reach everybody.
 
+#[path = "../tests/common/counting.rs"]
+mod counting;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use counting::Counting;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
+use sockless_chat::{Exit, exit};
+use sockless_tokio::sockless::WebSocketUri;
+use sockless_tokio::sockless::deflate::DeflateOptions;
 use sockless_tokio::{Connector, Event};
+use tokio::net::TcpStream;
 
 const HELP: &str = "\
 Fills a room of a chat server, says something at a fixed rate, and measures how long it takes to reach everybody.
@@ -17,6 +25,7 @@ Usage: load ws://HOST:PORT [OPTION]...
   --rate N      messages a second, said by ten of them (default: 100)
   --seconds N   how long (default: 10)
   --stalled N   clients that never read (default: 1)
+  --deflate     offer to compress messages
   --pid PID     of the server on this machine: prints its CPU time and its memory
   --help        print this and exit
 ";
@@ -27,6 +36,7 @@ struct Options {
     rate: usize,
     seconds: usize,
     stalled: usize,
+    deflate: bool,
     pid: Option<u32>,
 }
 
@@ -37,6 +47,7 @@ fn options() -> Result<Options, lexopt::Error> {
         rate: 100,
         seconds: 10,
         stalled: 1,
+        deflate: false,
         pid: None,
     };
     let mut arguments = lexopt::Parser::from_env();
@@ -50,6 +61,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("rate") => options.rate = arguments.value()?.parse()?,
             Long("seconds") => options.seconds = arguments.value()?.parse()?,
             Long("stalled") => options.stalled = arguments.value()?.parse()?,
+            Long("deflate") => options.deflate = true,
             Long("pid") => options.pid = Some(arguments.value()?.parse()?),
             Value(server) => options.server = server.string()?,
             other => return Err(other.unexpected()),
@@ -63,20 +75,11 @@ fn options() -> Result<Options, lexopt::Error> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("load: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
+    let result = match options() {
+        Ok(options) => run(options).await.map_err(Exit::failed),
+        Err(error) => Err(Exit::Usage(error)),
     };
-    match run(options).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("load: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit("load", result)
 }
 
 /// How many deliveries took so many milliseconds; the last place is for all that took longer.
@@ -85,11 +88,19 @@ type Histogram = Arc<Vec<AtomicU64>>;
 async fn run(options: Options) -> sockless_tokio::Result<()> {
     let start = Instant::now();
     let times: Histogram = Arc::new((0..10_000).map(|_| AtomicU64::new(0)).collect());
-    let connector = Connector::new();
+    let mut connector = Connector::new();
+    if options.deflate {
+        connector = connector.deflate(DeflateOptions::new());
+    }
+    let server = WebSocketUri::parse(&options.server)?;
+    let read_bytes = Arc::new(AtomicU64::new(0));
     let mut clients = Vec::new();
     for number in 0..options.clients + options.stalled {
+        let stream = TcpStream::connect((server.host(), server.port())).await?;
+        stream.set_nodelay(true)?;
+        let address = format!("{}/room?room=load&name=client{number}", options.server);
         let ws = connector
-            .connect(&format!("{}/room?room=load&name=client{number}", options.server))
+            .connect_over(&address, Counting(stream, Arc::clone(&read_bytes)))
             .await?;
         if number < options.stalled {
             tokio::spawn(async move {
@@ -99,7 +110,7 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
             continue;
         }
         let (read, write) = ws
-            .split()
+            .split_with(tokio::io::split)
             .map_err(|_| std::io::Error::other("a fresh connection splits"))?;
         let times = Arc::clone(&times);
         tokio::spawn(count(read, start, times));
@@ -116,6 +127,7 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
         time.store(0, Relaxed);
     }
 
+    read_bytes.store(0, Relaxed);
     let before = options.pid.and_then(usage);
     let began = Instant::now();
     let mut clock = tokio::time::interval(Duration::from_secs_f64(1.0 / options.rate as f64));
@@ -143,6 +155,11 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
         "{messages} messages in {:.1} s, {all} of {} deliveries",
         took.as_secs_f64(),
         messages * clients.len()
+    );
+    println!(
+        "{:.1} bytes for each, {}compressed",
+        read_bytes.load(Relaxed) as f64 / all.max(1) as f64,
+        if options.deflate { "" } else { "not " }
     );
     println!(
         "p50 {:?} ms, p99 {:?} ms, at most {:?} ms",

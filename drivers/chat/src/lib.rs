@@ -12,8 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+mod exit;
 mod rooms;
 
+pub use exit::{Exit, exit};
 pub use rooms::{Place, Rooms};
 
 const PAGE: &str = include_str!("page.html");
@@ -39,7 +41,8 @@ pub async fn serve(
     rooms: Rooms,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let acceptor = Arc::new(acceptor.limits(Limits::default().with_max_message_len(SAID)));
+    let limits = Limits::default().with_max_message_len(SAID);
+    let acceptor = Arc::new(acceptor.limits(limits).deflate(rooms::DEFLATE));
     let mut guests = JoinSet::new();
     loop {
         let accepted = tokio::select! {

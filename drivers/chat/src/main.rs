@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
-use sockless_chat::{Rooms, serve};
+use sockless_chat::{Exit, Rooms, exit, serve};
 use sockless_tokio::Acceptor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -46,7 +46,10 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("host") => options.host = arguments.value()?.string()?,
             Long("origin") => options.origins.push(arguments.value()?.string()?),
             Long("keep") => options.keep = Some(arguments.value()?.string()?),
-            Value(port) => options.port = port.parse()?,
+            Value(port) => {
+                let port = port.string()?;
+                options.port = port.parse().map_err(|_| format!("'{port}' is not a port"))?;
+            }
             other => return Err(other.unexpected()),
         }
     }
@@ -55,30 +58,17 @@ fn options() -> Result<Options, lexopt::Error> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("chat: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
-    match run(options).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("chat: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit("chat", run().await)
 }
 
-async fn run(options: Options) -> Result<(), String> {
+async fn run() -> Result<(), Exit> {
     let Options {
         host,
         port,
         mut origins,
         keep,
-    } = options;
-    let cannot = |error| format!("cannot listen on {host}:{port}: {error}");
+    } = options().map_err(Exit::Usage)?;
+    let cannot = |error| Exit::Failed(format!("cannot listen on {host}:{port}: {error}"));
     let listener = TcpListener::bind((&*host, port)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     if origins.is_empty() {
@@ -92,9 +82,9 @@ async fn run(options: Options) -> Result<(), String> {
     if let Some(file) = &keep {
         match tokio::fs::read(file).await.map(|bytes| serde_json::from_slice(&bytes)) {
             Ok(Ok(history)) => rooms.restore(&history),
-            Ok(Err(error)) => return Err(format!("{file} is not what a chat has kept: {error}")),
+            Ok(Err(error)) => return Err(Exit::Failed(format!("{file} is not what a chat has kept: {error}"))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("cannot read {file}: {error}")),
+            Err(error) => return Err(Exit::Failed(format!("cannot read {file}: {error}"))),
         }
     }
 
@@ -108,11 +98,11 @@ async fn run(options: Options) -> Result<(), String> {
     });
     serve(listener, Acceptor::new().origins(origins), rooms.clone(), stopped)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(Exit::failed)?;
 
     if let Some(file) = &keep {
         let written = tokio::fs::write(file, rooms.history().to_string()).await;
-        written.map_err(|error| format!("cannot write {file}: {error}"))?;
+        written.map_err(|error| Exit::Failed(format!("cannot write {file}: {error}")))?;
     }
     Ok(())
 }

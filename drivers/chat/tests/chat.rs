@@ -1,11 +1,18 @@
 //! The server, over loopback.
 
+#[path = "common/counting.rs"]
+mod counting;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use counting::Counting;
 use serde_json::Value;
 use sockless_chat::{Rooms, serve};
-use sockless_tokio::{Acceptor, Client, ClientStream, Connector, Event, WebSocket};
-use tokio::net::TcpListener;
+use sockless_tokio::sockless::deflate::DeflateOptions;
+use sockless_tokio::{Acceptor, Client, Connector, Event, WebSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -31,14 +38,21 @@ async fn start(rooms: Rooms, acceptor: Acceptor) -> Server {
 
 impl Server {
     async fn enter(&self, query: &str) -> Guest {
-        let ws = Connector::new()
-            .connect(&format!("{}/room?{query}", self.address))
-            .await;
-        Guest(ws.unwrap())
+        self.enter_with(query, Connector::new()).await
+    }
+
+    async fn enter_with(&self, query: &str, connector: Connector) -> Guest {
+        let stream = TcpStream::connect(&self.address["ws://".len()..]).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let read = Arc::new(AtomicU64::new(0));
+        let stream = Counting(stream, Arc::clone(&read));
+        let address = format!("{}/room?{query}", self.address);
+        Guest(connector.connect_over(&address, stream).await.unwrap(), read)
     }
 }
 
-struct Guest(WebSocket<ClientStream, Client>);
+/// A connection, and how many bytes have come over it.
+struct Guest(WebSocket<Counting, Client>, Arc<AtomicU64>);
 
 impl Guest {
     /// The next of what is told.
@@ -90,6 +104,44 @@ async fn what_is_said_reaches_the_room_and_nobody_else() {
     // Who comes later is shown what was said.
     let mut dan = server.enter("room=lobby&name=Dan").await;
     assert_eq!(dan.told("welcome").await["history"][0]["text"], "hello");
+}
+
+/// One room for those who agreed to compressed messages and for those who did not. Newcomers read what refers to earlier
+/// messages only once they have been told them.
+#[tokio::test]
+async fn members_are_served_compressed_or_not() {
+    let server = start(Rooms::default(), Acceptor::new()).await;
+    let deflate = || Connector::new().deflate(DeflateOptions::new());
+    let no_takeover = deflate().deflate(DeflateOptions::new().with_receive_takeover(false));
+    let small_window = deflate().deflate(DeflateOptions::new().with_receive_window_bits(9));
+    let mut guests = vec![
+        server.enter("room=lobby&name=plain").await,
+        server.enter_with("room=lobby&name=deflate", deflate()).await,
+        server.enter_with("room=lobby&name=no+takeover", no_takeover).await,
+        server.enter_with("room=lobby&name=small+window", small_window).await,
+    ];
+    let words = "a sentence that is said again and again, with other numbers each time: ";
+    for number in 0..100 {
+        if number == 50 {
+            guests.push(server.enter_with("room=lobby&name=late", deflate()).await);
+        }
+        let said = format!("{words}{number}, {}", number * 7);
+        let speaker = number % guests.len();
+        guests[speaker].say(&said).await;
+        for guest in &mut guests {
+            assert_eq!(guest.told("said").await["text"], *said);
+        }
+    }
+    let bytes: Vec<u64> = guests.iter().map(|guest| guest.1.load(Relaxed)).collect();
+    let [plain, deflate, no_takeover, small_window, late] = bytes[..] else {
+        panic!("{bytes:?}")
+    };
+    assert!(plain > 100 * words.len() as u64, "{bytes:?}");
+    assert!(deflate < plain / 2, "{bytes:?}");
+    assert!(deflate < no_takeover && no_takeover < plain, "{bytes:?}");
+    assert!(small_window > deflate, "{bytes:?}");
+    // What was said before came as one message, and compressed.
+    assert!(late < plain / 3, "{bytes:?}");
 }
 
 #[tokio::test]

@@ -14,8 +14,9 @@ Drives a fuzzing server, such as the Autobahn test suite's, through all of its c
 
 Usage: autobahn_client ws://HOST:PORT [OPTION]...
 
-  --deflate  offer to compress messages
-  --help     print this and exit
+  --deflate     offer to compress messages
+  --trust FILE  for wss://, trust the certificates in this file alone
+  --help        print this and exit
 
 The server's report says which cases have passed. The exit status is 0 if all were run,
 1 if one could not be, 2 for wrong usage.
@@ -30,9 +31,10 @@ async fn main() -> ExitCode {
 
 async fn run_all() -> std::result::Result<(), Exit> {
     let (mut server, mut connector) = (None, Connector::new());
-    arguments(HELP, &[], &["deflate"], |name, value| {
+    arguments(HELP, &["deflate", "trust="], |name, value| {
         match name {
             "deflate" => connector = common::compressing(connector.clone())?,
+            "trust" => connector = common::trusting(connector.clone(), &value)?,
             _ if server.is_none() => server = Some(value),
             _ => return Err("one address is enough".into()),
         }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use common::{Exit, arguments, exit};
 use hyper::body::Incoming;
@@ -68,7 +69,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Exit> {
     let mut port = None;
-    arguments(HELP, &[], &[], |_, value| {
+    arguments(HELP, &[], |_, value| {
         if port.is_some() {
             return Err(format!("one port is enough: '{value}'").into());
         }
@@ -85,7 +86,14 @@ async fn run() -> Result<(), Exit> {
     let acceptor = Arc::new(Acceptor::new().origins([format!("https://{address}")]));
     let status = Arc::new(Status::default());
     loop {
-        let (stream, peer) = listener.accept().await.map_err(cannot)?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                eprintln!("cannot serve one more: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
         let (tls, acceptor, status) = (tls.clone(), Arc::clone(&acceptor), Arc::clone(&status));
         tokio::spawn(async move {
             let connection = status.connections.fetch_add(1, Ordering::Relaxed) + 1;

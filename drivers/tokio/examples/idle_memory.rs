@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 
 fn run() -> std::result::Result<(), Exit> {
     let (mut count, mut bare, mut serves) = (None, false, false);
-    arguments(HELP, &[], &["bare", "serve"], |name, value| {
+    arguments(HELP, &["bare", "serve"], |name, value| {
         match name {
             "bare" => bare = true,
             "serve" => serves = true,

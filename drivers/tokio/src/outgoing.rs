@@ -8,7 +8,9 @@ use sockless::{SendError, SharedBytes, Tx};
 use crate::stream::Message;
 
 /// What can be sent as one message: a [`Payload`], such as [`Event::message`](crate::Event::message) returns; `&str` and `&String` as text; `&[u8]`, `&[u8; N]` and `&Vec<u8>` as binary data; and a
-/// `&`[`PreparedMessage`], which was encoded once for many. A [`Message`], [`Bytes`](bytes::Bytes) and
+/// `&`[`PreparedMessage`], which was encoded once for many, or with the feature `deflate` a
+/// `&`[`BroadcastMessage`](sockless::deflate::BroadcastMessage), which was compressed once for many, whether they agreed to that
+/// or not. A [`Message`], [`Bytes`](bytes::Bytes) and
 /// [`ByteString`](bytestring::ByteString) are kept by a server as they are, without a copy, where they are long.
 pub trait Outgoing: sealed::Put {}
 
@@ -74,6 +76,14 @@ macro_rules! put_message {
 put_message! {
     bytes::Bytes, binary;
     bytestring::ByteString, text;
+}
+
+#[cfg(feature = "deflate")]
+impl sealed::Put for &sockless::deflate::BroadcastMessage {
+    fn put<R: Role>(&self, tx: &mut Tx<'_, R, WriteBuffer>) -> Result<(), SendError> {
+        // A clone shares the bytes.
+        tx.broadcast(&mut (*self).clone())
+    }
 }
 
 impl<const N: usize> sealed::Put for &[u8; N] {

@@ -1,6 +1,9 @@
 //! What the examples share: their arguments and exit statuses.
 #![allow(dead_code, reason = "not every example needs all of it")]
 
+pub(crate) mod echo;
+pub(crate) mod stop;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,12 +37,11 @@ pub(crate) fn exit(result: Result<(), Exit>) -> ExitCode {
     }
 }
 
-/// Passes each argument to `take`: with the name of its option, or with an empty name. Those in `flags` have no value. Prints
-/// `help` if it is asked for, and ends.
+/// Passes each argument to `take`: with the name of its option, which is one of `names`, or with an empty name. A name that
+/// ends in `=` takes a value. Prints `help` if it is asked for, and ends.
 pub(crate) fn arguments(
     help: &str,
     names: &[&str],
-    flags: &[&str],
     mut take: impl FnMut(&str, String) -> Result<(), lexopt::Error>,
 ) -> Result<(), Exit> {
     let mut parser = lexopt::Parser::from_env();
@@ -50,13 +52,10 @@ pub(crate) fn arguments(
                     let _ = io::stdout().write_all(help.as_bytes());
                     std::process::exit(0);
                 }
-                Long(name) => match (
-                    names.iter().find(|known| **known == name),
-                    flags.iter().find(|known| **known == name),
-                ) {
-                    (Some(name), _) => take(name, parser.value()?.string()?)?,
-                    (None, Some(flag)) => take(flag, String::new())?,
-                    (None, None) => return Err(Long(name).unexpected()),
+                Long(name) => match names.iter().find(|known| known.trim_end_matches('=') == name) {
+                    Some(known) if !known.ends_with('=') => take(known, String::new())?,
+                    Some(known) => take(known.trim_end_matches('='), parser.value()?.string()?)?,
+                    None => return Err(Long(name).unexpected()),
                 },
                 Value(value) => take("", value.string()?)?,
                 other => return Err(other.unexpected()),
@@ -94,6 +93,10 @@ pub(crate) fn set_timeout(timeouts: &mut Timeouts, text: &str) -> Result<(), lex
     Ok(())
 }
 
+/// Why messages cannot be compressed.
+#[allow(dead_code, reason = "with the feature, they can")]
+const NO_DEFLATE: &str = "to compress messages, build this example with --features deflate";
+
 /// A client that offers to compress messages.
 pub(crate) fn compressing(connector: Connector) -> Result<Connector, lexopt::Error> {
     #[cfg(feature = "deflate")]
@@ -101,6 +104,30 @@ pub(crate) fn compressing(connector: Connector) -> Result<Connector, lexopt::Err
     #[cfg(not(feature = "deflate"))]
     {
         let _ = connector;
-        Err("this was built without the feature 'deflate'".into())
+        Err(NO_DEFLATE.into())
     }
+}
+
+/// A client that trusts these servers over TLS, and nobody else.
+#[cfg(feature = "rustls")]
+pub(crate) fn trusting(connector: Connector, file: &str) -> Result<Connector, lexopt::Error> {
+    use sockless_tokio::rustls::pki_types::{CertificateDer, pem::PemObject};
+    use sockless_tokio::rustls::{ClientConfig, RootCertStore, crypto::ring};
+    let cannot = |error: &dyn std::fmt::Display| lexopt::Error::from(format!("'{file}': {error}"));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| cannot(&error))? {
+        let certificate = certificate.map_err(|error| cannot(&error))?;
+        roots.add(certificate).map_err(|error| cannot(&error))?;
+    }
+    let config = ClientConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| cannot(&error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(connector.tls(config.into()))
+}
+
+#[cfg(not(feature = "rustls"))]
+pub(crate) fn trusting(_: Connector, _: &str) -> Result<Connector, lexopt::Error> {
+    Err("for wss://, build this example with --features rustls".into())
 }
