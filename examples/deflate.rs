@@ -129,7 +129,7 @@ fn call(address: &str, options: DeflateOptions) -> Outcome {
         check(&mut ws, &mut stream, Event::Binary(&noise), 5)?;
         check(&mut ws, &mut stream, Event::Binary(b""), 1)?;
     }
-    let long: Vec<u8> = noise.iter().cycle().map(|byte| byte & 15).take(16 << 20).collect();
+    let long: Vec<u8> = noise.iter().cycle().map(|byte| byte & 15).take(4 << 20).collect();
     check(&mut ws, &mut stream, Event::Binary(&long), 1)?;
 
     ws.tx().close(CloseCode::NORMAL, "")?;

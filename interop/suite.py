@@ -44,6 +44,8 @@ PARTS = [
     ("websockets server", [PYTHON, "websockets_server.py"]),
     ("websockets server of tokio", [PYTHON, "websockets_server.py"]),
     ("websockets server of tokio_tls", [PYTHON, "websockets_server.py"]),
+    ("conformance of tokio", [PYTHON, "conformance.py"]),
+    ("conformance", [PYTHON, "conformance.py"]),
     ("ws client of echo", [NODE, "ws_client.cjs"]),
     ("ws client of mio", [NODE, "ws_client.cjs"]),
     ("ws client of io_uring", [NODE, "ws_client.cjs"]),
@@ -81,6 +83,9 @@ ECHOES = {
     "axum": HOSTS / "axum_echo",
 }
 PROGRAMS = {**ECHOES, "http2": HOSTS / "http2"}
+
+# Those that run with --all, and where they are asked for: another client does the same.
+LONG = ["conformance"]
 
 passed = failed = 0
 children = []
@@ -214,8 +219,9 @@ def certificate():
 
 
 def main():
+    every = [name for name, _ in TIMED + PARTS if "--all" in sys.argv or name not in LONG]
     chosen = [argument for argument in sys.argv[1:] if argument != "--all"]
-    parts = [part for part in TIMED + PARTS if not chosen or part[0] in chosen]
+    parts = [part for part in TIMED + PARTS if part[0] in (chosen or every)]
     if len(parts) < len(chosen):
         raise SystemExit(f"no such part in {chosen}; there are: {', '.join(name for name, _ in TIMED + PARTS)}")
     feed = Server("feed", "ws", "--every", "1", "--origin", "https://good.example")
