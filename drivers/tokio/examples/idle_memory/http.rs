@@ -18,7 +18,9 @@ pub(crate) async fn serve(listener: TcpListener) -> io::Result<()> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http2().enable_connect_protocol();
     loop {
-        let (stream, server) = (TokioIo::new(listener.accept().await?.0), server.clone());
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let (stream, server) = (TokioIo::new(stream), server.clone());
         tokio::spawn(async move {
             let service = service_fn(async |mut request: Request<Incoming>| {
                 let (response, opening): (Response<String>, _) = crate::acceptor().upgrade(&mut request);
