@@ -112,7 +112,7 @@ impl ReadBuffer {
             end,
             ..
         } = self.at;
-        self.sizing.offered = 0;
+        self.sizing.forget_offered();
         if self.at.is_at_rest() {
             self.at.discard();
             return core::mem::replace(&mut self.memory, memory);

@@ -134,17 +134,37 @@ pub(crate) struct Cursor {
     delivered_end: usize,
 }
 
+/// A length in four bytes, so that an idle connection is small. What is longer counts as 4 GiB: no system reads more at once.
+#[derive(Clone, Copy, Debug)]
+struct Len(u32);
+
+impl Len {
+    #[allow(clippy::cast_possible_truncation, reason = "it is compared before")]
+    const fn new(len: usize) -> Self {
+        if len as u64 > u32::MAX as u64 {
+            Self(u32::MAX)
+        } else {
+            Self(len as u32)
+        }
+    }
+
+    /// Lossless: it was a usize.
+    const fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// How much to read at once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizing {
     /// How much to read next, at rest, in bytes.
-    read_len: usize,
-    least: usize,
-    most: usize,
+    read_len: Len,
+    least: Len,
+    most: Len,
     /// The length of the space that was handed out last.
-    pub(super) offered: usize,
+    offered: Len,
     /// How much memory was needed lately.
-    peak: usize,
+    peak: Len,
     /// Whether there was no memory for more space.
     exhausted: bool,
     /// The length of the memory that was lent, or zero.
@@ -160,11 +180,11 @@ pub(super) struct Sizing {
 impl Sizing {
     const fn new(least: usize, most: usize) -> Self {
         Self {
-            read_len: least,
-            least,
-            most,
-            offered: 0,
-            peak: 0,
+            read_len: Len::new(least),
+            least: Len::new(least),
+            most: Len::new(most),
+            offered: Len(0),
+            peak: Len(0),
             exhausted: false,
             lent: 0,
             moved: 0,
@@ -178,20 +198,31 @@ impl Sizing {
 
     /// A read brought `len` bytes. It tells how much comes at once unless the space was ended early by a frame.
     fn adapt(&mut self, len: usize) {
-        if self.offered < self.read_len / 2 {
+        let (read_len, offered) = (self.read_len.get(), self.offered.get());
+        if offered < read_len / 2 {
             return;
         }
-        if len >= self.offered {
-            self.read_len = self.read_len.saturating_mul(2).min(self.most);
-        } else if len < self.read_len / 4 {
-            self.read_len = (self.read_len / 2).max(self.least);
+        if len >= offered {
+            self.read_len = Len::new(read_len.saturating_mul(2).min(self.most.get()));
+        } else if len < read_len / 4 {
+            self.read_len = Len::new((read_len / 2).max(self.least.get()));
         }
+    }
+
+    /// How much to read next, at least.
+    const fn read_len(&self) -> usize {
+        self.read_len.get()
+    }
+
+    /// The space that was handed out is not read into any more.
+    pub(super) const fn forget_offered(&mut self) {
+        self.offered = Len(0);
     }
 
     /// Memory for a read, and behind it for what a frame may lack after it.
     const fn target(&self) -> usize {
-        let quarter = self.read_len / 4;
-        self.read_len
+        let quarter = self.read_len() / 4;
+        self.read_len()
             .saturating_add(if quarter < LARGE { quarter } else { LARGE })
     }
 }
@@ -282,7 +313,7 @@ impl ReadBuffer {
             self.at = Cursor::START;
         }
         // What is read into space that was handed out before would not follow these bytes.
-        self.sizing.offered = 0;
+        self.sizing.forget_offered();
         if self.room() < bytes.len() {
             self.compact();
         }
@@ -318,7 +349,7 @@ impl ReadBuffer {
             self.memory = Vec::new();
             self.at = Cursor::START;
             self.sizing.read_len = self.sizing.least;
-            self.sizing.peak = 0;
+            self.sizing.peak = Len(0);
             self.sizing.lent = 0;
         }
     }
@@ -396,8 +427,8 @@ impl<S: Storage> ReadBuffer<S> {
     /// the next [`receive`](crate::connection::Connection::receive) fails the connection.
     pub fn space(&mut self) -> &mut [u8] {
         self.at.forget_delivered();
-        let room = self.make_room();
-        self.sizing.offered = room;
+        self.sizing.offered = Len::new(self.make_room());
+        let room = self.sizing.offered.get();
         self.sizing.exhausted = room == 0;
         let Self { memory, at, .. } = self;
         memory
@@ -409,9 +440,9 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// `len` bytes were read into [`space`](Self::space). At most its length counts.
     pub fn advance(&mut self, len: usize) {
-        let len = len.min(self.sizing.offered);
+        let len = len.min(self.sizing.offered.get());
         self.sizing.adapt(len);
-        self.sizing.offered = 0;
+        self.sizing.forget_offered();
         self.at.incomplete &= len == 0;
         self.account.arrive(len);
         self.at.end += len;
@@ -489,10 +520,10 @@ impl<S: Storage> ReadBuffer<S> {
         }
         let Sizing { peak, .. } = &mut self.sizing;
         if self.at.end > 0 {
-            *peak = self.at.end.max(*peak / 2);
+            *peak = Len::new(self.at.end.max(peak.get() / 2));
         }
         self.at = Cursor::START;
-        let (peak, target, len) = (*peak, self.sizing.target(), self.memory.bytes().len());
+        let (peak, target, len) = (peak.get(), self.sizing.target(), self.memory.bytes().len());
         if S::GROWS && (len < target || len / 4 >= target.max(peak)) {
             self.memory.renew(target);
         }
@@ -502,15 +533,15 @@ impl<S: Storage> ReadBuffer<S> {
     fn make_room(&mut self) -> usize {
         if self.at.is_at_rest() {
             self.rest();
-            return self.room().min(self.sizing.read_len.max(self.sizing.lent()));
+            return self.room().min(self.sizing.read_len().max(self.sizing.lent()));
         }
         let Cursor { start, end, wanted, .. } = self.at;
         let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;
         let (read, needed) = if large {
             (wanted, wanted)
         } else {
-            let read_len = self.sizing.read_len.max(self.sizing.lent());
-            (read_len, wanted.max(self.sizing.read_len / 2).max(1))
+            let read_len = self.sizing.read_len().max(self.sizing.lent());
+            (read_len, wanted.max(self.sizing.read_len() / 2).max(1))
         };
         if self.room() < read && end - start <= start - self.unread_target() {
             self.move_unread();
@@ -531,7 +562,7 @@ impl<S: Storage> ReadBuffer<S> {
     fn grow(&mut self, large: bool) {
         let Cursor { start, end, wanted, .. } = self.at;
         let arrived = self.at.joined_len().saturating_add(end - start);
-        if self.room() > (arrived / 4).max(if large { 0 } else { self.sizing.read_len / 2 }) {
+        if self.room() > (arrived / 4).max(if large { 0 } else { self.sizing.read_len() / 2 }) {
             return;
         }
         let doubled = end.saturating_add(arrived.max(self.sizing.target()));

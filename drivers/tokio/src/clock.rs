@@ -36,12 +36,22 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
+    /// Whether it is set, and fires at that time or sooner.
+    pub(crate) fn covers(&self, at: Moment) -> bool {
+        self.at <= at && self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed())
+    }
+
+    /// When it fires.
+    pub(crate) const fn at(&self) -> Moment {
+        self.at
+    }
+
     /// Whether it is that time, or else the task is woken when it is, or sooner.
     pub(crate) fn poll(&mut self, at: Moment, cx: &mut Context<'_>) -> Poll<()> {
         if at == NEVER {
             return Poll::Pending;
         }
-        let is_set = self.at <= at && self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed());
+        let is_set = self.covers(at);
         let is_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if is_set && is_told {
             return Poll::Pending;

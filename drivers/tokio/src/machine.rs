@@ -7,7 +7,7 @@ use sockless::buffer::Output;
 use sockless::connection::Role;
 #[cfg(feature = "deflate")]
 use sockless::deflate::Engines;
-use sockless::{BufferedConnection, Event, Moment, Timeouts, TransportAction, Tx, WriteBuffer};
+use sockless::{BufferedConnection, Event, Timeouts, TransportAction, Tx, WriteBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::{self, Alarm, NEVER};
@@ -21,17 +21,11 @@ use crate::transport::{Outlet, is_end, poll_read};
 /// piece costs nothing there.
 pub(crate) struct Machine<S, R> {
     pub(crate) ws: BufferedConnection<R>,
-    link: Box<Link<S>>,
-    /// When the next deadline was seen to be, if that was when bytes came and no output waited, unless the task has waited
-    /// since.
-    due_at: Option<Moment>,
-    /// Whether all events were received: what is left waits for the output.
-    pub(crate) received: bool,
-    over: bool,
+    pub(crate) link: Box<Link<S>>,
 }
 
 /// What a connection has to do with the runtime.
-struct Link<S> {
+pub(crate) struct Link<S> {
     outlet: Outlet<S>,
     alarm: Alarm,
     /// What the connection reads into and writes into, if it is the thread's.
@@ -41,6 +35,12 @@ struct Link<S> {
     engines: Option<Box<Engines>>,
     /// Why nothing more can be written, which is told when nothing more can be read either.
     write_error: Option<io::Error>,
+    /// Whether the alarm was seen to be early enough when bytes came last and no output waited, unless the task has waited
+    /// since.
+    covered: bool,
+    /// Whether all events were received: what is left waits for the output.
+    pub(crate) received: bool,
+    over: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
@@ -54,10 +54,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                 #[cfg(feature = "deflate")]
                 engines: None,
                 write_error: None,
+                covered: false,
+                received: false,
+                over: false,
             }),
-            due_at: None,
-            received: false,
-            over: false,
         }
     }
 
@@ -74,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// Sets how long the peer may take for what. All clocks start again.
     pub(crate) fn set_timeouts(&mut self, timeouts: &Timeouts) {
         self.ws.set_timeouts(timeouts);
-        self.due_at = None;
+        self.link.covered = false;
     }
 
     /// The next event, and the output handle.
@@ -82,10 +82,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     pub(crate) fn next_event(&mut self) -> Result<Option<(Event<'_>, Tx<'_, R, WriteBuffer>)>> {
         #[cfg(feature = "deflate")]
         let compresses = self.ws.compresses();
-        let Self { ws, received, .. } = self;
+        let Self { ws, link } = self;
         #[cfg(feature = "deflate")]
         let next = match compresses {
-            true => ws.next_event_with(self.link.engines.get_or_insert_with(memory::engines)),
+            true => ws.next_event_with(link.engines.get_or_insert_with(memory::engines)),
             false => ws.next_event(),
         };
         #[cfg(not(feature = "deflate"))]
@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
         match next {
             Ok(Some(next)) => Ok(Some(next)),
             Ok(None) => {
-                *received = true;
+                link.received = true;
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
 
     /// Does what is due until there may be events. `false` when it is over.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
-        if self.over {
+        if self.link.over {
             return Poll::Ready(Ok(false));
         }
         self.ws.set_reading(true);
@@ -162,8 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                 // There are no others; the enum may grow.
                 _ => {}
             }
-            if self.ws.has_input() && !self.received && !self.is_full() {
-                self.received = false;
+            if self.ws.has_input() && !self.link.received && !self.is_full() {
+                self.link.received = false;
                 return Poll::Ready(Ok(true));
             }
             if self.ws.wants_input() {
@@ -176,8 +176,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                         self.ws.advance(len);
                         let now = clock::now();
                         let due_at = self.ws.tick(now).map_or(NEVER, |wait| now + wait);
-                        self.due_at = (self.ws.buffers().1.len() == 0).then_some(due_at);
-                        self.received = false;
+                        self.link.covered = self.link.alarm.covers(due_at) && self.ws.buffers().1.len() == 0;
+                        self.link.received = false;
                         return Poll::Ready(Ok(true));
                     }
                     Poll::Ready(Err(error)) if is_end(&error, self.is_settled()) => {
@@ -213,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
         let polled = self.link.outlet.poll_write(self.ws.buffers().1, &mut wrote, cx);
         if wrote > 0 {
             // There may be events that have waited for the room.
-            self.received = false;
+            self.link.received = false;
         }
         match polled {
             Poll::Ready(Ok(())) => Poll::Ready(()),
@@ -228,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// The stream takes nothing more. What has come from the peer can still be read, its Close among it.
     fn cannot_write(&mut self, error: io::Error) {
         self.link.write_error = Some(error);
-        self.received = false;
+        self.link.received = false;
         self.ws.buffers().1.discard();
         self.ws.sending_shut_down();
     }
@@ -267,8 +267,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     /// Whether a deadline has passed and there is something new to do. Otherwise the task is woken at the next one.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
         // Where all was received and written that came with the last tick, nothing is due sooner than was seen then.
-        let seen = self.due_at.take().filter(|_| self.ws.is_at_rest());
-        if seen.is_some_and(|at| self.link.alarm.poll(at, cx).is_pending()) {
+        let covered = std::mem::take(&mut self.link.covered) && self.ws.is_at_rest();
+        if covered && self.link.alarm.poll(self.link.alarm.at(), cx).is_pending() {
             return false;
         }
         loop {
@@ -345,7 +345,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
 
     /// It is over. What went wrong is told once.
     fn finish(&mut self, error: Option<io::Error>) -> Result<bool> {
-        let was_over = std::mem::replace(&mut self.over, true);
+        let was_over = std::mem::replace(&mut self.link.over, true);
         let error = self.link.write_error.take().or(error);
         if error.is_some() {
             self.ws.abort();

@@ -171,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                 Ok(None) => return Ok(None),
                 // `poll_ready` tells it, and once.
                 Err(Error::Failed(_)) => {
-                    self.received = true;
+                    self.link.received = true;
                     return Ok(None);
                 }
                 Err(error) => return Err(error),

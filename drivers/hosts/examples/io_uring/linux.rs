@@ -20,8 +20,8 @@ use sockless::timers::{Deadline, Due, Timers};
 use sockless::{CloseCode, Connection, Event, Moment, ReadBuffer, Server, TransportAction};
 use sockless_hosts::{Exit, Options};
 
-/// How much is read at once, at least and at most.
-const READ: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 10;
+/// How much is read at once, at least and at most: a message of 64 KiB comes whole.
+const READ: std::ops::RangeInclusive<usize> = 1 << 10..=128 << 10;
 /// A time after which nothing is lost by looking again, where there is no deadline.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -93,6 +93,7 @@ async fn connection(stream: TcpStream, thread: Rc<Thread>) -> io::Result<()> {
         out: Vec::new(),
         blocked: false,
         read_len: *READ.start(),
+        little: false,
     };
     let mut stop = thread.stop.clone();
     let mut space = Vec::new();
@@ -119,8 +120,9 @@ async fn connection(stream: TcpStream, thread: Rc<Thread>) -> io::Result<()> {
         match read? {
             0 => peer.end()?,
             read if read >= len => peer.read_len = (len * 4).min(*READ.end()),
-            read if read < len / 8 => peer.read_len = (len / 4).max(*READ.start()),
-            _ => {}
+            read if read >= len / 8 => peer.little = false,
+            _ if peer.little => peer.read_len = (len / 4).max(*READ.start()),
+            _ => peer.little = true,
         }
         peer.receive(&bytes, &thread)?;
         space = bytes;
@@ -143,6 +145,8 @@ struct Peer {
     blocked: bool,
     /// How much is read at once: it follows what comes.
     read_len: usize,
+    /// Whether the last read brought little. One alone may have been the end of a message that filled the one before.
+    little: bool,
 }
 
 enum Phase {
