@@ -50,6 +50,9 @@ test("two visitors talk", async () => {
   await sees(phone, "<b>not bold</b>");
   same(await phone.textContent("#present"), "2 present", "who is present");
   for (const page of [desktop, phone]) {
+    same(/^permessage-deflate/.test(await page.evaluate("socket.extensions")), true, "messages are compressed");
+  }
+  for (const page of [desktop, phone]) {
     same(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "no sideways scrolling");
     const bottom = () => Math.round(innerHeight - document.querySelector("footer").getBoundingClientRect().bottom);
     same(await page.evaluate(bottom), 0, "what is below the line to write in");
