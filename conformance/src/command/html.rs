@@ -8,9 +8,10 @@ use super::terminal::{in_order, summary};
 const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #ddd}
-td.n{text-align:right}code,pre{font:13px/1.4 ui-monospace,monospace}pre{background:#f5f5f5;padding:.5rem;overflow-x:auto;white-space:pre-wrap;word-break:break-all}
+td.n{text-align:right}code,pre{font:13px/1.4 ui-monospace,monospace}pre{background:#f5f5f5;padding:.5rem;overflow-x:auto}
 .pass{color:#176f2c}.custom{color:#0b6070}.should{color:#8a5a00}.fail{color:#b00020;font-weight:bold}.skipped{color:#777}
-summary{cursor:pointer}
+summary{cursor:pointer}details details{margin-left:1rem}
+@media(max-width:40rem){body{margin:1rem auto;padding:0 .6rem}table{font-size:14px}td,th{padding:.2rem .3rem}pre{font-size:11px}}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}pre{background:#262626}td,th{border-color:#444}
 .pass{color:#6fcf87}.custom{color:#6cc5d6}.should{color:#e0b050}.fail{color:#ff7b8a}}";
 
