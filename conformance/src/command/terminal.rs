@@ -110,7 +110,8 @@ fn pieces(bytes: &[u8], cuts: &[usize]) -> String {
     let mut text = Vec::new();
     let mut at = 0;
     for cut in cuts.iter().copied().chain([bytes.len()]).take(12) {
-        text.push(brief(bytes.get(at..cut).unwrap_or_default()));
+        // What was made as small as it can be is shown as far as that.
+        text.push(start(bytes.get(at..cut).unwrap_or_default(), 256));
         at = cut;
     }
     if at < bytes.len() {
@@ -120,7 +121,11 @@ fn pieces(bytes: &[u8], cuts: &[usize]) -> String {
 }
 
 fn brief(bytes: &[u8]) -> String {
-    let shown = bytes.get(..64).unwrap_or(bytes);
+    start(bytes, 64)
+}
+
+fn start(bytes: &[u8], most: usize) -> String {
+    let shown = bytes.get(..most).unwrap_or(bytes);
     let more = bytes.len() - shown.len();
     let more = if more > 0 {
         format!(" and {more} bytes more")
