@@ -70,7 +70,6 @@ CLIENTS = {
     "tornado": ("`tornado` {}", python("clients", "tornado")),
     "chromium": ("Chromium {}", node("clients", "chromium")),
     "tungstenite": ("`tungstenite` {}", rust("client", "tungstenite")),
-    "tokio-websockets": ("`tokio-websockets` {}", rust("client", "tokio-websockets")),
 }
 
 

@@ -18,7 +18,6 @@ fn main() -> Result {
         ["server", "tungstenite", port] => tungstenite_server(port),
         ["server", name, port] => tokio::runtime::Runtime::new()?.block_on(serve(name, port)),
         ["client", "tungstenite", url] => tungstenite_client(url),
-        ["client", "tokio-websockets", url] => tokio::runtime::Runtime::new()?.block_on(tokio_websockets_client(url)),
         _ => Err("field server NAME PORT, or field client NAME URL".into()),
     }
 }
@@ -58,28 +57,6 @@ fn tungstenite_client(url: &str) -> Result {
         let _ = socket.flush();
     }
     tungstenite::connect(format!("{url}/updateReports?agent=tungstenite"))?;
-    Ok(())
-}
-
-async fn tokio_websockets_client(url: &str) -> Result {
-    let connect = |path: String| async move {
-        let builder = tokio_websockets::ClientBuilder::new().uri(&format!("{url}{path}"))?;
-        Result::Ok(builder.connect().await?.0)
-    };
-    let mut socket = connect(String::from("/getCaseCount")).await?;
-    let count = socket.next().await.ok_or("no count")??;
-    let count: u32 = count.as_text().ok_or("no text")?.parse()?;
-    for number in 1..=count {
-        let Ok(mut socket) = connect(format!("/runCase?case={number}&agent=tokio-websockets")).await else {
-            continue;
-        };
-        while let Some(Ok(message)) = socket.next().await {
-            if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
-                break;
-            }
-        }
-    }
-    connect(String::from("/updateReports?agent=tokio-websockets")).await?;
     Ok(())
 }
 
