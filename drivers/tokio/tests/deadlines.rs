@@ -61,6 +61,42 @@ async fn a_peer_that_is_gone_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_is_gone_after_traffic_is_found_out() {
+    let (mut server, mut client) = pair(1 << 12).await;
+    let start = Instant::now();
+    let serving = tokio::spawn(async move { echo(&mut server).await });
+    for _ in 0..3 {
+        tokio::time::sleep(7 * SECOND).await;
+        client.send("Hello").await.unwrap();
+        assert_eq!(message(&mut client).await.unwrap().unwrap(), b"Hello");
+    }
+    let (stream, _) = client.into_parts(); // it stays open, and nobody reads
+    match serving.await.unwrap() {
+        Err(Error::TimedOut(Deadline::Pong)) => {}
+        other => panic!("{other:?}"),
+    }
+    // The last byte came at 21 s.
+    assert!(after(start, 71 * SECOND), "{:?}", start.elapsed());
+    drop(stream);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadlines_that_are_set_when_a_message_was_read_start_then() {
+    let (mut server, mut client) = pair(1 << 12).await;
+    client.send("Hello").await.unwrap();
+    assert_eq!(message(&mut server).await.unwrap().unwrap(), b"Hello");
+    tokio::time::sleep(SECOND).await;
+    let idle = Timeouts::OFF.with_idle(Some(5 * SECOND)).with_close(Some(SECOND));
+    server.set_timeouts(&idle);
+    let start = Instant::now();
+    match echo(&mut server).await {
+        Err(Error::TimedOut(Deadline::Idle)) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(after(start, 6 * SECOND), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_of_two_halves() {
     let (server, client) = pair(1 << 12).await;
     let (stream, _) = client.into_parts();
