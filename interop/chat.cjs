@@ -64,7 +64,7 @@ test("two visitors talk", async () => {
 test("the pages come back after a restart, with what was said", async () => {
   const port = new URL(url).port;
   const ended = new Promise((resolve) => server.on("exit", resolve));
-  server.kill("SIGINT");
+  server.kill("SIGTERM");
   same(await ended, 0, "exit status");
   await phone.waitForFunction(() => /server restarts\. Next try in/.test(document.querySelector("#state").textContent));
   await shoot(phone, "restart");

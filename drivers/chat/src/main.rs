@@ -61,6 +61,18 @@ async fn main() -> ExitCode {
     exit("chat", run().await)
 }
 
+/// Ctrl-C, or the system's wish that the program ends.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return,
+            _ = terminate.recv() => return,
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
 async fn run() -> Result<(), Exit> {
     let Options {
         host,
@@ -91,9 +103,9 @@ async fn run() -> Result<(), Exit> {
     println!("http://{address}/");
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        let _ = tokio::signal::ctrl_c().await;
+        asked_to_end().await;
         stop.send_replace(true);
-        let _ = tokio::signal::ctrl_c().await;
+        asked_to_end().await;
         std::process::exit(130);
     });
     serve(listener, Acceptor::new().origins(origins), rooms.clone(), stopped)
