@@ -146,6 +146,19 @@ fn after(table: &mut Table) {
 }
 
 fn places(table: &mut Table) {
+    for len in [126, 1000, 66_000] {
+        table.core = len == 1000;
+        for first in [Frame::text(long_text(3, len)), Frame::binary(long_text(4, len))] {
+            let kind = if first.opcode == 0x1 { "text" } else { "binary message" };
+            let frames = vec![first.more(), Frame::close(1000, "")];
+            table.add(
+                Topic::Close,
+                format!("a Close inside a {kind}, after {len} bytes"),
+                frames,
+            );
+        }
+    }
+    table.core = true;
     for (state, before, rest) in states() {
         for (close, what) in [
             (Frame::close(1000, ""), "a Close with a code"),

@@ -9,6 +9,7 @@ use crate::session::Topic;
 pub(super) fn all(table: &mut Table) {
     messages(table);
     connections(table);
+    late_faults(table);
     if table.role == Role::Client {
         mask_keys(table);
     }
@@ -111,6 +112,42 @@ fn connections(table: &mut Table) {
     let mut frames = vec![Frame::binary(""); 66_000];
     frames.extend([Frame::text("after them"), Frame::ping("p")]);
     table.add(Topic::Many, "66000 empty messages", frames);
+    table.core = true;
+}
+
+/// Rules broken late: behind a thousand messages, and behind a megabyte.
+fn late_faults(table: &mut Table) {
+    let with = |mut frame: Frame, reserved: u8, wrong_mask_bit: bool| {
+        (frame.reserved, frame.wrong_mask_bit) = (reserved, wrong_mask_bit);
+        frame
+    };
+    let faults = [
+        ("RSV1 on a text", vec![with(Frame::text("x"), 0b100, false)]),
+        ("RSV3 on a Ping", vec![with(Frame::ping("x"), 0b001, false)]),
+        ("a text with the mask bit wrong", vec![with(Frame::text("x"), 0, true)]),
+        ("a Ping with the mask bit wrong", vec![with(Frame::ping("x"), 0, true)]),
+        ("a reserved opcode", vec![Frame::new(0x3, true, b"x".to_vec())]),
+        ("a reserved control opcode", vec![Frame::new(0xb, true, b"x".to_vec())]),
+        ("a continuation", vec![Frame::last("x")]),
+        ("two texts in one", vec![Frame::text("x").more(), Frame::text("y")]),
+        ("a Ping without FIN", vec![Frame::new(0x9, false, b"x".to_vec())]),
+        ("a Ping of 126 bytes", vec![Frame::new(0x9, true, vec![b'x'; 126])]),
+        ("text that is not UTF-8", vec![Frame::text(b"\xff")]),
+        ("the close code 1005", vec![Frame::close(1005, "")]),
+    ];
+    let small: Vec<Frame> = (0..1030).map(|number| Frame::text(format!("{number}"))).collect();
+    let large: Vec<Frame> = (0..17)
+        .map(|number| Frame::binary(long_bytes(number, 65_000)))
+        .collect();
+    for (number, (what, fault)) in faults.into_iter().enumerate() {
+        for (before, behind) in [(&small, "1030 messages"), (&large, "a megabyte")] {
+            table.core = number % 4 == 0;
+            let mut frames = before.clone();
+            frames.extend(fault.iter().cloned());
+            frames.push(Frame::text("after it"));
+            table.add(Topic::Many, format!("{what} behind {behind}"), frames);
+        }
+    }
     table.core = true;
 }
 

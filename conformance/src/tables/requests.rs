@@ -78,6 +78,7 @@ const WRONG: &[(&str, &[&str])] = &[
             "",
             "h2c",
             "websockets",
+            "websocket/13",
             "web socket",
             "websocke",
             "ebsocket",

@@ -175,7 +175,9 @@ impl Frames {
             BadTextClosesWith1003 if code == 1007 => 1003,
             _ => code,
         };
-        if !(self.is(FailureSendsNoClose) || self.closed && self.is(ErrorsAfterACloseAreTold)) {
+        let silent =
+            self.is(FailureSendsNoClose) || self.is(FailureInsideAMessageSendsNoClose) && self.message.is_some();
+        if !(silent || self.closed && self.is(ErrorsAfterACloseAreTold)) {
             let why: &[u8] = if self.is(FailureTellsWhy) {
                 b"that was wrong"
             } else {
@@ -214,6 +216,7 @@ impl Frames {
                 .wrapping_mul(0x9e37_79b9)
                 .wrapping_add(0x1234_5678)
                 .to_be_bytes(),
+            MaskKeyIsTwoBytesTwice => [by_chance[0], by_chance[1], by_chance[0], by_chance[1]],
             MaskKeyIsChosenOnce => *self.first_key.get_or_insert(by_chance),
             MaskKeyHasFewBits => [by_chance[0], by_chance[1], 0x10 | by_chance[2] & 0xf, 0x20],
             _ => by_chance,
@@ -257,6 +260,7 @@ impl Frames {
             frame[1] |= 0x80;
             let key = match self.next_key() {
                 _ if self.is(MaskKeyIsZeroForCloses) && opcode == 0x8 => [0; 4],
+                _ if self.is(MaskKeyIsZeroForEmptyFrames) && payload.is_empty() => [0; 4],
                 key => key,
             };
             frame.extend(key);
@@ -333,6 +337,7 @@ impl Frames {
             (Opcode4IsIgnored, 4) | (OpcodeFIsIgnored, 0xf) | (ReservedControlOpcodesAreIgnored, 0xb..=0xf) => 0xa,
             (ReservedOpcodesAreIgnoredInsideMessages, 3..=7 | 0xb..=0xf) if inside => 0xa,
             (ReservedOpcodesAreIgnoredAfterTwoFragments, 3..=7 | 0xb..=0xf) if fragments > 1 => 0xa,
+            (ReservedOpcodesAreIgnoredAfterAMessage, 3..=7 | 0xb..=0xf) if self.message_before => 0xa,
             (ReservedOpcodesAreContinuations, 3..=7) if inside => 0,
             (_, opcode) => opcode,
         };
@@ -354,6 +359,7 @@ impl Frames {
             RsvIsIgnoredOnThirdFragments if opcode == 0 && fragments > 1 => 7,
             Rsv2IsIgnoredOnClosesInsideMessages if opcode == 8 && inside => 2,
             RsvIsSeenBehindThePayload => 7,
+            RsvIsIgnoredAfter1000Frames if self.frames > 1000 => 7,
             _ => 0,
         };
         let ignored = ignored | self.rsv_of_compression(opcode, rsv);
@@ -371,6 +377,7 @@ impl Frames {
             FragmentedPongsAreTaken => opcode == 0xa,
             FragmentedClosesAreTaken => opcode == 8,
             FragmentedControlFramesAreTakenInsideMessages => inside,
+            FinIsNotDemandedOfControlFramesAfterAMessage => self.message_before,
             FragmentedPongsAreTakenInsideBinary => {
                 opcode == 0xa && self.message.as_ref().is_some_and(|message| !message.text)
             }
@@ -417,6 +424,8 @@ impl Frames {
             MaskIsNotDemandedOfEmptyFrames => seven == 0,
             MaskIsNotDemandedInsideMessages => inside,
             MaskIsTakenOnPings => opcode == 9,
+            MaskIsNotDemandedAfter1000Frames => self.frames > 1000,
+            MaskIsDemandedOfTheFirstFrameOnly => self.frames > 0,
             MaskIsNotDemandedOfClosesInsideMessages => inside && opcode == 8,
             MaskIsNotDemandedAfterTwoFragments => self.message.as_ref().is_some_and(|message| message.fragments > 1),
             _ => false,
@@ -562,6 +571,7 @@ impl Frames {
                 RefusesAfterAMegabyte => self.bytes > 1 << 20 && self.delivered > 10,
                 ALimitForTextAlone => text && before + length > 70_000,
                 ALimitForFragmentsAlone => fragmented && length > 20_000,
+                Text127IsRefused => text && length == 127,
                 TextOf65535IsRefused => text && before + length == 65535 && first & 0x80 != 0,
                 FragmentedTextOver65535IsRefused => text && self.message.is_some() && before + length > 65535,
                 FragmentsOver255AreRefused => self.message.as_ref().is_some_and(|message| message.fragments > 254),

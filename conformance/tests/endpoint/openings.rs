@@ -17,6 +17,8 @@ fn accept(key: &str) -> String {
 struct Head {
     line: String,
     fields: Vec<(String, String)>,
+    /// The names as they were written.
+    names: Vec<String>,
 }
 
 impl Head {
@@ -28,6 +30,7 @@ impl Head {
         let mut lines = text.trim_end_matches("\r\n").split("\r\n");
         let line = lines.next()?.to_owned();
         let mut fields = Vec::new();
+        let mut names = Vec::new();
         for line in lines {
             let Some((name, value)) = line.split_once(':') else {
                 if defect == LinesWithoutAColonAreTaken {
@@ -41,6 +44,7 @@ impl Head {
             if name.is_empty() || !name.chars().all(token) || !value.chars().all(text) {
                 return None;
             }
+            names.push(name.to_owned());
             let name = match defect {
                 NamesHaveOneCase | ResponseNamesHaveOneCase => name.to_owned(),
                 _ => name.to_ascii_lowercase(),
@@ -50,13 +54,17 @@ impl Head {
         if defect == ManyFieldsAreRefused && fields.len() > 32 {
             return None;
         }
-        Some(Self { line, fields })
+        Some(Self { line, fields, names })
     }
 
     fn all(&self, name: &str) -> Vec<&str> {
         let lower = name.to_ascii_lowercase();
         let fields = self.fields.iter().filter(|field| field.0 == lower || field.0 == name);
         fields.map(|field| field.1.as_str()).collect()
+    }
+
+    fn as_written(&self, name: &str) -> usize {
+        self.names.iter().filter(|one| *one == name).count()
     }
 
     fn lists(&self, name: &str, member: &str) -> bool {
@@ -167,6 +175,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     demand(match defect {
         MethodIsNotChecked => true,
         MethodBeginsWithGet => method.starts_with("GET"),
+        MethodMayBeCapitalized => method == "GET" || method == "Get",
         MethodMayBeInLowerCase => method.eq_ignore_ascii_case("GET"),
         _ => method == "GET",
     })?;
@@ -175,12 +184,19 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     demand(match defect {
         HostIsNotChecked => true,
         TwoHostsAreTaken => hosts > 0,
+        HostsOfOtherCaseAreNotCounted => hosts > 0 && head.as_written("Host") < 2,
         TwoHostsAreTakenIfEqual => all_equal(&head.all("Host")),
         _ => hosts == 1,
     })?;
     let upgrade = head.all("Upgrade").join(",");
     demand(match defect {
         UpgradeIsNotChecked => true,
+        UpgradeMayHaveAVersion => upgrade.split(',').any(|one| {
+            one.trim()
+                .split('/')
+                .next()
+                .is_some_and(|name| name.eq_ignore_ascii_case("websocket"))
+        }),
         UpgradeIsSearchedFor => upgrade.to_ascii_lowercase().contains("websocket"),
         UpgradeHasOneCase => upgrade.split(',').any(|one| one.trim() == "websocket"),
         _ => head.lists("Upgrade", "websocket"),
@@ -188,6 +204,9 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     let connection = head.all("Connection").join(",");
     demand(match defect {
         ConnectionIsNotChecked => true,
+        ConnectionBeginsWithUpgrade => connection
+            .split(',')
+            .any(|one| one.trim().to_ascii_lowercase().starts_with("upgrade")),
         ConnectionIsSearchedFor => connection.to_ascii_lowercase().contains("upgrade"),
         ConnectionIsNoList => connection.eq_ignore_ascii_case("upgrade"),
         _ => head.lists("Connection", "upgrade"),
@@ -195,6 +214,7 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
     let versions = head.all("Sec-WebSocket-Version");
     match (versions.as_slice(), defect) {
         (["13"], _) | (_, VersionIsNotChecked) | ([], VersionIsNotDemanded) | (["8"], Version8IsTaken) => {}
+        ([version], VersionIsANumber) if version.parse() == Ok(13) => {}
         ([version], VersionBeginsWith13) if version.starts_with("13") => {}
         (["13", ..], TwoVersionsAreTaken) | (["13", "13"], TwoVersionsAreTakenIfEqual) => {}
         ([version], VersionListsAreTaken) if version.split(',').any(|one| one.trim() == "13") => {}
@@ -215,6 +235,9 @@ fn request(defect: Defect, head: &Head) -> Result<String, u16> {
         KeyIsNotDemanded if key.is_empty() => true,
         KeyIsNotDecoded => true,
         KeyIsMeasuredByItsLength => key.len() == 24,
+        KeyMayBeAList => key
+            .split(',')
+            .all(|key| engine.decode(key.trim()).is_ok_and(|key| key.len() == 16)),
         KeyMayBeLonger => decoded.is_ok_and(|key| key.len() >= 16),
         _ => decoded.is_ok_and(|key| key.len() == 16),
     })?;
@@ -298,6 +321,7 @@ fn response(defect: Defect, head: &Head, expected: &str) -> bool {
             AcceptIsComparedByItsStart => accept.starts_with(expected),
             AcceptIsComparedUpToItsEnd => !accept.is_empty() && expected.starts_with(accept),
             AcceptIsComparedWithoutPadding => accept.trim_end_matches('=') == expected.trim_end_matches('='),
+            AcceptIsComparedUpTo27Characters => accept.get(..27) == expected.get(..27),
             AcceptIsComparedUpTo20Characters => accept.get(..20) == expected.get(..20),
             AcceptMayBeQuoted => accept.trim_matches('"') == expected,
             AcceptIsComparedFromTheSecondCharacter => accept.get(1..) == expected.get(1..),

@@ -52,6 +52,9 @@ impl Frames {
             EmptyCloseIsNotAnswered => body.is_empty(),
             CloseInsideAMessageIsNotAnswered => inside,
             CloseAfterTwoFragmentsIsNotAnswered => self.message.as_ref().is_some_and(|message| message.fragments > 1),
+            CloseInsideLongMessagesIsNotAnswered => {
+                self.message.as_ref().is_some_and(|message| message.data.len() > 125)
+            }
             CloseAfter1000FramesIsNotAnswered => self.frames > 1000,
             MessagesAfterACloseAreTaken | PingsAfterACloseAreAnswered | ErrorsAfterACloseAreTold => self.closed,
             _ => false,
@@ -100,6 +103,9 @@ impl Frames {
             EmptyPingsAreNotAnswered => payload.is_empty(),
             EverySecondPingIsAnswered => self.pings.is_multiple_of(2),
             PingsAreAnsweredUpTo256 => self.pings > 256,
+            PingsInsideLongMessagesAreNotAnswered => {
+                self.message.as_ref().is_some_and(|message| message.data.len() > 125)
+            }
             PingsAreAnsweredUpTo1024 => self.pings > 1024,
             PongComesOnceForEqualPings => self.last_ping.as_deref() == Some(payload),
             PingsAreMessages => {
@@ -162,6 +168,7 @@ impl Frames {
             EmptyLastFragmentOfTextLosesIt if fin && message.text && message.fragments > 1 && payload.is_empty() => {
                 message.data.clear();
             }
+            FragmentsOf126BytesAreLost if message.fragments > 1 && payload.len() == 126 => payload = &[],
             FragmentsOf65536BytesAreLost if message.fragments > 1 && payload.len() >= 65536 => payload = &[],
             FirstFragmentIsLostBeforeAPong
                 if message.fragments == 2 && message.controls > 0 && self.last_control == 0xa =>
@@ -258,6 +265,7 @@ impl Frames {
         let fragmented = fragments > 1;
         let lost = match self.defect {
             EmptyMessagesAreNotDelivered => data.is_empty(),
+            EmptyFragmentedTextIsNotDelivered => text && data.is_empty() && fragmented,
             BinaryOver65535IsNotDelivered => !text && data.len() > 65535,
             EqualMessagesComeOnce => self.last_delivered.as_ref() == Some(&(text, data.clone())),
             MessagesStopAfter300 => self.delivered > 300,
@@ -271,6 +279,10 @@ impl Frames {
         }
         match self.defect {
             FragmentedBinaryIsText if fragmented => text = true,
+            LongFragmentedTextLosesItsLastByte if text && fragmented && data.len() > 125 => {
+                data.pop();
+            }
+            Text32768IsEmpty if text && data.len() == 32_768 => data.clear(),
             KindIsLostAfter65536Bytes if data.len() > 65536 => text = !text,
             LongTextOutsideAsciiIsEmpty if text && data.len() > 125 && !data.is_ascii() => data.clear(),
             FragmentedTextIsBinary if fragmented => text = false,

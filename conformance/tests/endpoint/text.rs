@@ -38,6 +38,8 @@ impl Frames {
     pub(super) fn validates(&self, message: &Message) -> bool {
         match self.defect {
             TextIsNotValidatedBehindAPingInside => message.controls == 0,
+            TextIsNotValidatedAfterAMessage => !self.message_before,
+            TextIsNotValidatedAfterABinaryMessage => self.last_delivered.as_ref().is_none_or(|last| last.0),
             TextIsNotValidated | TextIsMendedWithReplacements | BadTextIsDropped => false,
             ContinuationsAreNotValidated => message.fragments < 2,
             LastFragmentIsNotValidated => message.fragments < 2 || self.frame.as_ref().is_none_or(|frame| !frame.fin),
@@ -135,6 +137,7 @@ impl Frames {
             | (Codes65535IsTaken, 65535) => true,
             (Code1005IsTakenInsideMessages, 1005) => self.message.is_some(),
             (Code1100IsTaken, 1100) | (Code2000IsTaken, 2000) | (CodesAreSigned, 0x8000..) => true,
+            (CodesAfterAMessageAreNotJudged, _) if self.message_before => true,
             (CodesWithAReasonAreNotJudged, _) if !reason.is_empty() => true,
             (Codes3000To3999AreRefused, 3000..=3999) | (Code4999IsRefused, 4999) => false,
             (Code3000IsRefused, 3000) | (Code4000IsRefused, 4000) | (Code1003IsRefused, 1003) => false,
