@@ -31,8 +31,7 @@ pub(crate) trait Slot {
 
 /// What an output handle compresses with.
 ///
-/// It is looked at only where a message may be compressed, and what a slot holds only then: a handle costs nothing more
-/// where nothing was agreed to.
+/// What a slot holds is looked at only where a message may be compressed, so that a handle is made without a branch.
 #[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "nothing compresses"))]
 pub(crate) enum Compressing<'a> {
     Nothing,

@@ -323,10 +323,7 @@ impl<R: Role> Connection<R> {
     #[cfg(feature = "deflate")]
     pub(crate) const fn set_compression(&mut self, compression: bool) {
         self.receiver.extensions.compression = compression;
-        self.sender.set_extensions(Extensions {
-            compression,
-            ..self.sender.extensions
-        });
+        self.sender.extensions.compression = compression;
     }
 
     /// Fails the connection for what a message turned out to be.

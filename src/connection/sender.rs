@@ -48,8 +48,6 @@ pub struct Sender<R> {
 pub(super) enum SendPhase {
     /// Between messages.
     Idle,
-    /// Between messages, and the next one may be compressed.
-    IdleCompressing,
     /// Between two frames of a message.
     Within(MessageKind),
     /// Inside a frame that is sent in chunks.
@@ -78,29 +76,8 @@ impl<R: Role> Sender<R> {
 
     /// The same with extensions that were agreed in the opening handshake.
     pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
-        self.set_extensions(extensions);
-        self
-    }
-
-    pub(super) const fn set_extensions(&mut self, extensions: Extensions) {
         self.extensions = extensions;
-        if let SendPhase::Idle | SendPhase::IdleCompressing = self.phase {
-            self.phase = self.idle();
-        }
-    }
-
-    /// The phase between messages.
-    const fn idle(&self) -> SendPhase {
-        if self.extensions.compression {
-            SendPhase::IdleCompressing
-        } else {
-            SendPhase::Idle
-        }
-    }
-
-    /// Whether it is between messages.
-    const fn is_idle(&self) -> bool {
-        matches!(self.phase, SendPhase::Idle | SendPhase::IdleCompressing)
+        self
     }
 
     /// Whether no message can be sent any more: a Close was sent, or the transport takes nothing more.
@@ -125,7 +102,7 @@ impl<R: Role> Sender<R> {
 
     /// Whether nothing is under way and nothing has been done towards closing.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.is_idle() && self.closing == Sending::Open
+        self.phase == SendPhase::Idle && self.closing == Sending::Open
     }
 
     /// Sends a Pong. The caller has seen to it that one may be sent.
@@ -169,7 +146,7 @@ impl<R: Role> Sender<R> {
                 self.closing = Sending::Due(close);
                 Ok(())
             }
-            SendPhase::Idle | SendPhase::IdleCompressing | SendPhase::Within(_) => self.write_close(close, body, out),
+            SendPhase::Idle | SendPhase::Within(_) => self.write_close(close, body, out),
         }
     }
 
@@ -197,13 +174,13 @@ impl<R: Role> Sender<R> {
         match self.phase {
             SendPhase::Closed => SendError::Closed,
             SendPhase::Frame { .. } => SendError::FrameInProgress,
-            SendPhase::Within(_) | SendPhase::Idle | SendPhase::IdleCompressing => SendError::MessageInProgress,
+            SendPhase::Within(_) | SendPhase::Idle => SendError::MessageInProgress,
         }
     }
 
     pub(super) fn check_control(&self) -> Result<(), SendError> {
         match self.phase {
-            SendPhase::Idle | SendPhase::IdleCompressing | SendPhase::Within(_) => Ok(()),
+            SendPhase::Idle | SendPhase::Within(_) => Ok(()),
             SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
         }
     }
@@ -211,7 +188,7 @@ impl<R: Role> Sender<R> {
     /// The opcode of the next frame of a message of this kind.
     pub(super) fn next_opcode(&self, kind: MessageKind) -> Result<Opcode, SendError> {
         match self.phase {
-            SendPhase::Idle | SendPhase::IdleCompressing => Ok(kind.opcode()),
+            SendPhase::Idle => Ok(kind.opcode()),
             SendPhase::Within(under_way) if under_way == kind && !self.compressed => Ok(Opcode::Continuation),
             SendPhase::Within(_) => Err(SendError::WrongKind),
             SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
@@ -222,7 +199,7 @@ impl<R: Role> Sender<R> {
     pub(super) fn next_compressed(&self, kind: MessageKind) -> Result<(Opcode, u8), SendError> {
         match self.phase {
             _ if !self.extensions.compression => Err(SendError::NotNegotiated),
-            SendPhase::Idle | SendPhase::IdleCompressing => Ok((kind.opcode(), RSV1)),
+            SendPhase::Idle => Ok((kind.opcode(), RSV1)),
             SendPhase::Within(under_way) if under_way == kind && self.compressed => Ok((Opcode::Continuation, 0)),
             SendPhase::Within(_) => Err(SendError::WrongKind),
             SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
@@ -231,7 +208,11 @@ impl<R: Role> Sender<R> {
 
     /// Whether a whole message can be sent now.
     pub(crate) fn check_whole(&self) -> Result<(), SendError> {
-        if self.is_idle() { Ok(()) } else { Err(self.blocker()) }
+        if self.phase == SendPhase::Idle {
+            Ok(())
+        } else {
+            Err(self.blocker())
+        }
     }
 
     /// Writes a whole message in one frame, for which the phase is right.
@@ -246,7 +227,7 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Writes a whole message in one frame, compressed if that is worth it.
+    /// Writes a whole message in one frame, compressed if that is worth it. The phase is right.
     #[inline(never)]
     pub(super) fn write_whole_compressing<O: Output + ?Sized>(
         &mut self,
@@ -255,7 +236,6 @@ impl<R: Role> Sender<R> {
         mut compressing: Compressing<'_>,
         out: &mut O,
     ) -> Result<(), SendError> {
-        self.check_whole()?;
         let Some(Compressor { histories, engines }) = compressing.get() else {
             return self.write_whole(kind, payload, out);
         };
@@ -285,7 +265,7 @@ impl<R: Role> Sender<R> {
     /// Whether the message that is being sent in parts is compressed. `None` between two messages.
     pub(crate) fn compressed_under_way(&self) -> Option<bool> {
         match self.phase {
-            SendPhase::Idle | SendPhase::IdleCompressing => None,
+            SendPhase::Idle => None,
             SendPhase::Within(_) | SendPhase::Frame { .. } | SendPhase::Closed => Some(self.compressed),
         }
     }
@@ -294,7 +274,7 @@ impl<R: Role> Sender<R> {
         match self.phase {
             SendPhase::Frame { kind, fin } => Ok((kind, fin)),
             SendPhase::Closed => Err(SendError::Closed),
-            SendPhase::Idle | SendPhase::IdleCompressing | SendPhase::Within(_) => Err(SendError::NoFrame),
+            SendPhase::Idle | SendPhase::Within(_) => Err(SendError::NoFrame),
         }
     }
 
@@ -335,7 +315,7 @@ impl<R: Role> Sender<R> {
 
     pub(super) fn after_frame(&mut self, kind: MessageKind, fin: bool) {
         let within: Fragmentation = state::after(kind, fin);
-        self.phase = within.map_or(self.idle(), SendPhase::Within);
+        self.phase = within.map_or(SendPhase::Idle, SendPhase::Within);
     }
 
     /// The header of the next frame, with a fresh mask key.

@@ -338,6 +338,9 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     #[inline(always)]
     fn whole(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
         if self.sender.phase != SendPhase::Idle {
+            return Err(self.sender.blocker());
+        }
+        if !matches!(self.compressing, Compressing::Nothing) && self.sender.extensions.compression {
             // By value, so that the handle itself need not be in memory.
             let compressing = self.compressing.again();
             return self.sender.write_whole_compressing(kind, bytes, compressing, self.out);
