@@ -190,7 +190,7 @@ impl<R: Role> BufferedConnection<R> {
     #[inline]
     pub fn tx(&mut self) -> Tx<'_, R, WriteBuffer> {
         self.connection
-            .compressing(&mut self.output, self.compression.own().compressing())
+            .tx_compressing(&mut self.output, self.compression.own().compressing())
     }
 
     /// The message that was handed out last, by value, compressed or not: [`ReadBuffer::take_binary`]. Long ones are not

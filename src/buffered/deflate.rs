@@ -48,7 +48,7 @@ impl<R: Role> BufferedConnection<R> {
     pub fn tx_with<'e>(&'e mut self, engines: &'e mut Engines) -> Tx<'e, R, WriteBuffer> {
         let compressing = self.compression.lent(engines).map(Lent::compressing);
         self.connection
-            .compressing(&mut self.output, compressing.unwrap_or(Compressing::Nothing))
+            .tx_compressing(&mut self.output, compressing.unwrap_or(Compressing::Nothing))
     }
 
     /// Joins what [`into_deflate_parts`](Self::into_deflate_parts) has taken apart. The deadlines are off.

@@ -2,10 +2,9 @@
 
 use super::timing::Timing;
 use crate::buffer::{Output, ReadBuffer, Storage};
-use crate::connection::{Compressing, Connection, Receiver, Role};
-use crate::error::{Blocked, Failure, ReceiveError};
-use crate::frame::MessageKind;
-use crate::message::{Delivery, Event, Found};
+use crate::connection::{Compressing, Connection, Role};
+use crate::error::{Blocked, ReceiveError};
+use crate::message::{Delivery, Found};
 use crate::state::Control;
 
 /// How the machine hands out events.
@@ -40,16 +39,6 @@ impl<'e, D: Delivery<'e>> Delivery<'e> for Delivering<'e, D> {
     #[inline(always)]
     fn inflating(self) -> (Self::Inflating, Compressing<'e>) {
         self.inner.inflating()
-    }
-
-    #[inline(always)]
-    fn inflate<R: Role>(
-        inflating: Self::Inflating,
-        receiver: &Receiver<R>,
-        kind: MessageKind,
-        payload: &'e [u8],
-    ) -> Result<Event<'e>, Failure> {
-        D::inflate(inflating, receiver, kind, payload)
     }
 
     #[inline(always)]

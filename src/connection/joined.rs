@@ -119,12 +119,12 @@ impl<R: Role> Connection<R> {
     /// The output handle.
     #[inline]
     pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O) -> Tx<'a, R, O> {
-        self.compressing(out, Compressing::Nothing)
+        self.tx_compressing(out, Compressing::Nothing)
     }
 
     /// The output handle, with what compresses where that was agreed to.
     #[inline(always)]
-    pub(crate) fn compressing<'a, O: ?Sized>(
+    pub(crate) fn tx_compressing<'a, O: ?Sized>(
         &'a mut self,
         out: &'a mut O,
         compressing: Compressing<'a>,

@@ -12,10 +12,9 @@ use super::sending::Sending;
 use super::shell::{Inflating, Lent, Shell};
 use super::zlib::try_box;
 use crate::buffer::{Output, ReadBuffer, Storage};
-use crate::connection::{Compressing, Compressor, Connection, Receiver, Role, Slot};
-use crate::error::{Failure, OutOfMemory, ReceiveError};
-use crate::frame::MessageKind;
-use crate::message::{AsReceived, Delivery, Event, Found};
+use crate::connection::{Compressing, Compressor, Connection, Role, Slot};
+use crate::error::{OutOfMemory, ReceiveError};
+use crate::message::{Delivery, Found};
 
 /// Histories with engines of their own, where compressed messages were agreed to.
 #[derive(Debug)]
@@ -197,25 +196,7 @@ impl<'e> Delivery<'e> for Own<'e> {
     }
 
     #[inline(always)]
-    fn inflate<R: Role>(
-        inflating: Self::Inflating,
-        receiver: &Receiver<R>,
-        kind: MessageKind,
-        payload: &'e [u8],
-    ) -> Result<Event<'e>, Failure> {
-        match inflating {
-            Some(inflating) => inflating.message(receiver, kind, payload),
-            None => AsReceived::inflate((), receiver, kind, payload),
-        }
-    }
-
-    #[inline(always)]
     fn plain(self) -> Compressing<'e> {
         self.compressing()
-    }
-
-    #[inline(always)]
-    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError> {
-        Err(error)
     }
 }

@@ -37,12 +37,18 @@ impl<R: Role> DeflateReceiver<R> {
         let ReadBuffer { memory, at, .. } = input;
         let receive = &mut engines.receive;
         let event: Result<_, Failure> = match found {
-            Found::Message(kind, range, false) => {
-                message(kind, memory.bytes().get(range).unwrap_or_default()).ok_or(Violation::TextNotUtf8.into())
-            }
-            Found::Message(kind, range, true) => {
+            Found::Message {
+                kind,
+                payload,
+                compressed: false,
+            } => message(kind, memory.bytes().get(payload).unwrap_or_default()).ok_or(Violation::TextNotUtf8.into()),
+            Found::Message {
+                kind,
+                payload,
+                compressed: true,
+            } => {
                 at.forget_delivered();
-                let payload = memory.bytes().get(range).unwrap_or_default();
+                let payload = memory.bytes().get(payload).unwrap_or_default();
                 self.receiving.message(&self.receiver, receive, kind, payload)
             }
             Found::Control(control, range) => {
@@ -97,11 +103,11 @@ impl<R: Role> DeflateReceiver<R> {
                 let (_, at) = self.receiver.take_whole(whole, input);
                 at.start
             };
-            return Ok(Some(Found::Message(
-                whole.kind,
-                end.saturating_sub(whole.payload_len)..end,
-                false,
-            )));
+            return Ok(Some(Found::Message {
+                kind: whole.kind,
+                payload: end.saturating_sub(whole.payload_len)..end,
+                compressed: false,
+            }));
         }
         self.receiver.find(input)
     }

@@ -92,7 +92,8 @@ impl<R: Role> DeflateConnection<R> {
     /// The output handle.
     #[inline]
     pub fn tx<'a, O: ?Sized>(&'a mut self, out: &'a mut O, engines: &'a mut Engines) -> Tx<'a, R, O> {
-        self.connection.compressing(out, self.shell.lent(engines).compressing())
+        self.connection
+            .tx_compressing(out, self.shell.lent(engines).compressing())
     }
 
     /// The connection itself, to ask it about its state and its end.

@@ -10,7 +10,7 @@ use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{ChunkEvent, Compressing, Connection, Receiver, Role, Step, Tx};
 use crate::error::{Failure, ReceiveError};
 use crate::frame::MessageKind;
-use crate::message::{Delivery, Event, Found};
+use crate::message::{Delivery, Event, Found, Inflate};
 
 /// The histories of both directions.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub(crate) struct Inflating<'e> {
     pub(super) engines: &'e mut ReceiveEngines,
 }
 
-impl<'e> Inflating<'e> {
+impl Inflating<'_> {
     /// What comes next where it is not the common case.
     #[inline(never)]
     pub(super) fn find<R: Role, S: Storage, O: Output + ?Sized>(
@@ -107,11 +107,11 @@ impl<'e> Inflating<'e> {
         let found = match connection.receiver.starts_whole_compressed(input) {
             Some(whole) => {
                 let (payload, at) = connection.receiver.take_whole(whole, input);
-                Ok(Some(Found::Message(
-                    whole.kind,
-                    at.start - payload.len()..at.start,
-                    true,
-                )))
+                Ok(Some(Found::Message {
+                    kind: whole.kind,
+                    payload: at.start - payload.len()..at.start,
+                    compressed: true,
+                }))
             }
             None => {
                 let found = self.find_slow(connection, input, out);
@@ -119,7 +119,7 @@ impl<'e> Inflating<'e> {
                 found
             }
         };
-        if let Ok(Some(Found::Message(_, _, true))) = found {
+        if let Ok(Some(Found::Message { compressed: true, .. })) = found {
             // What is handed out lies in the engines.
             input.at.forget_delivered();
         }
@@ -168,14 +168,15 @@ impl<'e> Inflating<'e> {
         }
         Ok(Skipped::of(connection.step(unread, out)?))
     }
+}
 
-    /// A whole message.
+impl<'e> Inflate<'e> for Inflating<'e> {
     #[inline(never)]
-    pub(super) fn message<R: Role>(
+    fn message<R: Role>(
         self,
         receiver: &Receiver<R>,
         kind: MessageKind,
-        payload: &[u8],
+        payload: &'e [u8],
     ) -> Result<Event<'e>, Failure> {
         let event = self.receiving.message(receiver, self.engines, kind, payload);
         if event.is_err() {
@@ -236,23 +237,8 @@ impl<'e> Delivery<'e> for Lent<'e> {
     }
 
     #[inline(always)]
-    fn inflate<R: Role>(
-        inflating: Self::Inflating,
-        receiver: &Receiver<R>,
-        kind: MessageKind,
-        payload: &'e [u8],
-    ) -> Result<Event<'e>, Failure> {
-        inflating.message(receiver, kind, payload)
-    }
-
-    #[inline(always)]
     fn plain(self) -> Compressing<'e> {
         self.engines.receive.delivered = None;
         self.compressing()
-    }
-
-    #[inline(always)]
-    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError> {
-        Err(error)
     }
 }

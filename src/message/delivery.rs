@@ -11,16 +11,19 @@ use crate::state::Control;
 
 /// What was found in the buffer, and consumed.
 pub(crate) enum Found {
-    /// A message, not yet validated if it is text, and whether it is still compressed.
-    Message(MessageKind, Range<usize>, bool),
+    /// A message, not yet validated if it is text.
+    Message {
+        kind: MessageKind,
+        payload: Range<usize>,
+        compressed: bool,
+    },
     /// A control frame. Its payload lies in the buffer, or is kept by the receive half.
     Control(Control, Option<Range<usize>>),
 }
 
 /// What a level does besides taking messages from the buffer. The common case asks it for the compressor alone.
 pub(crate) trait Delivery<'e>: Sized {
-    /// What inflates.
-    type Inflating;
+    type Inflating: Inflate<'e>;
 
     /// The same for a shorter time.
     #[cfg(feature = "alloc")]
@@ -37,19 +40,47 @@ pub(crate) trait Delivery<'e>: Sized {
     /// What inflates a message that came compressed, and what compresses an answer.
     fn inflating(self) -> (Self::Inflating, Compressing<'e>);
 
-    /// A message that came compressed.
-    fn inflate<R: Role>(
-        inflating: Self::Inflating,
-        receiver: &Receiver<R>,
-        kind: MessageKind,
-        payload: &'e [u8],
-    ) -> Result<Event<'e>, Failure>;
-
     /// Nothing that came compressed is handed out: what compresses an answer.
     fn plain(self) -> Compressing<'e>;
 
     /// What is told of a message that has turned out to be a failure.
-    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError>;
+    #[inline(always)]
+    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError> {
+        Err(error)
+    }
+}
+
+/// What becomes of a message that came compressed.
+pub(crate) trait Inflate<'e> {
+    fn message<R: Role>(
+        self,
+        receiver: &Receiver<R>,
+        kind: MessageKind,
+        payload: &'e [u8],
+    ) -> Result<Event<'e>, Failure>;
+}
+
+/// It is handed out as it is.
+impl<'e> Inflate<'e> for () {
+    #[inline(always)]
+    fn message<R: Role>(self, _: &Receiver<R>, kind: MessageKind, payload: &'e [u8]) -> Result<Event<'e>, Failure> {
+        Ok(Event::Compressed(kind, payload))
+    }
+}
+
+impl<'e, I: Inflate<'e>> Inflate<'e> for Option<I> {
+    #[inline(always)]
+    fn message<R: Role>(
+        self,
+        receiver: &Receiver<R>,
+        kind: MessageKind,
+        payload: &'e [u8],
+    ) -> Result<Event<'e>, Failure> {
+        match self {
+            Some(inflating) => inflating.message(receiver, kind, payload),
+            None => ().message(receiver, kind, payload),
+        }
+    }
 }
 
 /// Hands out compressed messages as they are.
@@ -80,23 +111,8 @@ impl<'e> Delivery<'e> for AsReceived {
     }
 
     #[inline(always)]
-    fn inflate<R: Role>(
-        (): Self::Inflating,
-        _: &Receiver<R>,
-        kind: MessageKind,
-        payload: &'e [u8],
-    ) -> Result<Event<'e>, Failure> {
-        Ok(Event::Compressed(kind, payload))
-    }
-
-    #[inline(always)]
     fn plain(self) -> Compressing<'e> {
         Compressing::Nothing
-    }
-
-    #[inline(always)]
-    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError> {
-        Err(error)
     }
 }
 
@@ -135,25 +151,7 @@ impl<'e, D: Delivery<'e>> Delivery<'e> for Option<D> {
     }
 
     #[inline(always)]
-    fn inflate<R: Role>(
-        inflating: Self::Inflating,
-        receiver: &Receiver<R>,
-        kind: MessageKind,
-        payload: &'e [u8],
-    ) -> Result<Event<'e>, Failure> {
-        match inflating {
-            Some(inflating) => D::inflate(inflating, receiver, kind, payload),
-            None => AsReceived::inflate((), receiver, kind, payload),
-        }
-    }
-
-    #[inline(always)]
     fn plain(self) -> Compressing<'e> {
         self.map_or(Compressing::Nothing, D::plain)
-    }
-
-    #[inline(always)]
-    fn told<T>(error: ReceiveError) -> Result<Option<T>, ReceiveError> {
-        D::told(error)
     }
 }

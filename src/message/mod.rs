@@ -8,8 +8,12 @@ mod delivery;
 mod event;
 mod receive;
 
-#[cfg(any(feature = "alloc", feature = "deflate"))]
-pub(crate) use delivery::{AsReceived, Delivery, Found};
+#[cfg(all(feature = "alloc", not(feature = "deflate")))]
+pub(crate) use delivery::AsReceived;
+#[cfg(feature = "deflate")]
+pub(crate) use delivery::Inflate;
+#[cfg(feature = "alloc")]
+pub(crate) use delivery::{Delivery, Found};
 pub use event::Event;
 #[cfg(feature = "deflate")]
 pub(crate) use receive::{control_event, message};

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::Event;
-use super::delivery::{AsReceived, Delivery, Found};
+use super::delivery::{AsReceived, Delivery, Found, Inflate};
 use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_to_front};
 use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx, failed};
 use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
@@ -77,7 +77,7 @@ impl<R: Role> Connection<R> {
                     MessageKind::Text => {
                         let (payload, at) = self.receiver.take_whole(whole, input);
                         match utf8::validate(payload) {
-                            Ok(text) => Ok(Some((Event::Text(text), self.compressing(out, delivery.plain())))),
+                            Ok(text) => Ok(Some((Event::Text(text), self.tx_compressing(out, delivery.plain())))),
                             Err(_) => {
                                 at.discard();
                                 D::told(self.failed(Violation::TextNotUtf8.into(), out))
@@ -86,7 +86,7 @@ impl<R: Role> Connection<R> {
                     }
                     MessageKind::Binary => {
                         let (payload, _) = self.receiver.take_whole(whole, input);
-                        let tx = self.compressing(out, delivery.plain());
+                        let tx = self.tx_compressing(out, delivery.plain());
                         Ok(Some((Event::Binary(payload), tx)))
                     }
                 }
@@ -98,10 +98,14 @@ impl<R: Role> Connection<R> {
                 let ReadBuffer { memory, at, .. } = input;
                 let (inflating, compressing) = delivery.inflating();
                 let event = match found {
-                    Found::Message(kind, payload, compressed) => {
+                    Found::Message {
+                        kind,
+                        payload,
+                        compressed,
+                    } => {
                         let payload = memory.bytes().get(payload).unwrap_or_default();
                         let inflating = compressed.then_some(inflating);
-                        match message_event::<R, D>(&self.receiver, kind, payload, inflating) {
+                        match message_event(&self.receiver, kind, payload, inflating) {
                             Ok(event) => event,
                             Err(failure) => {
                                 at.discard();
@@ -174,9 +178,13 @@ impl<R: Role> Receiver<R> {
         };
         let ReadBuffer { memory, at, .. } = input;
         Ok(Some(match found {
-            Found::Message(kind, range, compressed) => {
-                let payload = memory.bytes().get(range).unwrap_or_default();
-                match message_event::<R, AsReceived>(self, kind, payload, compressed.then_some(())) {
+            Found::Message {
+                kind,
+                payload,
+                compressed,
+            } => {
+                let payload = memory.bytes().get(payload).unwrap_or_default();
+                match message_event(self, kind, payload, compressed.then_some(())) {
                     Ok(event) => event,
                     Err(_) => return Err(self.fail_text(at)),
                 }
@@ -257,7 +265,11 @@ impl<R: Role> Receiver<R> {
         at.consume(len);
         self.leave_data(kind, fin);
         let compressed = self.is_compressed();
-        let found = |range| Found::Message(kind, range, compressed);
+        let found = |payload| Found::Message {
+            kind,
+            payload,
+            compressed,
+        };
         if fin && at.joined_len() == 0 {
             self.carry = utf8::Carry::new();
             at.deliver(payload.start, payload.end);
@@ -327,14 +339,14 @@ pub(crate) fn message(kind: MessageKind, payload: &[u8]) -> Option<Event<'_>> {
 
 /// The same for a message that may be compressed.
 #[inline(never)]
-fn message_event<'e, R: Role, D: Delivery<'e>>(
+fn message_event<'e, R: Role>(
     receiver: &Receiver<R>,
     kind: MessageKind,
     payload: &'e [u8],
-    inflating: Option<D::Inflating>,
+    inflating: Option<impl Inflate<'e>>,
 ) -> Result<Event<'e>, Failure> {
     match inflating {
-        Some(inflating) => D::inflate(inflating, receiver, kind, payload),
+        Some(inflating) => inflating.message(receiver, kind, payload),
         None => message(kind, payload).ok_or(Violation::TextNotUtf8.into()),
     }
 }
