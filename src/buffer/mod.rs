@@ -4,6 +4,7 @@
 //! - [`Output`]: the trait of whatever takes outbound bytes: a `Vec<u8>`, a fixed slice ([`SliceOutput`]), a
 //!   [`WriteBuffer`], or a type of your own.
 
+mod len;
 #[cfg(feature = "alloc")]
 mod lend;
 mod output;

@@ -13,6 +13,7 @@
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 
+use super::len::Len;
 #[cfg(feature = "alloc")]
 use super::output::OutOfMemory;
 #[cfg(feature = "alloc")]
@@ -134,26 +135,6 @@ pub(crate) struct Cursor {
     delivered_end: usize,
 }
 
-/// A length in four bytes, so that an idle connection is small. What is longer counts as 4 GiB: no system reads more at once.
-#[derive(Clone, Copy, Debug)]
-struct Len(u32);
-
-impl Len {
-    #[allow(clippy::cast_possible_truncation, reason = "it is compared before")]
-    const fn new(len: usize) -> Self {
-        if len as u64 > u32::MAX as u64 {
-            Self(u32::MAX)
-        } else {
-            Self(len as u32)
-        }
-    }
-
-    /// Lossless: it was a usize.
-    const fn get(self) -> usize {
-        self.0 as usize
-    }
-}
-
 /// How much to read at once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizing {
@@ -183,8 +164,8 @@ impl Sizing {
             read_len: Len::new(least),
             least: Len::new(least),
             most: Len::new(most),
-            offered: Len(0),
-            peak: Len(0),
+            offered: Len::ZERO,
+            peak: Len::ZERO,
             exhausted: false,
             lent: 0,
             moved: 0,
@@ -216,7 +197,7 @@ impl Sizing {
 
     /// The space that was handed out is not read into any more.
     pub(super) const fn forget_offered(&mut self) {
-        self.offered = Len(0);
+        self.offered = Len::ZERO;
     }
 
     /// Memory for a read, and behind it for what a frame may lack after it.
@@ -349,7 +330,7 @@ impl ReadBuffer {
             self.memory = Vec::new();
             self.at = Cursor::START;
             self.sizing.read_len = self.sizing.least;
-            self.sizing.peak = Len(0);
+            self.sizing.peak = Len::ZERO;
             self.sizing.lent = 0;
         }
     }

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::len::Len;
 use super::output::{Output, OutputFull};
 use super::shared::SharedBytes;
 use crate::frame::{Header, Mask};
@@ -45,8 +46,8 @@ pub struct WriteBuffer {
     pub(super) shared: VecDeque<Kept>,
     /// The bytes of `shared` that are still to be written.
     shared_len: usize,
-    /// How much memory was needed lately, in bytes, at most 4 GiB.
-    peak: u32,
+    /// How much memory was needed lately.
+    peak: Len,
     watermark: usize,
     /// Whether `memory` was lent.
     pub(super) lent: bool,
@@ -54,11 +55,6 @@ pub struct WriteBuffer {
     was_over: bool,
     /// Whether the stream that all was written to has still to be flushed.
     flush_due: bool,
-}
-
-/// A length in four bytes, so that an idle connection is small.
-fn short(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 #[derive(Debug)]
@@ -84,7 +80,7 @@ impl WriteBuffer {
             written: 0,
             shared: VecDeque::new(),
             shared_len: 0,
-            peak: 0,
+            peak: Len::ZERO,
             watermark: 64 << 10,
             lent: false,
             was_over: false,
@@ -225,13 +221,13 @@ impl WriteBuffer {
     /// Everything is written. Memory that was not needed lately is given back.
     fn clear(&mut self) {
         let needed = self.memory.len();
-        let peak = needed.max(usize::try_from(self.peak).unwrap_or(usize::MAX) / 2);
-        self.peak = short(peak);
+        let peak = needed.max(self.peak.get() / 2);
+        self.peak = Len::new(peak);
         self.memory.clear();
         self.written = 0;
         if !self.lent && self.memory.capacity() / 4 > peak.max(KEPT / 4) {
             self.memory.shrink_to(needed.max(KEPT));
-            self.peak = short(needed);
+            self.peak = Len::new(needed);
         }
         if self.shared.capacity() * size_of::<Kept>() > KEPT {
             self.shared.shrink_to(0);
@@ -258,7 +254,7 @@ impl WriteBuffer {
     fn make_room(&mut self) {
         let unwritten = self.memory.len() - self.written;
         if self.written > 0 && self.written >= unwritten {
-            self.peak = self.peak.max(short(self.memory.len()));
+            self.peak = Len::new(self.peak.get().max(self.memory.len()));
             self.memory.drain(..self.written);
             for kept in &mut self.shared {
                 kept.at -= self.written;
