@@ -133,6 +133,13 @@ impl<R: Role> Connection<R> {
         input: &mut ReadBuffer<S>,
         out: &mut O,
     ) -> Result<Option<Found>, ReceiveError> {
+        let receiver = &mut self.receiver;
+        if receiver.phase == Phase::Start && input.unread().is_empty() && !input.is_exhausted() {
+            // What each loop over messages ends with.
+            receiver.stream = Stream::Open;
+            await_input(receiver, input, 0);
+            return Ok(None);
+        }
         find(&mut Joined { connection: self, out }, input)
     }
 }
@@ -424,6 +431,7 @@ impl<R: Role> Half<R> for Receiver<R> {
 }
 
 /// The next message or control frame, whatever it is.
+#[inline(never)]
 fn find<R: Role, S: Storage>(
     half: &mut impl Half<R>,
     input: &mut ReadBuffer<S>,
@@ -506,6 +514,12 @@ fn need_input<R: Role, S: Storage>(
     if input.is_exhausted() {
         return Err(receiver.fail(OutOfMemory));
     }
+    await_input(receiver, input, wanted);
+    Ok(None)
+}
+
+/// The same where there is memory.
+fn await_input<R: Role, S: Storage>(receiver: &Receiver<R>, input: &mut ReadBuffer<S>, wanted: usize) {
     if receiver.phase == Phase::Start {
         // The fragments of a message that the streaming level has finished.
         input.at.clear_joined();
@@ -513,7 +527,6 @@ fn need_input<R: Role, S: Storage>(
     input.at.wanted = wanted;
     input.at.incomplete = true;
     input.at.forget_delivered();
-    Ok(None)
 }
 
 /// A control frame, once all of it is there. It is consumed when its reply is in the output.
