@@ -1,10 +1,13 @@
 "use strict";
 // `node:http2` as the client of the example `http2`: extended CONNECT, with `ws` on the stream.
 
-const http2 = require("node:http2");
+const { spawn } = require("node:child_process");
 const { once } = require("node:events");
+const http2 = require("node:http2");
+const net = require("node:net");
+const path = require("node:path");
 const WebSocket = require("ws");
-const { test, main, same, textOf, binaryOf, Inbox } = require("./cases.cjs");
+const { address, test, main, same, textOf, binaryOf, Inbox } = require("./cases.cjs");
 
 const { HTTP2 } = process.env;
 const { HTTP2_HEADER_METHOD: METHOD, HTTP2_HEADER_PATH: PATH, HTTP2_HEADER_SCHEME: SCHEME, HTTP2_HEADER_STATUS: STATUS,
@@ -16,7 +19,7 @@ let session;
 /** The response to an extended CONNECT, and its stream. */
 async function connect(path, headers = VERSION) {
   const stream = session.request({
-    [METHOD]: "CONNECT", ":protocol": "websocket", [SCHEME]: "https", [PATH]: path, [AUTHORITY]: new URL(HTTP2).host,
+    [METHOD]: "CONNECT", ":protocol": "websocket", [SCHEME]: "https", [PATH]: path, [AUTHORITY]: "127.0.0.1",
     ...headers,
   }, { endStream: false });
   const [response] = await once(stream, "response");
@@ -32,7 +35,7 @@ async function opened(path = "/echo") {
   ws._isServer = false;
   const inbox = new Inbox(ws, "message", "close", "pong", "error");
   ws.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 64 << 20, skipUTF8Validation: false });
-  return { ws, inbox };
+  return { ws, inbox, stream };
 }
 
 async function get(path) {
@@ -126,6 +129,48 @@ test("a stream that is reset ends its WebSocket alone", async () => {
 test("stops", async () => {
   session.close();
   await once(session, "close");
+});
+
+/** A server of this case's own, whose session takes the place of the other. */
+async function serving() {
+  const server = spawn(path.join(process.env.HOSTS, "http2"), ["0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const exited = once(server, "exit");
+  const url = await address(server);
+  session = http2.connect(url, { rejectUnauthorized: false });
+  await once(session, "remoteSettings");
+  return { server, exited, port: new URL(url).port };
+}
+
+test("Ctrl-C closes each WebSocket with 1001, its stream and the session, and ends the server", async () => {
+  for (const sign of ["SIGINT", "SIGTERM"]) {
+    const { server, exited, port } = await serving();
+    const silent = net.connect(port).on("error", () => {});
+    const all = await Promise.all(Array.from({ length: 3 }, () => opened()));
+    const goaway = once(session, "goaway");
+    const closed = once(session, "close"); // which an error would reject
+    const ends = all.map(({ stream }) => once(stream, "close"));
+    server.kill(sign);
+    for (const { inbox } of all) same((await inbox.expect("close"))[0], 1001, "code");
+    await Promise.all([...ends, closed]);
+    same((await goaway)[0], http2.constants.NGHTTP2_NO_ERROR, "code of GOAWAY");
+    same(all.map(({ stream }) => stream.rstCode), [0, 0, 0], "how the streams have ended");
+    same((await exited)[0], 0, "exit status");
+    silent.destroy();
+  }
+});
+
+test("Ctrl-C: one who does not answer holds the server up for ten seconds", async () => {
+  const { server, exited } = await serving();
+  const { stream } = await connect("/echo");
+  server.kill("SIGINT");
+  const [close] = await once(stream, "data");
+  same(close.subarray(2, 4).readUInt16BE(), 1001, "code");
+  const began = Date.now();
+  stream.on("error", () => {});
+  session.on("error", () => {});
+  const [status] = await exited;
+  const took = (Date.now() - began) / 1000;
+  same(took > 9.5 && took < 12 && status !== null, true, `${took} s, exit status ${status}`);
 });
 
 main("node:http2");

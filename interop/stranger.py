@@ -66,7 +66,7 @@ for program in SERVERS:
     mistake(program, "--timeout", "ping-after", says="'ping-after' is not the name of a deadline")
     mistake(program, "--timeout", "close=soon", says="'close=soon' is not")
 if TOKIO:
-    mistake("echo", "--tls", "/nowhere/file", status=1, says="cannot make a certificate")
+    mistake("echo", "--tls", "/nowhere/file", status=1, says="cannot write the certificate to '/nowhere/file'")
     mistake("http2", "nonsense", says="'nonsense' is not a port")
     mistake("idle_memory", "nonsense", says="'nonsense' is not a number")
     mistake("client", "wss://127.0.0.1/", "--trust", "/nowhere/file", says="'/nowhere/file'")

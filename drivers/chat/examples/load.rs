@@ -3,6 +3,7 @@
 #[path = "../tests/common/counting.rs"]
 mod counting;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -54,7 +55,7 @@ fn options() -> Result<Options, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => {
-                print!("{HELP}");
+                let _ = std::io::stdout().write_all(HELP.as_bytes());
                 std::process::exit(0);
             }
             Long("clients") => options.clients = arguments.value()?.parse()?,

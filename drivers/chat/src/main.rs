@@ -1,5 +1,7 @@
 //! The program: arguments, Ctrl-C, and what was said before a restart.
 
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -24,7 +26,7 @@ Ctrl-C closes all connections in order; the pages come back when the server does
 
 struct Options {
     host: String,
-    port: u16,
+    port: Option<u16>,
     origins: Vec<String>,
     keep: Option<String>,
 }
@@ -32,7 +34,7 @@ struct Options {
 fn options() -> Result<Options, lexopt::Error> {
     let mut options = Options {
         host: "127.0.0.1".into(),
-        port: 9003,
+        port: None,
         origins: Vec::new(),
         keep: None,
     };
@@ -40,7 +42,7 @@ fn options() -> Result<Options, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => {
-                print!("{HELP}");
+                let _ = io::stdout().write_all(HELP.as_bytes());
                 std::process::exit(0);
             }
             Long("host") => options.host = arguments.value()?.string()?,
@@ -48,7 +50,10 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("keep") => options.keep = Some(arguments.value()?.string()?),
             Value(port) => {
                 let port = port.string()?;
-                options.port = port.parse().map_err(|_| format!("'{port}' is not a port"))?;
+                if options.port.is_some() {
+                    return Err(format!("one port is enough: '{port}'").into());
+                }
+                options.port = Some(port.parse().map_err(|_| format!("'{port}' is not a port"))?);
             }
             other => return Err(other.unexpected()),
         }
@@ -73,6 +78,14 @@ async fn asked_to_end() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
+/// What is in a file that can also be written. If there is none, it is made.
+fn open(file: &str) -> io::Result<Vec<u8>> {
+    let mut file = File::options().read(true).append(true).create(true).open(file)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 async fn run() -> Result<(), Exit> {
     let Options {
         host,
@@ -80,6 +93,7 @@ async fn run() -> Result<(), Exit> {
         mut origins,
         keep,
     } = options().map_err(Exit::Usage)?;
+    let port = port.unwrap_or(9003);
     let cannot = |error| Exit::Failed(format!("cannot listen on {host}:{port}: {error}"));
     let listener = TcpListener::bind((&*host, port)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
@@ -92,11 +106,10 @@ async fn run() -> Result<(), Exit> {
 
     let rooms = Rooms::default();
     if let Some(file) = &keep {
-        match tokio::fs::read(file).await.map(|bytes| serde_json::from_slice(&bytes)) {
-            Ok(Ok(history)) => rooms.restore(&history),
-            Ok(Err(error)) => return Err(Exit::Failed(format!("{file} is not what a chat has kept: {error}"))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Exit::Failed(format!("cannot read {file}: {error}"))),
+        let kept = open(file).map_err(|error| Exit::Failed(format!("cannot keep anything in {file}: {error}")))?;
+        if !kept.is_empty() {
+            let wrong = |error| Exit::Failed(format!("{file} is not what a chat has kept: {error}"));
+            rooms.restore(&serde_json::from_slice(&kept).map_err(wrong)?);
         }
     }
 

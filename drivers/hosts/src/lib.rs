@@ -1,5 +1,6 @@
 //! What the programs in `examples` share: their arguments, their last words, and the answer to a request.
 
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -98,7 +99,7 @@ impl Options {
             while let Some(argument) = parser.next()? {
                 match argument {
                     Short('h') | Long("help") => {
-                        print!("{help}");
+                        let _ = io::stdout().write_all(help.as_bytes());
                         std::process::exit(0);
                     }
                     Long("subprotocol") => options.subprotocols.push(parser.value()?.string()?),

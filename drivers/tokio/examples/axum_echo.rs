@@ -34,12 +34,14 @@ async fn run() -> Result<(), Exit> {
     let listener = listen("http", options.port).await?;
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     until_stopped(async move |stopping| {
+        let mut stop = stopping.stop();
         let app = Router::new()
             .route("/", any(page_or_echo))
             .route("/{*path}", any(echo))
             .with_state(Arc::new((options, stopping)));
         let stopped = |error| Exit(Exit::FAILED, format!("cannot serve: {error}"));
-        axum::serve(listener, app).await.map_err(stopped)
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async move { stop.asked().await });
+        serving.await.map_err(stopped)
     })
     .await
 }

@@ -6,17 +6,13 @@ mod common;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::echo::{Options, PAGE, asked_for_pings, echo, listen, options};
-use common::stop::{Stop, until_stopped};
-use common::{Exit, exit};
+use common::stop::{Stop, serve_each};
+use common::{Exit, exit, tls};
 use sockless_tokio::{Acceptor, Answer, Request, Result, Timeouts};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 const HELP: &str = "\
 A WebSocket server that sends back what it gets, and serves a page to try it with.
@@ -39,53 +35,37 @@ async fn run() -> Result<(), Exit> {
         timeouts,
         own,
     } = options(HELP, Some("tls"))?;
-    let tls = own.map(|file| tls(&file)).transpose();
-    let tls = tls.map_err(|error| Exit(Exit::FAILED, format!("cannot make a certificate: {error}")))?;
+    let tls = own.map(|file| write_certificate(&file)).transpose()?;
     let listener = listen(if tls.is_some() { "https" } else { "http" }, port).await?;
     let acceptor = Arc::new(acceptor);
-    until_stopped(async move |stopping| {
-        loop {
-            let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    eprintln!("cannot serve one more: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
+    serve_each(listener, move |stream, stopping| {
+        let (acceptor, tls, mut stop) = (Arc::clone(&acceptor), tls.clone(), stopping.stop());
+        async move {
+            match tls {
+                None => serve(&acceptor, stream, timeouts, stop).await?,
+                Some(tls) => {
+                    if let Some(stream) = tls::accept(&tls, stream, &mut stop).await? {
+                        serve(&acceptor, stream, timeouts, stop).await?;
+                    }
                 }
-            };
-            let (acceptor, tls, stop) = (Arc::clone(&acceptor), tls.clone(), stopping.stop());
-            tokio::spawn(async move {
-                let _ = stream.set_nodelay(true);
-                let served = match tls {
-                    None => serve(&acceptor, stream, timeouts, stop).await,
-                    Some(tls) => match tls.accept(stream).await {
-                        Ok(stream) => serve(&acceptor, stream, timeouts, stop).await,
-                        Err(error) => Err(error.into()),
-                    },
-                };
-                if let Err(error) = served {
-                    eprintln!("{peer}: {error}");
-                }
-            });
+            }
+            Ok(())
         }
     })
     .await
 }
 
 /// TLS with a new certificate, which is written to a file.
-fn tls(file: &str) -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
-    let key = rcgen::KeyPair::generate()?;
-    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-    // Certificates of one name are taken for one another.
-    params.distinguished_name.push(rcgen::DnType::CommonName, file);
-    let certificate = params.self_signed(&key)?;
-    std::fs::write(file, certificate.pem())?;
-    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key.into())?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+fn write_certificate(file: &str) -> Result<TlsAcceptor, Exit> {
+    let (certificate, acceptor) = tls::acceptor(file, &[])?;
+    let written = std::fs::write(file, certificate);
+    written.map_err(|error| {
+        Exit(
+            Exit::FAILED,
+            format!("cannot write the certificate to '{file}': {error}"),
+        )
+    })?;
+    Ok(acceptor)
 }
 
 /// One connection, from its first byte to its last.

@@ -3,27 +3,19 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use common::{Exit, arguments, exit};
+use common::echo::listen;
+use common::stop::{Stop, Stopping, serve_each};
+use common::{Exit, arguments, exit, http, tls};
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use sockless_tokio::hyper::{Opening, is_upgrade};
 use sockless_tokio::{Acceptor, CloseCode, Result};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_rustls::rustls::{self, ServerConfig, crypto::ring};
 
 const HELP: &str = "\
 A server with TLS whose WebSockets run on the HTTP/2 session that its page was
@@ -41,6 +33,8 @@ chromium --ignore-certificate-errors ADDRESS
   /echo   a WebSocket that sends back what it gets
   /close  one that is closed by the server after the first message
   /status what there was so far, as JSON
+
+Ctrl-C closes all connections in order; a second Ctrl-C ends it at once.
 ";
 
 const PAGE: &str = include_str!("http2.html");
@@ -76,68 +70,27 @@ async fn run() -> Result<(), Exit> {
         port = Some(value.parse().map_err(|_| format!("'{value}' is not a port"))?);
         Ok(())
     })?;
-    let port: u16 = port.unwrap_or(9001);
-    let cannot = |error| Exit(Exit::FAILED, format!("cannot listen on 127.0.0.1:{port}: {error}"));
-    let tls = tls().map_err(|error| Exit(Exit::FAILED, format!("cannot make a certificate: {error}")))?;
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(cannot)?;
-    let address = listener.local_addr().map_err(cannot)?;
-    println!("https://{address}/");
+    let (_, tls) = tls::acceptor("http2", &["h2", "http/1.1"])?;
+    let listener = listen("https", port.unwrap_or(9001)).await?;
     // Browsers let any page connect to any server: ours alone is let in.
+    let address = listener
+        .local_addr()
+        .map_err(|error| Exit(Exit::FAILED, error.to_string()))?;
     let acceptor = Arc::new(Acceptor::new().origins([format!("https://{address}")]));
     let status = Arc::new(Status::default());
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                eprintln!("cannot serve one more: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+    serve_each(listener, move |stream, stopping| {
         let (tls, acceptor, status) = (tls.clone(), Arc::clone(&acceptor), Arc::clone(&status));
-        tokio::spawn(async move {
+        let (stopping, mut stop) = (stopping.clone(), stopping.stop());
+        async move {
             let connection = status.connections.fetch_add(1, Ordering::Relaxed) + 1;
-            serve(stream, peer, tls, connection, acceptor, status).await;
-        });
-    }
-}
-
-/// TLS with a certificate for this run alone.
-fn tls() -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-/// One TCP connection.
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: TlsAcceptor,
-    connection: usize,
-    acceptor: Arc<Acceptor>,
-    status: Arc<Status>,
-) {
-    let _ = stream.set_nodelay(true);
-    let stream = match tls.accept(stream).await {
-        Ok(stream) => TokioIo::new(stream),
-        Err(error) => return eprintln!("{peer}: {error}"),
-    };
-    let service = service_fn(|request| {
-        let response = answer(request, connection, &acceptor, &status);
-        async { Ok::<_, Infallible>(response) }
-    });
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    // Without it, browsers open a TCP connection for each WebSocket.
-    server.http2().enable_connect_protocol();
-    if let Err(error) = server.serve_connection_with_upgrades(stream, service).await {
-        eprintln!("{peer}: {error}");
-    }
+            let answer = move |request| answer(request, connection, &acceptor, &status, &stopping);
+            match tls::accept(&tls, stream, &mut stop).await? {
+                Some(stream) => http::serve(stream, stop, answer).await,
+                None => Ok(()),
+            }
+        }
+    })
+    .await
 }
 
 fn answer(
@@ -145,13 +98,14 @@ fn answer(
     connection: usize,
     acceptor: &Acceptor,
     status: &Arc<Status>,
+    stopping: &Stopping,
 ) -> Response<String> {
     if is_upgrade(&request) {
         let (response, opening) = acceptor.upgrade(&mut request);
         let number = status.add(connection, request.version());
-        let (status, closes) = (Arc::clone(status), request.uri().path() == "/close");
+        let (status, closes, stop) = (Arc::clone(status), request.uri().path() == "/close", stopping.stop());
         tokio::spawn(async move {
-            let ended = run_websocket(opening, closes).await;
+            let ended = run_websocket(opening, closes, stop).await;
             status.ended(number, ended.unwrap_or((false, CloseCode::ABNORMAL)));
         });
         return response;
@@ -172,9 +126,16 @@ fn answer(
 }
 
 /// One WebSocket: whether it has ended cleanly, and the code.
-async fn run_websocket(opening: Opening, closes: bool) -> Result<(bool, CloseCode)> {
+async fn run_websocket(opening: Opening, closes: bool, mut stop: Stop) -> Result<(bool, CloseCode)> {
     let mut ws = opening.await?;
-    while ws.ready().await? {
+    loop {
+        tokio::select! {
+            ready = ws.ready() => if !ready? { break },
+            () = stop.asked() => {
+                ws.close(CloseCode::GOING_AWAY, "the server stops").await?;
+                break;
+            }
+        }
         while let Some((event, mut tx)) = ws.next_event()? {
             if let (Some(message), Ok(())) = (event.message(), tx.ready()) {
                 tx.send(message)?;

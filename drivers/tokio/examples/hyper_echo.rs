@@ -2,20 +2,15 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::echo::{Options, PAGE, asked_for_pings, echo, listen, options};
-use common::stop::{Stopping, until_stopped};
-use common::{Exit, exit};
+use common::stop::{Stopping, serve_each};
+use common::{Exit, exit, http};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use sockless_tokio::hyper::is_upgrade;
 
 const HELP: &str = "\
@@ -33,32 +28,9 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Exit> {
     let options = Arc::new(options(HELP, None)?);
     let listener = listen("http", options.port).await?;
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http2().enable_connect_protocol();
-    until_stopped(async move |stopping| {
-        loop {
-            let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    eprintln!("cannot serve one more: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
-            let (server, options, stopping) = (server.clone(), Arc::clone(&options), stopping.clone());
-            tokio::spawn(async move {
-                let _ = stream.set_nodelay(true);
-                let service = service_fn(move |request| {
-                    let response = answer(&options, request, &stopping);
-                    async { Ok::<_, Infallible>(response) }
-                });
-                let stream = TokioIo::new(stream);
-                let served = server.serve_connection_with_upgrades(stream, service).await;
-                if let Err(error) = served {
-                    eprintln!("{peer}: {error}");
-                }
-            });
-        }
+    serve_each(listener, move |stream, stopping| {
+        let (options, stopping, stop) = (Arc::clone(&options), stopping.clone(), stopping.stop());
+        http::serve(stream, stop, move |request| answer(&options, request, &stopping))
     })
     .await
 }

@@ -2,7 +2,10 @@
 #![allow(dead_code, reason = "not every example needs all of it")]
 
 pub(crate) mod echo;
+#[cfg(feature = "hyper")]
+pub(crate) mod http;
 pub(crate) mod stop;
+pub(crate) mod tls;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -94,7 +97,7 @@ pub(crate) fn set_timeout(timeouts: &mut Timeouts, text: &str) -> Result<(), lex
 }
 
 /// Why messages cannot be compressed.
-#[allow(dead_code, reason = "with the feature, they can")]
+#[cfg(not(feature = "deflate"))]
 const NO_DEFLATE: &str = "to compress messages, build this example with --features deflate";
 
 /// A client that offers to compress messages.

@@ -1,15 +1,22 @@
 //! Ctrl-C: the first time, everything is closed in order; the second time, the program ends at once.
 
+use std::error::Error;
 use std::future::Future;
+use std::pin::pin;
 use std::process;
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::Exit;
 
 /// How long connections may take to close when a program ends.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long what lies below them may take after that.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The end of the program, which connections wait for.
 #[derive(Clone)]
@@ -66,24 +73,69 @@ pub(crate) fn on_interrupt() -> Stopping {
     stopping
 }
 
-/// Runs a server until Ctrl-C, then waits until all connections are closed, with one deadline for all. The end of the program
-/// aborts what is left.
+/// Runs a server until Ctrl-C, then waits until all connections are closed, with one deadline for all. `serve` is to accept no
+/// more then, and to complete when what it has accepted is done. The end of the program aborts what is left.
 pub(crate) async fn until_stopped<F>(serve: impl FnOnce(Stopping) -> F) -> Result<(), Exit>
 where
     F: Future<Output = Result<(), Exit>>,
 {
     let stopping = on_interrupt();
     let mut stop = stopping.stop();
-    tokio::select! {
-        served = serve(stopping.clone()) => return served,
-        () = stop.asked() => {} // the listener goes with the other future
-    }
-    drop(stop);
-    match tokio::time::timeout(PATIENCE, stopping.0.closed()).await {
-        Ok(()) => Ok(()),
-        Err(_) => {
+    let mut serving = pin!(serve(stopping.clone()));
+    let mut closed = pin!(async {
+        stop.asked().await;
+        drop(stop);
+        let closed = tokio::time::timeout(PATIENCE, stopping.0.closed()).await;
+        closed.map_err(|_| {
             let left = stopping.0.receiver_count();
-            Err(Exit(Exit::FAILED, format!("{left} connections took too long to close")))
+            Exit(Exit::FAILED, format!("{left} connections took too long to close"))
+        })
+    });
+    tokio::select! {
+        served = &mut serving => {
+            served?;
+            closed.await
+        }
+        closed = &mut closed => {
+            closed?;
+            // What goes out below the connections: the end of a stream of HTTP/2, the end of TLS.
+            tokio::time::timeout(LAST_WORDS, serving).await.unwrap_or(Ok(()))
         }
     }
+}
+
+/// Accepts connections, each with a task of its own, until Ctrl-C. Each that is to be closed in order then has a [`Stop`].
+pub(crate) async fn serve_each<F>(listener: TcpListener, serve: impl Fn(TcpStream, &Stopping) -> F) -> Result<(), Exit>
+where
+    F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    until_stopped(async move |stopping| {
+        let (mut connections, mut stop) = (JoinSet::new(), stopping.stop());
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+                () = stop.asked() => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    let served = serve(stream, &stopping);
+                    connections.spawn(async move {
+                        if let Err(error) = served.await {
+                            eprintln!("{peer}: {error}");
+                        }
+                    });
+                }
+                Err(error) => {
+                    eprintln!("cannot serve one more: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        drop((listener, stop));
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    })
+    .await
 }
