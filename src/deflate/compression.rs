@@ -14,7 +14,7 @@ use super::zlib::try_box;
 use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{Compressing, Compressor, Connection, Role, Slot};
 use crate::error::{OutOfMemory, ReceiveError};
-use crate::message::{Delivery, Found};
+use crate::message::{Delivery, Found, Joined};
 
 /// Histories with engines of their own, where compressed messages were agreed to.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl<'e> Delivery<'e> for Own<'e> {
             return connection.find(input, out);
         };
         let OwnReceive { receiving, engines, .. } = &mut *receive;
-        let found = Inflating { receiving, engines }.find(connection, input, out);
+        let found = Inflating { receiving, engines }.find(&mut Joined { connection, out }, input);
         receive.found_at = input.account.consumed(input.unread().len());
         found
     }

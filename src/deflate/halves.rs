@@ -1,15 +1,15 @@
 //! The halves of a connection whose messages may be compressed, driven apart.
 
-use super::engines::{Engines, ReceiveEngines};
-use super::receiving::{Receiving, Skipped};
+use super::engines::Engines;
+use super::receiving::Receiving;
 use super::sending::Sending;
+use super::shell::Inflating;
 use super::tx::compressing;
 use crate::buffer::{ReadBuffer, Storage};
 use crate::connection::Tx;
 use crate::connection::{ChunkEvent, Receiver, Role, Sender, Step, failed};
 use crate::error::{Failure, ReceiveError};
-use crate::frame::Violation;
-use crate::message::{Event, Found, control_event, message};
+use crate::message::{Event, alone};
 
 /// The receive half of a [`DeflateConnection`](super::DeflateConnection): see [`Receiver`].
 #[derive(Debug)]
@@ -28,88 +28,19 @@ impl<R: Role> DeflateReceiver<R> {
         input: &'e mut ReadBuffer<S>,
         engines: &'e mut Engines,
     ) -> Result<Option<Event<'e>>, Failure> {
-        engines.receive.delivered = None;
-        let found = self.find(input, &mut engines.receive);
-        self.receiving.let_go(&self.receiver);
-        let Some(found) = found? else {
+        let Self { receiver, receiving } = self;
+        let engines = &mut engines.receive;
+        let found = match receiver.starts_whole(input) {
+            Some(whole) => {
+                engines.delivered = None;
+                Some(receiver.take_found(whole, input, false))
+            }
+            None => alone(Inflating { receiving, engines }.find(receiver, input))?,
+        };
+        let Some(found) = found else {
             return Ok(None);
         };
-        let ReadBuffer { memory, at, .. } = input;
-        let receive = &mut engines.receive;
-        let event: Result<_, Failure> = match found {
-            Found::Message {
-                kind,
-                payload,
-                compressed: false,
-            } => message(kind, memory.bytes().get(payload).unwrap_or_default()).ok_or(Violation::TextNotUtf8.into()),
-            Found::Message {
-                kind,
-                payload,
-                compressed: true,
-            } => {
-                at.forget_delivered();
-                let payload = memory.bytes().get(payload).unwrap_or_default();
-                self.receiving.message(&self.receiver, receive, kind, payload)
-            }
-            Found::Control(control, range) => {
-                return Ok(Some(control_event(&self.receiver, control, memory.bytes(), range)));
-            }
-        };
-        match event {
-            Ok(event) => Ok(Some(event)),
-            Err(failure) => {
-                at.discard();
-                let failure = self.receiver.fail(failure);
-                self.receiving.let_go(&self.receiver);
-                Err(failure)
-            }
-        }
-    }
-
-    /// What comes next. A message that was begun chunk by chunk is inflated to its end, so that the window stays in step, and
-    /// is not handed out.
-    fn find<S: Storage>(
-        &mut self,
-        input: &mut ReadBuffer<S>,
-        engines: &mut ReceiveEngines,
-    ) -> Result<Option<Found>, Failure> {
-        while self.receiving.is_streaming() {
-            let ReadBuffer { memory, at, .. } = &mut *input;
-            let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
-            let skipped = match self.receiver.in_compressed() {
-                Some((kind, fin)) => {
-                    let receiver = &mut self.receiver;
-                    match self.receiving.inflate_chunk(receiver, engines, &mut unread, kind, fin) {
-                        Ok(Some(_)) => Ok(Skipped::Chunk),
-                        Ok(None) | Err(ReceiveError::Blocked(_)) => Ok(Skipped::NeedInput),
-                        Err(ReceiveError::Failed(failure)) => Err(failure),
-                    }
-                }
-                None => failed(self.receiver.step(&mut unread, false)).map(Skipped::of),
-            };
-            at.consume(at.end - at.start - unread.len());
-            at.wanted = 0;
-            match skipped? {
-                Skipped::Chunk => {}
-                Skipped::Control(control, len) => {
-                    let range = len.map(|len| at.start.saturating_sub(len)..at.start);
-                    return Ok(Some(Found::Control(control, range)));
-                }
-                Skipped::NeedInput => return Ok(None),
-            }
-        }
-        if let Some(whole) = self.receiver.starts_whole(input) {
-            let end = {
-                let (_, at) = self.receiver.take_whole(whole, input);
-                at.start
-            };
-            return Ok(Some(Found::Message {
-                kind: whole.kind,
-                payload: end.saturating_sub(whole.payload_len)..end,
-                compressed: false,
-            }));
-        }
-        self.receiver.find(input)
+        receiver.event(found, input, Inflating { receiving, engines }).map(Some)
     }
 
     /// Receives the next chunk of a message or control frame: [`Receiver::receive_chunk`].

@@ -10,7 +10,7 @@ use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{ChunkEvent, Compressing, Connection, Receiver, Role, Step, Tx};
 use crate::error::{Failure, ReceiveError};
 use crate::frame::MessageKind;
-use crate::message::{Delivery, Event, Found, Inflate};
+use crate::message::{Delivery, Event, Found, Half, Inflate, Joined, find};
 
 /// The histories of both directions.
 #[derive(Debug)]
@@ -97,25 +97,18 @@ pub(crate) struct Inflating<'e> {
 impl Inflating<'_> {
     /// What comes next where it is not the common case.
     #[inline(never)]
-    pub(super) fn find<R: Role, S: Storage, O: Output + ?Sized>(
+    pub(super) fn find<R: Role, S: Storage>(
         &mut self,
-        connection: &mut Connection<R>,
+        half: &mut impl Half<R>,
         input: &mut ReadBuffer<S>,
-        out: &mut O,
     ) -> Result<Option<Found>, ReceiveError> {
         self.engines.delivered = None;
-        let found = match connection.receiver.starts_whole_compressed(input) {
-            Some(whole) => {
-                let (payload, at) = connection.receiver.take_whole(whole, input);
-                Ok(Some(Found::Message {
-                    kind: whole.kind,
-                    payload: at.start - payload.len()..at.start,
-                    compressed: true,
-                }))
-            }
+        let receiver = half.receiver();
+        let found = match receiver.starts_whole_compressed(input) {
+            Some(whole) => Ok(Some(receiver.take_found(whole, input, true))),
             None => {
-                let found = self.find_slow(connection, input, out);
-                self.receiving.let_go(&connection.receiver);
+                let found = self.find_slow(half, input);
+                self.receiving.let_go(half.receiver());
                 found
             }
         };
@@ -128,16 +121,15 @@ impl Inflating<'_> {
 
     /// What comes next. A message that was begun chunk by chunk is inflated to its end, so that the window stays in step, and
     /// is not handed out.
-    fn find_slow<R: Role, S: Storage, O: Output + ?Sized>(
+    fn find_slow<R: Role, S: Storage>(
         &mut self,
-        connection: &mut Connection<R>,
+        half: &mut impl Half<R>,
         input: &mut ReadBuffer<S>,
-        out: &mut O,
     ) -> Result<Option<Found>, ReceiveError> {
         while self.receiving.is_streaming() {
             let ReadBuffer { memory, at, .. } = &mut *input;
             let mut unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
-            let skipped = self.skip(connection, &mut unread, out);
+            let skipped = self.skip(half, &mut unread);
             at.consume(at.end - at.start - unread.len());
             at.wanted = 0;
             match skipped? {
@@ -149,24 +141,22 @@ impl Inflating<'_> {
                 Skipped::NeedInput => return Ok(None),
             }
         }
-        connection.find(input, out)
+        find(half, input)
     }
 
-    fn skip<R: Role, O: Output + ?Sized>(
-        &mut self,
-        connection: &mut Connection<R>,
-        unread: &mut &mut [u8],
-        out: &mut O,
-    ) -> Result<Skipped, ReceiveError> {
-        if let Some((kind, fin)) = connection.receiver.in_compressed() {
-            let receiver = &mut connection.receiver;
-            return match self.receiving.inflate_chunk(receiver, self.engines, unread, kind, fin) {
-                Ok(Some(_)) => Ok(Skipped::Chunk),
-                Ok(None) => Ok(Skipped::NeedInput),
-                Err(error) => Err(connection.answer_failure(error, out)),
-            };
+    fn skip<R: Role>(&mut self, half: &mut impl Half<R>, unread: &mut &mut [u8]) -> Result<Skipped, ReceiveError> {
+        let Some((kind, fin)) = half.receiver().in_compressed() else {
+            return Ok(Skipped::of(half.step(unread)?));
+        };
+        match self
+            .receiving
+            .inflate_chunk(half.receiver(), self.engines, unread, kind, fin)
+        {
+            Ok(Some(_)) => Ok(Skipped::Chunk),
+            Ok(None) => Ok(Skipped::NeedInput),
+            Err(ReceiveError::Failed(failure)) => Err(half.failed(failure)),
+            Err(blocked) => Err(blocked),
         }
-        Ok(Skipped::of(connection.step(unread, out)?))
     }
 }
 
@@ -222,7 +212,7 @@ impl<'e> Delivery<'e> for Lent<'e> {
     ) -> Result<Option<Found>, ReceiveError> {
         let Self { receiving, engines, .. } = self;
         let engines = &mut engines.receive;
-        Inflating { receiving, engines }.find(connection, input, out)
+        Inflating { receiving, engines }.find(&mut Joined { connection, out }, input)
     }
 
     #[inline(always)]

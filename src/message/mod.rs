@@ -6,6 +6,7 @@
 
 mod delivery;
 mod event;
+mod half;
 mod receive;
 
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]
@@ -16,4 +17,6 @@ pub(crate) use delivery::Inflate;
 pub(crate) use delivery::{Delivery, Found};
 pub use event::Event;
 #[cfg(feature = "deflate")]
-pub(crate) use receive::{control_event, message};
+pub(crate) use half::{Half, Joined, alone};
+#[cfg(feature = "deflate")]
+pub(crate) use receive::{find, message};

@@ -4,8 +4,9 @@ use core::ops::Range;
 
 use super::Event;
 use super::delivery::{AsReceived, Delivery, Found, Inflate};
+use super::half::{Half, Joined, alone};
 use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_to_front};
-use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx, failed};
+use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx};
 use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
 use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation, WholeMessage};
 use crate::state::{Control, Frame};
@@ -177,37 +178,33 @@ impl<R: Role> Receiver<R> {
                 None => Err(self.fail_text(at)),
             };
         }
-        let found = match find(self, input) {
-            Ok(Some(found)) => found,
-            // Nothing makes a receive half that is driven alone wait.
-            Ok(None) | Err(ReceiveError::Blocked(_)) => return Ok(None),
-            Err(ReceiveError::Failed(failure)) => return Err(failure),
-        };
+        match alone(find(self, input))? {
+            Some(found) => self.event(found, input, ()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The event for what was found.
+    pub(crate) fn event<'e, S: Storage>(
+        &'e mut self,
+        found: Found,
+        input: &'e mut ReadBuffer<S>,
+        inflating: impl Inflate<'e>,
+    ) -> Result<Event<'e>, Failure> {
         let ReadBuffer { memory, at, .. } = input;
-        Ok(Some(match found {
+        match found {
             Found::Message {
                 kind,
                 payload,
                 compressed,
             } => {
                 let payload = memory.bytes().get(payload).unwrap_or_default();
-                match message_event(self, kind, payload, compressed.then_some(())) {
-                    Ok(event) => event,
-                    Err(_) => return Err(self.fail_text(at)),
-                }
+                message_event(self, kind, payload, compressed.then_some(inflating)).map_err(|failure| {
+                    at.discard();
+                    self.fail(failure)
+                })
             }
-            Found::Control(control, range) => control_event(self, control, memory.bytes(), range),
-        }))
-    }
-
-    /// What comes next where it is not the common case.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn find<S: Storage>(&mut self, input: &mut ReadBuffer<S>) -> Result<Option<Found>, Failure> {
-        match find(self, input) {
-            Ok(found) => Ok(found),
-            // Nothing makes a receive half that is driven alone wait.
-            Err(ReceiveError::Blocked(_)) => Ok(None),
-            Err(ReceiveError::Failed(failure)) => Err(failure),
+            Found::Control(control, range) => Ok(control_event(self, control, memory.bytes(), range)),
         }
     }
 
@@ -249,6 +246,22 @@ impl<R: Role> Receiver<R> {
         at.start = start + whole.payload_len;
         at.deliver(start, at.start);
         (payload, at)
+    }
+
+    /// The same, to be handed out later.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn take_found<S: Storage>(
+        &self,
+        whole: WholeMessage,
+        input: &mut ReadBuffer<S>,
+        compressed: bool,
+    ) -> Found {
+        let (payload, at) = self.take_whole(whole, input);
+        Found::Message {
+            kind: whole.kind,
+            payload: at.start - payload.len()..at.start,
+            compressed,
+        }
     }
 
     #[cold]
@@ -359,7 +372,7 @@ fn message_event<'e, R: Role>(
 }
 
 #[inline(never)]
-pub(crate) fn control_event<'e, R: Role>(
+fn control_event<'e, R: Role>(
     receiver: &'e Receiver<R>,
     control: Control,
     memory: &'e [u8],
@@ -375,64 +388,9 @@ pub(crate) fn control_event<'e, R: Role>(
     }
 }
 
-/// What receiving means for the joined connection and for a receive half alone.
-trait Half<R: Role> {
-    fn receiver(&mut self) -> &mut Receiver<R>;
-
-    /// A step of the streaming level, to finish what it has begun.
-    fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError>;
-
-    /// Answers a control frame, before it is consumed.
-    fn reply(&mut self, control: Control, payload: &[u8]) -> Result<(), ReceiveError>;
-
-    /// Answers a failure.
-    fn failed(&mut self, failure: Failure) -> ReceiveError;
-}
-
-struct Joined<'a, R, O: ?Sized> {
-    connection: &'a mut Connection<R>,
-    out: &'a mut O,
-}
-
-impl<R: Role, O: Output + ?Sized> Half<R> for Joined<'_, R, O> {
-    fn receiver(&mut self) -> &mut Receiver<R> {
-        &mut self.connection.receiver
-    }
-
-    fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
-        self.connection.step(input, self.out)
-    }
-
-    fn reply(&mut self, control: Control, payload: &[u8]) -> Result<(), ReceiveError> {
-        Ok(self.connection.reply(control, Some(payload), self.out)?)
-    }
-
-    fn failed(&mut self, failure: Failure) -> ReceiveError {
-        self.connection.answer_failure(failure.into(), self.out)
-    }
-}
-
-impl<R: Role> Half<R> for Receiver<R> {
-    fn receiver(&mut self) -> &mut Receiver<R> {
-        self
-    }
-
-    fn step<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Step<'i>, ReceiveError> {
-        Ok(failed(self.step(input, false))?)
-    }
-
-    fn reply(&mut self, _: Control, _: &[u8]) -> Result<(), ReceiveError> {
-        Ok(())
-    }
-
-    fn failed(&mut self, failure: Failure) -> ReceiveError {
-        failure.into()
-    }
-}
-
 /// The next message or control frame, whatever it is.
 #[inline(never)]
-fn find<R: Role, S: Storage>(
+pub(crate) fn find<R: Role, S: Storage>(
     half: &mut impl Half<R>,
     input: &mut ReadBuffer<S>,
 ) -> Result<Option<Found>, ReceiveError> {
