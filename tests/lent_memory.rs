@@ -127,6 +127,28 @@ fn an_idle_buffer_holds_nothing_once_the_memory_is_taken_back() {
 }
 
 #[test]
+fn an_idle_buffer_starts_again_once_the_memory_is_taken_back() {
+    let (mut input, mut memory) = (ReadBuffer::new(), vec![0; 64 << 10]);
+    assert!(input.lend(&mut memory));
+    for _ in 0..3 {
+        let bytes = frame(0x82, &[7; 65_528]);
+        input.space().copy_from_slice(&bytes[..64 << 10]);
+        input.advance(64 << 10);
+        let mut connection = Connection::new(Server, &Limits::default());
+        assert!(connection.receive(&mut input, &mut Vec::new()).unwrap().is_some());
+    }
+    input.take_back(&mut memory);
+    assert_eq!(memory.len(), 64 << 10);
+    assert_eq!(input.space().len(), 4 << 10); // not as much as came in the end
+    // Nor does what was read into space that is gone count.
+    assert!(input.lend(&mut memory));
+    input.space();
+    input.take_back(&mut memory);
+    input.advance(3);
+    assert!(input.is_at_rest());
+}
+
+#[test]
 fn memory_that_was_not_taken_back_and_memory_that_is_empty_are_not_lent() {
     let (mut input, mut memory, mut other) = (ReadBuffer::new(), vec![0; 1000], vec![0; 1000]);
     assert!(!input.lend(&mut Vec::new()));

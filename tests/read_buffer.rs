@@ -130,6 +130,12 @@ fn release() {
     input.release();
     assert_eq!(input.capacity(), 0);
     assert_eq!(read(&mut input, b"again"), 5);
+    discard(&mut input);
+    input.space();
+    input.release();
+    input.advance(3);
+    assert_eq!(input.unread(), b"", "the space is gone");
+    assert!(input.is_at_rest());
 
     // Between two fragments nothing is unread, and yet something is held.
     let mut end = End::new(server());

@@ -44,16 +44,35 @@ impl ReadBuffer {
     /// What lies here is moved, which costs less than the read that follows. The memory is refused where it is of no use,
     /// and the buffer reads into its own: if more than 16 KiB lie here, or more than half as much as it has; if it is empty;
     /// if other memory is still lent; and if the same bytes were moved before, until twice as many have come.
+    #[inline]
     pub fn lend(&mut self, memory: &mut Vec<u8>) -> bool {
+        let len = memory.len();
+        if self.sizing.lent > 0 || len == 0 {
+            return false;
+        }
+        if self.at.is_at_rest() {
+            // Nothing is moved, as nearly always.
+            self.sizing.moved = 0;
+            self.sizing.forget_offered();
+            self.at.discard();
+            self.memory = core::mem::take(memory);
+        } else if !self.move_into(memory) {
+            return false;
+        }
+        self.sizing.lent = u32::try_from(len).unwrap_or(u32::MAX);
+        true
+    }
+
+    /// The same where something lies here.
+    fn move_into(&mut self, memory: &mut Vec<u8>) -> bool {
         let kept = self.kept();
-        if self.begins_at() > 0 || kept == 0 {
+        if self.begins_at() > 0 {
             self.sizing.moved = 0;
         }
         let again = kept < usize::from(self.sizing.moved).saturating_mul(2);
-        if self.sizing.lent > 0 || kept > MOST_MOVED || kept > memory.len() / 2 || memory.is_empty() || again {
+        if kept > MOST_MOVED || kept > memory.len() / 2 || again {
             return false;
         }
-        self.sizing.lent = u32::try_from(memory.len()).unwrap_or(u32::MAX);
         self.sizing.moved = u16::try_from(kept).unwrap_or(u16::MAX);
         self.replace(core::mem::take(memory));
         true
@@ -63,29 +82,41 @@ impl ReadBuffer {
     /// this buffer's own, so that an idle one holds none.
     ///
     /// None comes back if none was lent, and if what has arrived is longer than half of the memory: then it is the buffer's
-    /// own up to the end of the message.
+    /// own up to the end of the message. A buffer that is at rest holds nothing afterwards, as after
+    /// [`release`](Self::release).
+    #[inline]
     pub fn take_back(&mut self, memory: &mut Vec<u8>) {
         let lent = self.sizing.lent();
         self.sizing.lent = 0;
-        let kept = self.kept();
-        if lent == 0 || self.memory.len() > lent || kept > lent / 2 {
-            // What a long message has left behind.
+        // More is what a long message has left behind.
+        let is_lent = lent > 0 && self.memory.len() <= lent;
+        if self.at.is_at_rest() {
+            if is_lent {
+                *memory = core::mem::take(&mut self.memory);
+            }
             self.release();
+        } else if is_lent {
+            self.move_out(memory, lent);
+        }
+    }
+
+    /// The same where something lies here.
+    fn move_out(&mut self, memory: &mut Vec<u8>, lent: usize) {
+        let kept = self.kept();
+        if kept > lent / 2 {
             return;
         }
         if self.begins_at() > 0 {
             self.sizing.moved = 0;
         }
+        // With room for what a long frame lacks where that is less, so that it need not grow again.
+        let long = kept > MOST_MOVED && self.at.wanted <= kept;
+        let len = kept.saturating_add(if long { self.at.wanted } else { 0 });
         let mut own = Vec::new();
-        if kept > 0 {
-            // With room for what a long frame lacks where that is less, so that it need not grow again.
-            let long = kept > MOST_MOVED && self.at.wanted <= kept;
-            let len = kept.saturating_add(if long { self.at.wanted } else { 0 });
-            if own.try_reserve_exact(len).is_err() {
-                return;
-            }
-            own.resize(len, 0);
+        if own.try_reserve_exact(len).is_err() {
+            return;
         }
+        own.resize(len, 0);
         *memory = self.replace(own);
     }
 
@@ -113,10 +144,6 @@ impl ReadBuffer {
             ..
         } = self.at;
         self.sizing.forget_offered();
-        if self.at.is_at_rest() {
-            self.at.discard();
-            return core::mem::replace(&mut self.memory, memory);
-        }
         let joined = self.memory.get(joined_start..joined_end).unwrap_or_default();
         let unread = self.memory.get(start..end).unwrap_or_default();
         let (joined_len, kept) = (joined.len(), joined.len() + unread.len());
@@ -137,6 +164,7 @@ impl ReadBuffer {
 impl WriteBuffer {
     /// Puts into `memory` from now on, whatever it holds, until it is [taken back](Self::take_back). Returns whether it was
     /// lent, and then `memory` is empty. It is refused if this buffer has memory.
+    #[inline]
     pub fn lend(&mut self, memory: &mut Vec<u8>) -> bool {
         if self.memory.capacity() > 0 {
             return false;
@@ -150,10 +178,20 @@ impl WriteBuffer {
     /// Puts the memory that was lent back into `memory`. What is unwritten is moved into memory of this buffer's own.
     ///
     /// Nothing happens if none was lent, and if most of it is in use: then it is the buffer's own from now on.
+    #[inline]
     pub fn take_back(&mut self, memory: &mut Vec<u8>) {
         if !core::mem::take(&mut self.lent) {
             return;
         }
+        if self.memory.is_empty() {
+            *memory = core::mem::take(&mut self.memory);
+        } else {
+            self.move_out(memory);
+        }
+    }
+
+    /// The same where something lies here.
+    fn move_out(&mut self, memory: &mut Vec<u8>) {
         let unwritten = self.memory.get(self.written..).unwrap_or_default();
         let mut own = Vec::new();
         if !unwritten.is_empty() {

@@ -225,6 +225,12 @@ impl Cursor {
         self.joined_end - self.joined_start
     }
 
+    /// How many bytes were read and have not been consumed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn unread_len(&self) -> usize {
+        self.end - self.start
+    }
+
     pub(super) const fn is_at_rest(&self) -> bool {
         self.start == self.end && self.joined_start == self.joined_end
     }
@@ -325,10 +331,12 @@ impl ReadBuffer {
     }
 
     /// Gives back all memory, if nothing is unread and no message is under way. The next [`space`](Self::space) allocates.
+    #[inline]
     pub fn release(&mut self) {
         if self.is_at_rest() {
             self.memory = Vec::new();
             self.at = Cursor::START;
+            self.sizing.forget_offered();
             self.sizing.read_len = self.sizing.least;
             self.sizing.peak = Len::ZERO;
             self.sizing.lent = 0;
@@ -406,7 +414,11 @@ impl<S: Storage> ReadBuffer<S> {
     ///
     /// Receive all messages first: what is consumed makes room. It is empty only if there is no memory for more, and then
     /// the next [`receive`](crate::connection::Connection::receive) fails the connection.
+    #[inline]
     pub fn space(&mut self) -> &mut [u8] {
+        if self.sizing.lent > 0 && self.at.is_at_rest() {
+            return self.lent_space();
+        }
         self.at.forget_delivered();
         self.sizing.offered = Len::new(self.make_room());
         let room = self.sizing.offered.get();
@@ -492,13 +504,20 @@ impl<S: Storage> ReadBuffer<S> {
             .unwrap_or_default()
     }
 
+    /// As much as was lent, from the front.
+    #[inline]
+    fn lent_space(&mut self) -> &mut [u8] {
+        self.at = Cursor::START;
+        let memory = self.memory.bytes_mut();
+        let len = memory.len().min(self.sizing.lent());
+        self.sizing.offered = Len::new(len);
+        self.sizing.exhausted = len == 0;
+        memory.get_mut(..len).unwrap_or_default()
+    }
+
     /// Starts from the front, and takes the memory that the last reads suggest. Memory that is much too long goes only
     /// when several rests in a row had no use for it, so that long messages that come now and then find it again.
     fn rest(&mut self) {
-        if self.sizing.lent > 0 {
-            self.at = Cursor::START;
-            return;
-        }
         let Sizing { peak, .. } = &mut self.sizing;
         if self.at.end > 0 {
             *peak = Len::new(self.at.end.max(peak.get() / 2));
@@ -514,7 +533,7 @@ impl<S: Storage> ReadBuffer<S> {
     fn make_room(&mut self) -> usize {
         if self.at.is_at_rest() {
             self.rest();
-            return self.room().min(self.sizing.read_len().max(self.sizing.lent()));
+            return self.room().min(self.sizing.read_len());
         }
         let Cursor { start, end, wanted, .. } = self.at;
         let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;

@@ -429,8 +429,9 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin, R: Role> ReadHalf<I, O, R> {
         if let Some(mut piece) = self.piece.take() {
             self.input.take_back(&mut piece.read);
             memory::take_back(piece);
+        } else {
+            self.input.release();
         }
-        self.input.release();
         self.shared.lock().queue.release();
     }
 

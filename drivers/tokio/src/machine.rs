@@ -257,8 +257,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
             input.take_back(&mut piece.read);
             output.take_back(&mut piece.write);
             memory::take_back(piece);
+        } else {
+            input.release();
         }
-        input.release();
         if output.capacity() > 0 {
             output.release();
         }
