@@ -259,7 +259,7 @@ impl<R: Role> BufferedConnection<R> {
         } = self;
         loop {
             timing.observe(now, connection, input, output);
-            let over = match connection.transport() {
+            let is_over = || match connection.transport() {
                 TransportAction::Abort => true,
                 TransportAction::Close => output.len() == 0,
                 TransportAction::Continue
@@ -267,7 +267,7 @@ impl<R: Role> BufferedConnection<R> {
                 | TransportAction::ShutDownSend
                 | TransportAction::Drain => false,
             };
-            if over {
+            if connection.is_closing() && is_over() {
                 return None;
             }
             let due = match timing.due() {

@@ -173,7 +173,7 @@ impl Timing {
         input: &ReadBuffer,
         output: &mut WriteBuffer,
     ) {
-        let (unread, waiting) = (input.unread().len(), output.len());
+        let (unread, waiting) = (input.at.unread_len(), output.len());
         let under_way = connection.message_progress();
         let consumed = input.account.consumed(unread);
         let in_frame = connection.data_wanted().unwrap_or(0).min(unread as u64);
@@ -195,30 +195,33 @@ impl Timing {
         let timers = &mut self.timers;
         let last = self.seen;
         let fresh = seen.arrived != last.arrived;
-        self.all_seen = unread == 0 || input.needs_input();
+        self.all_seen = input.needs_input();
 
         // What was left unread is none of the peer's doing.
         let held_up = output.take_over_watermark() || self.was_paused || (!fresh && !self.all_seen);
         self.was_paused = !self.reading;
         let before = timers.latest();
         if held_up {
-            timers.reading(before, false);
+            timers.read_on(false);
         }
         let stood = timers.is_paused();
-        timers.reading(now, self.reading && !output.is_over_watermark());
-        let now = timers.latest();
+        timers.clock(now);
         if stood {
-            self.arrived_at = self.arrived_at + (now - before);
+            self.arrived_at = self.arrived_at + (timers.latest() - before);
         }
+        timers.read_on(self.reading && !output.is_over_watermark());
+        let now = timers.latest();
 
+        let arrived_before = self.arrived_at;
         if fresh {
-            timers.alive(now);
+            timers.alive();
+            self.arrived_at = now;
         }
-        // Whether all that was consumed had come by the last tick.
-        let old = last.arrived.wrapping_sub(consumed) >> 31 == 0;
         if seen.data != last.data {
+            // Whether all that was consumed had come by the last tick.
+            let old = last.arrived.wrapping_sub(consumed) >> 31 == 0;
             let is_fresh = fresh && (in_frame > 0 || !old);
-            timers.data(if is_fresh { now } else { self.arrived_at });
+            timers.data(if is_fresh { now } else { arrived_before });
         }
         let (message, bytes) = match under_way {
             Some(bytes) => (Some(input.account.begun_at), bytes.saturating_add(unread as u64)),
@@ -230,34 +233,34 @@ impl Timing {
             Some(begun_at) => {
                 // Its first byte may have been there at the last tick.
                 let was_there = progress(begun_at, last.arrived) > 0;
-                let start = if was_there { self.arrived_at } else { now };
+                let start = if was_there { arrived_before } else { now };
                 timers.message((self.message != message).then_some(start), bytes);
             }
             None => timers.no_message(),
         }
         self.message = message;
 
-        timers.written(now, progress(last.drained, seen.drained) as usize, waiting);
+        timers.took(progress(last.drained, seen.drained) as usize, waiting);
         if connection.is_closing() {
             timers.closing(now);
-        }
-        if fresh {
-            self.arrived_at = now;
         }
         self.seen = seen;
     }
 
     /// What is due now; or if nothing is, how long to wait at most.
+    #[inline]
     pub(super) fn due(&mut self) -> Result<Due, Option<Duration>> {
         let all_seen = self.all_seen || self.postponed;
         let timers = self.timers_mut().ok_or(None)?;
         let now = timers.latest();
-        let next = match timers.due(now, all_seen) {
-            Ok(due) => return Ok(due),
-            Err(next) => next,
-        };
-        let wait = next.ok_or(None)? - now;
-        self.postponed = wait.is_zero();
-        Err(Some(if self.postponed { SOON } else { wait }))
+        let next = timers.next_deadline().ok_or(None)?;
+        // As nearly never.
+        if next <= now {
+            if let Some(due) = timers.due(all_seen) {
+                return Ok(due);
+            }
+        }
+        self.postponed = next <= now;
+        Err(Some(if self.postponed { SOON } else { next - now }))
     }
 }

@@ -136,7 +136,8 @@ impl Timers {
     ///
     /// The clock of a message starts when it is seen here first, and stops where `under_way` is `None`.
     pub fn received(&mut self, now: Moment, under_way: Option<u64>) {
-        self.alive(now);
+        self.clock(now);
+        self.alive();
         match under_way {
             Some(bytes) => {
                 self.data(self.latest());
@@ -146,9 +147,9 @@ impl Timers {
         }
     }
 
-    /// Bytes have come.
-    pub(crate) fn alive(&mut self, now: Moment) {
-        self.clock(now);
+    /// Bytes have come at the latest moment that was seen.
+    #[inline]
+    pub(crate) fn alive(&mut self) {
         match self.pinging {
             Pinging::Left | Pinging::Alive => {
                 self.pinging = Pinging::Alive;
@@ -161,6 +162,7 @@ impl Timers {
 
     /// So many bytes of a message have come, which started then; `None` for the one that was under way, if there was one,
     /// or else now.
+    #[inline]
     pub(crate) fn message(&mut self, start: Option<Moment>, bytes: u64) {
         let allowance = self.config.allowance(bytes);
         if start.is_some() || self.message_since == NEVER {
@@ -176,6 +178,7 @@ impl Timers {
     }
 
     /// Data came at this time.
+    #[inline]
     pub(crate) fn data(&mut self, at: Moment) {
         match self.phase {
             Phase::Open | Phase::Paused => self.since = self.since.max(at.as_micros()),
@@ -223,6 +226,12 @@ impl Timers {
     /// The transport has taken `taken` bytes of output, and `waiting` are left.
     pub fn written(&mut self, now: Moment, taken: usize, waiting: usize) {
         self.clock(now);
+        self.took(taken, waiting);
+    }
+
+    /// The same at the latest moment that was seen.
+    #[inline]
+    pub(crate) fn took(&mut self, taken: usize, waiting: usize) {
         if waiting == 0 {
             self.waiting_since = NEVER;
         } else if taken > 0 || self.waiting_since == NEVER {
@@ -244,6 +253,12 @@ impl Timers {
     /// The caller reads from now on, or does not: while it does not, the clock stands for all that the peer sends.
     pub fn reading(&mut self, now: Moment, reading: bool) {
         self.clock(now);
+        self.read_on(reading);
+    }
+
+    /// The same at the latest moment that was seen.
+    #[inline]
+    pub(crate) fn read_on(&mut self, reading: bool) {
         match (self.phase, reading) {
             (Phase::Open | Phase::Paused, true) => self.phase = Phase::Open,
             (Phase::Open | Phase::Paused, false) => self.phase = Phase::Paused,
@@ -265,6 +280,7 @@ impl Timers {
     /// What happens in the meantime moves it later, with few exceptions: it comes nearer when a message starts to arrive,
     /// when output starts to wait, when a Ping has left, and when closing begins.
     #[must_use]
+    #[inline]
     pub fn next_deadline(&self) -> Option<Moment> {
         let at = self.next();
         (at != NEVER).then_some(Moment::from_micros(at))
@@ -273,20 +289,14 @@ impl Timers {
     /// What is due now, if anything: call it until it returns `None`. It never returns anything before
     /// [`next_deadline`](Self::next_deadline), and after it `next_deadline` is later than `now`.
     pub fn handle_timeout(&mut self, now: Moment) -> Option<Due> {
-        self.due(now, true).ok()
+        self.clock(now);
+        self.due(true)
     }
 
-    /// The same, or when the next deadline is if nothing is due. If not all that has come was looked at, nothing passes that
-    /// what has come may have met.
-    #[allow(clippy::missing_errors_doc, reason = "it is no error")]
-    pub(crate) fn due(&mut self, now: Moment, all_seen: bool) -> Result<Due, Option<Moment>> {
-        self.clock(now);
+    /// The same at the latest moment that was seen. If not all that has come was looked at, nothing passes that what has come
+    /// may have met.
+    pub(crate) fn due(&mut self, all_seen: bool) -> Option<Due> {
         let now = self.now;
-        let next = self.next();
-        let nothing = Err((next != NEVER).then_some(Moment::from_micros(next)));
-        if next > now {
-            return nothing; // as nearly always
-        }
         let due = |(at, what): (u64, Option<Deadline>)| {
             let may_be_met = match what {
                 Some(Deadline::Handshake | Deadline::Idle | Deadline::Message) => !all_seen,
@@ -294,14 +304,12 @@ impl Timers {
             };
             (at <= now && at != NEVER && !may_be_met).then_some(what)
         };
-        let Some(what) = self.deadlines().into_iter().zip(self.order()).find_map(due) else {
-            return nothing;
-        };
+        let what = self.deadlines().into_iter().zip(self.order()).find_map(due)?;
         let Some(deadline) = what else {
             self.quiet = now;
             self.pinging = Pinging::None;
             self.token = self.token.wrapping_add(1);
-            return Ok(Due::Ping(self.payload()));
+            return Some(Due::Ping(self.payload()));
         };
         match deadline {
             Deadline::Handshake | Deadline::Idle | Deadline::Close => self.since = now,
@@ -313,7 +321,7 @@ impl Timers {
             Deadline::Write => self.waiting_since = now,
         }
         self.passed = self.passed.or(what);
-        Ok(Due::Passed(deadline))
+        Some(Due::Passed(deadline))
     }
 
     /// The first deadline that has passed.
@@ -371,7 +379,8 @@ impl Timers {
 
     /// Goes on to `now`, or stays where the clock has gone back. While the caller does not read, what runs for the peer
     /// goes along.
-    fn clock(&mut self, now: Moment) {
+    #[inline]
+    pub(crate) fn clock(&mut self, now: Moment) {
         let step = now.as_micros().saturating_sub(self.now);
         self.now = self.now.saturating_add(step);
         if self.phase == Phase::Paused {
