@@ -417,8 +417,14 @@ impl<S: Storage> ReadBuffer<S> {
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         if self.sizing.lent > 0 && self.at.is_at_rest() {
-            return self.lent_space();
+            self.lent_space()
+        } else {
+            self.own_space()
         }
+    }
+
+    #[inline(never)]
+    fn own_space(&mut self) -> &mut [u8] {
         self.at.forget_delivered();
         self.sizing.offered = Len::new(self.make_room());
         let room = self.sizing.offered.get();

@@ -137,8 +137,22 @@ impl WriteBuffer {
 
     /// The transport has taken `len` bytes: of [`unwritten`](Self::unwritten), or of the [slices](Self::slices) in their
     /// order.
-    pub fn written(&mut self, mut len: usize) {
+    #[inline]
+    pub fn written(&mut self, len: usize) {
         self.was_over |= self.is_over_watermark();
+        let own = if self.shared.is_empty() {
+            len
+        } else {
+            self.written_shared(len)
+        };
+        self.written = self.written.saturating_add(own).min(self.memory.len());
+        if self.written == self.memory.len() && self.shared.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// The same up to the end of what is kept by reference. Returns how many bytes were taken behind that.
+    fn written_shared(&mut self, mut len: usize) -> usize {
         while let Some(kept) = self.shared.front_mut() {
             let own = kept.at - self.written;
             if len < own {
@@ -150,15 +164,12 @@ impl WriteBuffer {
             kept.written += taken;
             self.shared_len -= taken;
             if !kept.unwritten().is_empty() {
-                return;
+                return 0;
             }
             len -= taken;
             self.shared.pop_front();
         }
-        self.written = self.written.saturating_add(len).min(self.memory.len());
-        if self.written == self.memory.len() && self.shared.is_empty() {
-            self.clear();
-        }
+        len
     }
 
     /// Writes all that is unwritten to `stream`, and flushes it.
@@ -219,6 +230,7 @@ impl WriteBuffer {
     }
 
     /// Everything is written. Memory that was not needed lately is given back.
+    #[inline]
     fn clear(&mut self) {
         let needed = self.memory.len();
         let peak = needed.max(self.peak.get() / 2);

@@ -43,6 +43,28 @@ struct Thread {
     count: Arc<AtomicUsize>,
 }
 
+impl Thread {
+    /// Keeps a piece, unless it has grown too long.
+    fn keep(&mut self, mut piece: Box<Piece>) {
+        if piece.write.capacity() > WRITE_MOST {
+            piece.write = Vec::new();
+        }
+        self.pieces.push(piece);
+    }
+
+    /// What was lent by another thread, which makes a new one when it needs one. `None` if enough is lent here.
+    #[cold]
+    fn adopt(&self, mut piece: Box<Piece>) -> Option<Box<Piece>> {
+        if self.count.load(Ordering::Relaxed) >= LENT {
+            return None;
+        }
+        let mut own = Box::new(Piece::new(&self.count));
+        own.read = std::mem::take(&mut piece.read);
+        own.write = std::mem::take(&mut piece.write);
+        Some(own)
+    }
+}
+
 /// Memory to read into and to write into. It counts for a thread until it is dropped, on whatever thread.
 #[derive(Debug)]
 pub(crate) struct Piece {
@@ -101,25 +123,16 @@ pub(crate) fn lend() -> Option<Box<Piece>> {
 }
 
 /// Takes it back.
-pub(crate) fn take_back(mut piece: Box<Piece>) {
+pub(crate) fn take_back(piece: Box<Piece>) {
     with(|thread| {
-        if thread.pieces.len() >= KEPT {
-            return None;
+        if thread.pieces.len() < KEPT {
+            let piece = if Arc::ptr_eq(&piece.count, &thread.count) {
+                piece
+            } else {
+                thread.adopt(piece)?
+            };
+            thread.keep(piece);
         }
-        if !Arc::ptr_eq(&piece.count, &thread.count) {
-            // It was lent by another thread, which makes a new one when it needs one.
-            if thread.count.load(Ordering::Relaxed) >= LENT {
-                return None;
-            }
-            let mut own = Box::new(Piece::new(&thread.count));
-            own.read = std::mem::take(&mut piece.read);
-            own.write = std::mem::take(&mut piece.write);
-            piece = own;
-        }
-        if piece.write.capacity() > WRITE_MOST {
-            piece.write = Vec::new();
-        }
-        thread.pieces.push(piece);
         Some(())
     });
 }

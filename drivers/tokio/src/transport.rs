@@ -39,6 +39,7 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
     }
 
     /// Writes all of the output and flushes it. `wrote` counts the bytes that were taken, also where this is pending or fails.
+    #[inline(always)]
     pub(crate) fn poll_write(
         &mut self,
         output: &mut WriteBuffer,
@@ -61,19 +62,16 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn poll_write_some(&mut self, output: &WriteBuffer, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let stream = Pin::new(&mut self.stream);
+        let first = output.unwritten();
         // All in one piece is the common case.
-        if output.unwritten().len() == output.len() || !stream.is_write_vectored() {
-            return stream.poll_write(cx, output.unwritten());
+        if first.len() == output.len() || !stream.is_write_vectored() {
+            stream.poll_write(cx, first)
+        } else {
+            poll_write_slices(stream, output, cx)
         }
-        let mut slices = [IoSlice::new(&[]); PIECES];
-        let mut count = 0;
-        for (to, from) in slices.iter_mut().zip(output.slices()) {
-            *to = IoSlice::new(from);
-            count += 1;
-        }
-        stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
     }
 
     /// Shuts down the sending direction. It may be down already.
@@ -83,6 +81,21 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
             done => Poll::Ready(done),
         }
     }
+}
+
+#[inline(never)]
+fn poll_write_slices<W: AsyncWrite>(
+    stream: Pin<&mut W>,
+    output: &WriteBuffer,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); PIECES];
+    let mut count = 0;
+    for (to, from) in slices.iter_mut().zip(output.slices()) {
+        *to = IoSlice::new(from);
+        count += 1;
+    }
+    stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
 }
 
 /// Reads once. No bytes are the end of the stream, or there is no space.
