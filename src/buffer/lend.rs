@@ -92,7 +92,7 @@ impl ReadBuffer {
         let is_lent = lent > 0 && self.memory.len() <= lent;
         if self.at.is_at_rest() {
             if is_lent {
-                *memory = core::mem::take(&mut self.memory);
+                core::mem::swap(memory, &mut self.memory);
             }
             self.release();
         } else if is_lent {

@@ -37,31 +37,29 @@ pub(crate) struct Alarm {
 
 impl Alarm {
     /// Whether it is set, and fires at that time or sooner.
+    #[inline]
     pub(crate) fn covers(&self, at: Moment) -> bool {
         self.at <= at && self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed())
     }
 
-    /// When it fires.
-    pub(crate) const fn at(&self) -> Moment {
-        self.at
+    /// Whether it is set, and wakes this task when it fires.
+    #[inline]
+    pub(crate) fn is_set(&self, cx: &Context<'_>) -> bool {
+        self.covers(self.at) && self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
     }
 
     /// Whether it is that time, or else the task is woken when it is, or sooner.
     pub(crate) fn poll(&mut self, at: Moment, cx: &mut Context<'_>) -> Poll<()> {
-        if at == NEVER {
-            return Poll::Pending;
-        }
-        let is_set = self.covers(at);
-        let is_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if is_set && is_told {
+        if at == NEVER || self.at <= at && self.is_set(cx) {
             return Poll::Pending;
         }
         // The clock is not asked again.
         let Some(instant) = first().checked_add(at - Moment::START).map(Instant::from_std) else {
             return Poll::Pending;
         };
+        let covers = self.covers(at);
         let mut timer = match self.timer.take() {
-            Some(timer) if is_set => timer,
+            Some(timer) if covers => timer,
             Some(mut timer) => {
                 timer.as_mut().reset(instant);
                 self.at = at;

@@ -266,12 +266,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
     }
 
     /// Whether a deadline has passed and there is something new to do. Otherwise the task is woken at the next one.
+    #[inline]
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
         // Where all was received and written that came with the last tick, nothing is due sooner than was seen then.
         let covered = std::mem::take(&mut self.link.covered) && self.ws.is_at_rest();
-        if covered && self.link.alarm.poll(self.link.alarm.at(), cx).is_pending() {
+        if covered && self.link.alarm.is_set(cx) {
             return false;
         }
+        self.poll_tick(cx)
+    }
+
+    #[inline(never)]
+    fn poll_tick(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let before = (self.ws.buffers().1.len(), self.ws.transport());
             let now = clock::now();

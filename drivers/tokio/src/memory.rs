@@ -54,7 +54,7 @@ impl Thread {
 
     /// What was lent by another thread, which makes a new one when it needs one. `None` if enough is lent here.
     #[cold]
-    fn adopt(&self, mut piece: Box<Piece>) -> Option<Box<Piece>> {
+    fn adopt(&self, piece: &mut Piece) -> Option<Box<Piece>> {
         if self.count.load(Ordering::Relaxed) >= LENT {
             return None;
         }
@@ -123,14 +123,12 @@ pub(crate) fn lend() -> Option<Box<Piece>> {
 }
 
 /// Takes it back.
-pub(crate) fn take_back(piece: Box<Piece>) {
+pub(crate) fn take_back(mut piece: Box<Piece>) {
     with(|thread| {
         if thread.pieces.len() < KEPT {
-            let piece = if Arc::ptr_eq(&piece.count, &thread.count) {
-                piece
-            } else {
-                thread.adopt(piece)?
-            };
+            if !Arc::ptr_eq(&piece.count, &thread.count) {
+                piece = thread.adopt(&mut piece)?;
+            }
             thread.keep(piece);
         }
         Some(())
