@@ -178,6 +178,7 @@ impl Sizing {
     }
 
     /// A read brought `len` bytes. It tells how much comes at once unless the space was ended early by a frame.
+    #[inline]
     fn adapt(&mut self, len: usize) {
         let (read_len, offered) = (self.read_len.get(), self.offered.get());
         if offered < read_len / 2 {

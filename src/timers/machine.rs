@@ -168,8 +168,9 @@ impl Timers {
         if start.is_some() || self.message_since == NEVER {
             self.message_since = start.map_or(self.now, Moment::as_micros).min(self.now);
             self.allowance = allowance;
+        } else {
+            self.allowance = self.allowance.max(allowance);
         }
-        self.allowance = self.allowance.max(allowance);
     }
 
     /// No message is under way.

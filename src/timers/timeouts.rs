@@ -168,6 +168,7 @@ impl Millis {
         Self(u32::try_from(sum).unwrap_or(u32::MAX - 1).min(u32::MAX - 1))
     }
 
+    #[inline]
     pub(super) fn max(self, other: Self) -> Self {
         Self(self.0.max(other.0))
     }
@@ -206,6 +207,7 @@ impl Config {
     }
 
     /// What a message may take of which so many bytes have come.
+    #[inline]
     pub(super) fn allowance(&self, bytes: u64) -> Millis {
         match self.bytes_per_second {
             0 => Millis::OFF,
