@@ -2,9 +2,9 @@
 
 use crate::common::{Keys, Random, keys};
 use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
-use sockless::connection::{Client, Extensions, Role, Server};
+use sockless::connection::{ChunkEvent, Client, Extensions, Role, Server};
 use sockless::deflate::{DeflateOptions, Engines};
-use sockless::frame::CloseCode;
+use sockless::frame::{CloseCode, MessageKind};
 use sockless::handshake::{AcceptOptions, ConnectOptions, WebSocketUri};
 use sockless::limits::Limits;
 use sockless::message::Event;
@@ -173,6 +173,32 @@ fn a_machine_is_taken_apart() {
 }
 
 /// A machine that was taken apart is put together again, with what it has said and what it has yet to say.
+/// Who takes the plain connection out of it gets messages as they came, whole or in chunks. None of them is held up.
+#[test]
+fn a_machine_without_its_compression_hands_out_compressed_messages() {
+    let some = Some(DeflateOptions::new());
+    let text = Random(4).text(800);
+    let ((mut server, mut client), _) = open(some, some);
+    for _ in 0..2 {
+        client.tx().text(&text).unwrap();
+    }
+    carry(&mut client, &mut server);
+    let (mut ws, mut input, mut output) = server.into_parts();
+    let Some((Event::Compressed(MessageKind::Text, payload), _)) = ws.receive(&mut input, &mut output).unwrap() else {
+        panic!("no compressed message")
+    };
+    assert!(!payload.is_empty() && payload.len() < text.len());
+    let mut unread = input.unread().to_vec();
+    assert!(!unread.is_empty());
+    let mut rest = &mut unread[..];
+    let Some((ChunkEvent::Compressed(MessageKind::Text, chunk), _)) = ws.receive_chunk(&mut rest, &mut output).unwrap()
+    else {
+        panic!("no chunk of a compressed message")
+    };
+    assert!(chunk.message_start && chunk.message_end);
+    assert!(rest.is_empty());
+}
+
 #[test]
 fn a_machine_is_put_together_again() {
     let some = Some(DeflateOptions::new());

@@ -3,7 +3,7 @@
 #[path = "../tests/common/counting.rs"]
 mod counting;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,8 +13,10 @@ use counting::Counting;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use sockless_chat::{Exit, exit};
 use sockless_tokio::sockless::WebSocketUri;
+use sockless_tokio::sockless::connection::ChunkEvent;
 use sockless_tokio::sockless::deflate::DeflateOptions;
-use sockless_tokio::{Connector, Event};
+use sockless_tokio::{Client, Connector, Event, ReadHalf, WebSocket};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const HELP: &str = "\
@@ -23,17 +25,27 @@ Fills a room of a chat server, says something at a fixed rate, and measures how 
 Usage: load ws://HOST:PORT [OPTION]...
 
   --clients N   in the room (default: 1000)
+  --timed N     of them, who read what is said and note how old it is (default:
+                50); the others count messages, and leave them compressed: who
+                inflates for a thousand is late by itself
   --rate N      messages a second, said by ten of them (default: 100)
   --seconds N   how long (default: 10)
   --stalled N   clients that never read (default: 1)
   --deflate     offer to compress messages
   --pid PID     of the server on this machine: prints its CPU time and its memory
   --help        print this and exit
+
+Where the CPU time of this program comes near that of the machine, it measures
+itself.
 ";
+
+/// How many of the clients say something.
+const TALKERS: usize = 10;
 
 struct Options {
     server: String,
     clients: usize,
+    timed: usize,
     rate: usize,
     seconds: usize,
     stalled: usize,
@@ -45,6 +57,7 @@ fn options() -> Result<Options, lexopt::Error> {
     let mut options = Options {
         server: String::new(),
         clients: 1000,
+        timed: 50,
         rate: 100,
         seconds: 10,
         stalled: 1,
@@ -55,21 +68,26 @@ fn options() -> Result<Options, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => {
-                let _ = std::io::stdout().write_all(HELP.as_bytes());
+                let _ = io::stdout().write_all(HELP.as_bytes());
                 std::process::exit(0);
             }
             Long("clients") => options.clients = arguments.value()?.parse()?,
+            Long("timed") => options.timed = arguments.value()?.parse()?,
             Long("rate") => options.rate = arguments.value()?.parse()?,
             Long("seconds") => options.seconds = arguments.value()?.parse()?,
             Long("stalled") => options.stalled = arguments.value()?.parse()?,
             Long("deflate") => options.deflate = true,
             Long("pid") => options.pid = Some(arguments.value()?.parse()?),
-            Value(server) => options.server = server.string()?,
+            Value(server) if options.server.is_empty() => options.server = server.string()?,
+            Value(server) => return Err(format!("one server is enough: '{}'", server.string()?).into()),
             other => return Err(other.unexpected()),
         }
     }
-    if options.server.is_empty() || options.clients < 10 || options.rate == 0 {
-        return Err("the address of a server, at least 10 clients, and a rate are needed".into());
+    if options.server.is_empty() {
+        return Err("which server?".into());
+    }
+    if !(TALKERS..=options.clients).contains(&options.timed) || options.rate == 0 || options.seconds == 0 {
+        return Err("at least 10 clients, of whom at least 10 are timed, a rate, and a time are needed".into());
     }
     Ok(options)
 }
@@ -94,8 +112,8 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
         connector = connector.deflate(DeflateOptions::new());
     }
     let server = WebSocketUri::parse(&options.server)?;
-    let read_bytes = Arc::new(AtomicU64::new(0));
-    let mut clients = Vec::new();
+    let (read_bytes, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let mut talkers = Vec::new();
     for number in 0..options.clients + options.stalled {
         let stream = TcpStream::connect((server.host(), server.port())).await?;
         stream.set_nodelay(true)?;
@@ -110,16 +128,23 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
             });
             continue;
         }
+        // Those who are timed come at even distances.
+        let number = number - options.stalled;
+        if number * options.timed % options.clients >= options.timed {
+            tokio::spawn(count(ws, Arc::clone(&counted)));
+            continue;
+        }
         let (read, write) = ws
             .split_with(tokio::io::split)
-            .map_err(|_| std::io::Error::other("a fresh connection splits"))?;
-        let times = Arc::clone(&times);
-        tokio::spawn(count(read, start, times));
-        clients.push(write);
+            .map_err(|_| io::Error::other("a fresh connection splits"))?;
+        tokio::spawn(time(read, start, Arc::clone(&times)));
+        if talkers.len() < TALKERS {
+            talkers.push(write);
+        }
     }
     println!(
         "{} clients after {:.1} s, {} of them never read",
-        clients.len() + options.stalled,
+        options.clients + options.stalled,
         start.elapsed().as_secs_f64(),
         options.stalled
     );
@@ -129,17 +154,18 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
     }
 
     read_bytes.store(0, Relaxed);
-    let before = options.pid.and_then(usage);
+    counted.store(0, Relaxed);
+    let (before, own_before) = (options.pid.and_then(usage), usage(std::process::id()));
     let began = Instant::now();
     let mut clock = tokio::time::interval(Duration::from_secs_f64(1.0 / options.rate as f64));
     let messages = options.rate * options.seconds;
     for number in 0..messages {
         clock.tick().await;
         let text = format!("{} and some words that somebody might say", start.elapsed().as_micros());
-        clients[number % 10].send(&text).await?;
+        talkers[number % TALKERS].send(&text).await?;
     }
     let took = began.elapsed();
-    let after = options.pid.and_then(usage);
+    let (after, own_after) = (options.pid.and_then(usage), usage(std::process::id()));
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     let counts: Vec<u64> = times.iter().map(|time| time.load(Relaxed)).collect();
@@ -153,13 +179,18 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
         })
     };
     println!(
-        "{messages} messages in {:.1} s, {all} of {} deliveries",
+        "{messages} messages in {:.1} s, {all} of {} deliveries to those who are timed",
         took.as_secs_f64(),
-        messages * clients.len()
+        messages * options.timed
+    );
+    let others = counted.load(Relaxed);
+    println!(
+        "{others} of {} to the others, with what was told of those who left",
+        messages * (options.clients - options.timed)
     );
     println!(
         "{:.1} bytes for each, {}compressed",
-        read_bytes.load(Relaxed) as f64 / all.max(1) as f64,
+        read_bytes.load(Relaxed) as f64 / (all + others).max(1) as f64,
         if options.deflate { "" } else { "not " }
     );
     println!(
@@ -168,21 +199,50 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
         within(0.99).unwrap_or(0),
         within(1.0).unwrap_or(0)
     );
-    if let (Some((cpu_before, _)), Some((cpu_after, memory))) = (before, after) {
-        println!(
-            "server: {:.0} % of one CPU, {:.1} MB resident",
-            (cpu_after - cpu_before) / took.as_secs_f64() * 100.0,
-            memory / 1e6
-        );
+    for (who, before, after) in [("server", before, after), ("this program", own_before, own_after)] {
+        if let (Some((cpu_before, _)), Some((cpu_after, memory))) = (before, after) {
+            println!(
+                "{who}: {:.0} % of one CPU, {:.1} MB resident",
+                (cpu_after - cpu_before) / took.as_secs_f64() * 100.0,
+                memory / 1e6
+            );
+        }
     }
     Ok(())
 }
 
+/// Reads, and counts messages as they come: compressed ones stay so.
+async fn count(ws: WebSocket<Counting, Client>, counted: Arc<AtomicU64>) -> sockless_tokio::Result<()> {
+    let (mut stream, ws) = ws.into_parts();
+    let (mut ws, input, mut out) = ws.into_parts();
+    let (mut memory, unread) = input.into_unread();
+    let mut len = unread.len();
+    memory.copy_within(unread, 0);
+    memory.resize(memory.len().max(4096), 0);
+    loop {
+        let mut input = &mut memory[..len];
+        while let Ok(Some((event, _))) = ws.receive_chunk(&mut input, &mut out) {
+            let whole = match event {
+                ChunkEvent::Text(chunk) => chunk.message_end,
+                ChunkEvent::Compressed(_, chunk) => chunk.message_end,
+                _ => false,
+            };
+            counted.fetch_add(whole.into(), Relaxed);
+        }
+        stream.write_all(out.unwritten()).await?; // Pongs
+        out.discard();
+        len = stream.read(&mut memory).await?;
+        if len == 0 {
+            return Ok(());
+        }
+    }
+}
+
 /// Reads, and notes how old what was said is.
-async fn count<I, O>(mut read: sockless_tokio::ReadHalf<I, O, sockless_tokio::Client>, start: Instant, times: Histogram)
+async fn time<I, O>(mut read: ReadHalf<I, O, Client>, start: Instant, times: Histogram)
 where
-    I: tokio::io::AsyncRead + Unpin,
-    O: tokio::io::AsyncWrite + Unpin,
+    I: AsyncRead + Unpin,
+    O: AsyncWrite + Unpin,
 {
     while let Ok(true) = read.ready().await {
         while let Ok(Some(event)) = read.next_event() {
