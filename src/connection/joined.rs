@@ -150,7 +150,12 @@ impl<R: Role> Connection<R> {
 
     /// What to do with the transport now. Ask after each event, error, and end of stream.
     #[must_use]
+    #[inline]
     pub fn transport(&self) -> TransportAction {
+        // As nearly always, without a look at the table.
+        if !self.is_closing() {
+            return TransportAction::Continue;
+        }
         TransportAction::of(&self.receiver, &self.sender)
     }
 
@@ -289,7 +294,7 @@ impl<R: Role> Connection<R> {
     }
 
     /// Whether anything was done towards closing, in either direction.
-    #[cfg(feature = "alloc")]
+    #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         self.receiver.received() != Received::Nothing || self.sender.closing != Sending::Open
     }

@@ -351,24 +351,37 @@ impl Timers {
     /// When they pass, in their [order](Self::order); `NEVER` where one does not run.
     #[inline]
     fn deadlines(&self) -> [u64; 5] {
-        let Self { config, since, .. } = *self;
-        let write = config.write.after(self.waiting_since);
+        let write = self.config.write.after(self.waiting_since);
         match self.phase {
-            Phase::Open => {
-                let (pong, ping) = match self.pinging {
-                    Pinging::Left if config.pong_within.is_on() => (config.pong_within.after(self.quiet), NEVER),
-                    Pinging::Queued => (NEVER, NEVER),
-                    Pinging::None | Pinging::Left | Pinging::Alive => (NEVER, config.ping_after.after(self.quiet)),
-                };
-                let message = self.allowance.after(self.message_since);
-                [write, pong, message, config.idle.after(since), ping]
-            }
+            Phase::Open => self.open_deadlines(write),
+            Phase::Handshake | Phase::Closing | Phase::Paused => self.other_deadlines(write),
+        }
+    }
+
+    #[inline]
+    fn open_deadlines(&self, write: u64) -> [u64; 5] {
+        let Self { config, quiet, .. } = self;
+        let (pong, ping) = if self.pinging == Pinging::Left && config.pong_within.is_on() {
+            (config.pong_within.after(*quiet), NEVER)
+        } else if self.pinging == Pinging::Queued {
+            (NEVER, NEVER)
+        } else {
+            (NEVER, config.ping_after.after(*quiet))
+        };
+        let message = self.allowance.after(self.message_since);
+        [write, pong, message, config.idle.after(self.since), ping]
+    }
+
+    /// Apart from those of an open connection, so that each message meets one branch.
+    fn other_deadlines(&self, write: u64) -> [u64; 5] {
+        let Self { config, since, .. } = *self;
+        match self.phase {
             Phase::Handshake => {
                 let message = self.allowance.after(self.message_since);
                 [config.handshake.after(since), write, message, NEVER, NEVER]
             }
             Phase::Closing => [config.close.after(since), write, NEVER, NEVER, NEVER],
-            Phase::Paused => [write, NEVER, NEVER, NEVER, NEVER],
+            Phase::Paused | Phase::Open => [write, NEVER, NEVER, NEVER, NEVER],
         }
     }
 

@@ -81,8 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// # Errors
     /// [`Error::Io`], [`Error::Failed`] and [`Error::TimedOut`], each once, when nothing is left to do. After that it returns
     /// `false`.
-    pub async fn ready(&mut self) -> Result<bool> {
-        poll_fn(|cx| self.machine.poll_ready(cx)).await
+    pub fn ready(&mut self) -> impl Future<Output = Result<bool>> {
+        poll_fn(|cx| self.machine.poll_ready(cx))
     }
 
     /// The next event, and the output handle, so that an answer can be sent while the event is still borrowed. `None` says
