@@ -259,7 +259,7 @@ impl<R: Role> BufferedConnection<R> {
             ..
         } = self;
         loop {
-            timing.observe(now, connection, input, output);
+            let is_closing = timing.observe(now, connection, input, output);
             let is_over = || match connection.transport() {
                 TransportAction::Abort => true,
                 TransportAction::Close => output.len() == 0,
@@ -268,7 +268,7 @@ impl<R: Role> BufferedConnection<R> {
                 | TransportAction::ShutDownSend
                 | TransportAction::Drain => false,
             };
-            if connection.is_closing() && is_over() {
+            if is_closing && is_over() {
                 return None;
             }
             let due = match timing.due() {

@@ -38,8 +38,6 @@ pub(super) struct Timing {
 struct Seen {
     /// Bytes that were read.
     arrived: u32,
-    /// Bytes that were consumed.
-    consumed: u32,
     /// Bytes of data messages, as far as is known.
     data: u32,
     /// Bytes that have left the output.
@@ -64,7 +62,6 @@ impl Timing {
             has_begun: false,
             seen: Seen {
                 arrived: 0,
-                consumed: 0,
                 data: 0,
                 drained: 0,
             },
@@ -145,7 +142,6 @@ impl Timing {
         let consumed = input.account.consumed(unread);
         self.seen = Seen {
             arrived,
-            consumed,
             data: consumed,
             // The connection counts from there on what it puts.
             drained,
@@ -165,21 +161,24 @@ impl Timing {
         self.has_begun
     }
 
-    /// Tells the timers of an open connection what has happened.
+    /// Tells the timers of an open connection what has happened. Returns whether it is closing.
     pub(super) fn observe<R: Role>(
         &mut self,
         now: Moment,
         connection: &Connection<R>,
         input: &ReadBuffer,
         output: &mut WriteBuffer,
-    ) {
+    ) -> bool {
         let (unread, waiting) = (input.at.unread_len(), output.len());
-        let under_way = connection.message_progress();
         let consumed = input.account.consumed(unread);
-        let in_frame = connection.data_wanted().unwrap_or(0).min(unread as u64);
+        let under_way = connection.message_progress();
+        // No frame of data has begun where no message has.
+        let in_frame = match under_way {
+            Some(_) => connection.data_wanted().unwrap_or(0).min(unread as u64),
+            None => 0,
+        };
         let seen = Seen {
             arrived: input.account.arrived,
-            consumed,
             // What is unread may be anything, unless it belongs to a frame that has begun.
             data: consumed
                 .wrapping_sub(input.account.control)
@@ -241,10 +240,12 @@ impl Timing {
         self.message = message;
 
         timers.took(progress(last.drained, seen.drained) as usize, waiting);
-        if connection.is_closing() {
+        self.seen = seen;
+        let is_closing = connection.is_closing();
+        if is_closing {
             timers.closing(now);
         }
-        self.seen = seen;
+        is_closing
     }
 
     /// What is due now; or if nothing is, how long to wait at most.
