@@ -243,7 +243,7 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// Call it before the first wait. Then call it when a wait is over, after reading what is there and before receiving
     /// events: a Pong is taken to come at the time of the last tick. Where the transport has not taken all of the output, call
-    /// it again before waiting. It costs some 350 instructions.
+    /// it again before waiting. It costs some 280 instructions.
     ///
     /// The first call starts the clocks, with [`Timeouts::DEFAULT`] or what [`set_timeouts`](Self::set_timeouts) has set.
     /// Without any call there are no deadlines.
