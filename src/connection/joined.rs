@@ -18,9 +18,7 @@ use crate::buffer::OutputFull;
 use crate::error::{Blocked, Failure, ReceiveError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::limits::Limits;
-use crate::state::{Control, SentClose, TransportAction};
-#[cfg(feature = "alloc")]
-use crate::state::{Received, Sending};
+use crate::state::{Control, Received, Sending, SentClose, TransportAction};
 
 /// An open connection.
 ///
