@@ -7,6 +7,7 @@ mod kept;
 mod keys;
 mod limits;
 mod openings;
+mod pongs;
 mod report;
 mod shrink;
 mod verdict;

@@ -190,7 +190,7 @@ defects! {
     // What nobody asked for.
     GreetsWithAMessage Both Fail;
     GreetsWithAPing Both Custom;
-    GreetsWithAPong Both Fail;
+    GreetsWithAPong Both Custom;
     EchoesMessages Both Fail;
     SendsAPingAfterEachMessage Both Custom;
     // Text.
