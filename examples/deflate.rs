@@ -15,7 +15,7 @@ use sockless::connection::{Extensions, Role};
 use sockless::deflate::{DeflateOptions, Engines};
 use sockless::{
     AcceptOptions, BufferedClientHandshake, BufferedConnection, BufferedServerHandshake, CloseCode, ConnectOptions,
-    Event, Limits,
+    Event, Limits, WebSocketUri,
 };
 
 const HELP: &str = "\
@@ -59,10 +59,11 @@ fn run() -> Result<(), Exit> {
             "send-takeover" => options.with_send_takeover(value != "no"),
             "receive-takeover" => options.with_receive_takeover(value != "no"),
             "level" => options.with_level(number()?),
-            _ => {
+            _ if place.is_none() => {
                 place = Some(value);
                 return Ok(());
             }
+            _ => return Err(format!("one port or server is enough: '{value}'").into()),
         };
         Ok(())
     })?;
@@ -74,7 +75,7 @@ fn run() -> Result<(), Exit> {
             }
             Ok(())
         }
-        Err(_) => call(&place, options).map_err(|error| Exit(Exit::FAILED, error.to_string())),
+        Err(_) => call(&parse(&place)?, options).map_err(|error| Exit(Exit::FAILED, error.to_string())),
     }
 }
 
@@ -100,9 +101,9 @@ fn serve(mut stream: TcpStream, options: DeflateOptions) -> Outcome {
     })
 }
 
-fn call(address: &str, options: DeflateOptions) -> Outcome {
-    let uri = parse(address)?;
-    let mut stream = TcpStream::connect((uri.host(), uri.port()))?;
+fn call(uri: &WebSocketUri<'_>, options: DeflateOptions) -> Outcome {
+    let unreachable = |error| format!("cannot reach {}: {error}", uri.authority());
+    let mut stream = TcpStream::connect((uri.host(), uri.port())).map_err(unreachable)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(6 * PATIENCE))?;
     let offer = options.offer();
@@ -111,7 +112,7 @@ fn call(address: &str, options: DeflateOptions) -> Outcome {
     let limits = Limits::default()
         .with_max_message_len(64 << 20)
         .with_max_frame_len(64 << 20);
-    let handshake = BufferedClientHandshake::start(&uri, &connect_options, entropy, &limits)?.with_deflate(options);
+    let handshake = BufferedClientHandshake::start(uri, &connect_options, entropy, &limits)?.with_deflate(options);
     let mut ws = handshake.complete(&mut stream)?;
     println!("compression: {}", if ws.compresses() { "agreed" } else { "declined" });
 

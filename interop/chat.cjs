@@ -57,6 +57,8 @@ test("two visitors talk", async () => {
     const bottom = () => Math.round(innerHeight - document.querySelector("footer").getBoundingClientRect().bottom);
     same(await page.evaluate(bottom), 0, "what is below the line to write in");
   }
+  for (let number = 1; number < 20; number++) await say(phone, `and ${number} more, so that it scrolls`);
+  await sees(desktop, "and 19 more, so that it scrolls");
   await shoot(desktop, "desktop");
   await shoot(phone, "phone");
 }, 60);
@@ -67,6 +69,11 @@ test("the pages come back after a restart, with what was said", async () => {
   server.kill("SIGTERM");
   same(await ended, 0, "exit status");
   await phone.waitForFunction(() => /server restarts\. Next try in/.test(document.querySelector("#state").textContent));
+  await phone.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  same(await phone.evaluate(() => {
+    const log = document.querySelector("#log");
+    return Math.round(log.scrollHeight - log.scrollTop - log.clientHeight) <= 1;
+  }), true, "the last message stays in sight");
   await shoot(phone, "restart");
   await start(port);
   await Promise.all([desktop, phone].map((page) => page.waitForSelector("#state", { state: "hidden", timeout: 40_000 })));

@@ -68,6 +68,10 @@ test("the server has seen one TCP connection, with all WebSockets on streams of 
   same(await text("connections"), "1", "TCP connections as the page shows them");
   same(await text("streams"), "4", "WebSockets over HTTP/2 as the page shows them");
   await page.screenshot({ path: path.join(OUT, "http2.png"), fullPage: true });
+  const { width, height } = page.viewportSize();
+  await page.setViewportSize({ width: 390, height: 760 });
+  same(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "no sideways scrolling on a phone");
+  await page.setViewportSize({ width, height });
 });
 
 test("a message of 8 MiB while the page asks for other things", async () => {

@@ -17,7 +17,7 @@ use sockless::connection::Role;
 use sockless::timers::Rate;
 use sockless::{BufferedConnection, Timeouts};
 
-/// How long connections may take to close when a program ends.
+/// How long a peer may say nothing that is to say something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What can go wrong with one connection.

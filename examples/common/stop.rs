@@ -6,7 +6,11 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use std::{io, process};
 
-use super::{Exit, PATIENCE};
+use super::Exit;
+
+/// How long all connections together may take to close: somewhat longer than each of them may, so that one that does not answer
+/// is dropped at its own deadline.
+const LONGEST: Duration = Duration::from_millis(10_500);
 
 /// How often a thread that waits for its peer looks up.
 const STEP: Duration = Duration::from_millis(100);
@@ -48,9 +52,10 @@ impl Stop {
     /// Waits until all connections are closed, with one deadline for all. The end of the program aborts what is left.
     pub(crate) fn wait_for_all(&self) -> Result<(), Exit> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.closed.wait_timeout_while(open, PATIENCE, |open| *open > 0);
+        let waited = self.closed.wait_timeout_while(open, LONGEST, |open| *open > 0);
         match *waited.unwrap_or_else(PoisonError::into_inner).0 {
             0 => Ok(()),
+            1 => Err(Exit(Exit::FAILED, "one connection took too long to close".to_owned())),
             left => Err(Exit(Exit::FAILED, format!("{left} connections took too long to close"))),
         }
     }

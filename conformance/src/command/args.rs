@@ -171,6 +171,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, St
         ["client", address] => Command::Client(String::from(address)),
         ["list", "server"] => Command::List(Role::Server),
         ["list", "client"] => Command::List(Role::Client),
+        ["server"] => return Err(String::from("which server? Give its address, as ws://127.0.0.1:9001")),
+        ["client"] => return Err(String::from("which port do clients come to?")),
         [] => return Err(String::from("there is nothing to do")),
         _ => return Err(format!("not understood: {}", words.join(" "))),
     };

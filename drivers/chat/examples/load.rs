@@ -86,6 +86,7 @@ fn options() -> Result<Options, lexopt::Error> {
     if options.server.is_empty() {
         return Err("which server?".into());
     }
+    WebSocketUri::parse(&options.server).map_err(|error| format!("'{}': {error}", options.server))?;
     if !(TALKERS..=options.clients).contains(&options.timed) || options.rate == 0 || options.seconds == 0 {
         return Err("at least 10 clients, of whom at least 10 are timed, a rate, and a time are needed".into());
     }
@@ -115,7 +116,9 @@ async fn run(options: Options) -> sockless_tokio::Result<()> {
     let (read_bytes, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut talkers = Vec::new();
     for number in 0..options.clients + options.stalled {
-        let stream = TcpStream::connect((server.host(), server.port())).await?;
+        let stream = TcpStream::connect((server.host(), server.port())).await;
+        let unreachable = |error| io::Error::other(format!("cannot reach {}: {error}", server.authority()));
+        let stream = stream.map_err(unreachable)?;
         stream.set_nodelay(true)?;
         let address = format!("{}/room?room=load&name=client{number}", options.server);
         let ws = connector

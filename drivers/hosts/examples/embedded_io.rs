@@ -11,7 +11,7 @@ use embedded_io_adapters::tokio_1::FromTokio;
 use socket2::SockRef;
 use sockless::Moment;
 use sockless::handshake::{HttpResponse, Request};
-use sockless_embedded::{Clock, Device};
+use sockless_embedded::{Clock, Device, Error};
 use sockless_hosts::{Exit, Options, exit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
@@ -48,8 +48,11 @@ async fn serve(listener: std::net::TcpListener, options: Options) -> std::io::Re
             Ok((stream, peer)) => {
                 let options = Rc::clone(&options);
                 spawn_local(async move {
-                    if let Err(error) = connection(stream, &options).await {
-                        eprintln!("{peer}: {error}");
+                    match connection(stream, &options).await {
+                        Ok(()) => {}
+                        // Those of devices can only be printed for programmers.
+                        Err(Error::Stream(error)) => eprintln!("{peer}: {error}"),
+                        Err(error) => eprintln!("{peer}: {error}"),
                     }
                 });
             }
@@ -62,7 +65,7 @@ async fn serve(listener: std::net::TcpListener, options: Options) -> std::io::Re
 }
 
 /// What would be `main` on the device, but for `answer`, which need not be more than `upgrade.accept(..)`.
-async fn connection(stream: TcpStream, options: &Options) -> Result<(), sockless_embedded::Error<std::io::Error>> {
+async fn connection(stream: TcpStream, options: &Options) -> Result<(), Error<std::io::Error>> {
     let _ = stream.set_nodelay(true);
     let device = Device {
         stream: FromTokio::new(stream),

@@ -50,7 +50,7 @@ async fn run_all() -> std::result::Result<(), Exit> {
         text.clone_into(&mut count)
     })
     .await;
-    asked.map_err(|error| failed(&error.to_string()))?;
+    asked.map_err(|error| failed(&format!("cannot ask {server}: {error}")))?;
     let count: u32 = count
         .trim()
         .parse()

@@ -54,5 +54,6 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         () = stop.asked() => connection.as_mut().graceful_shutdown(),
     }
     drop(stop);
-    connection.await
+    let _ = connection.await; // whoever has not asked for anything yet is cut off
+    Ok(())
 }

@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 
 use super::Exit;
 
-/// How long connections may take to close when a program ends.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long all connections together may take to close: somewhat longer than each of them may, so that one that does not answer
+/// is dropped at its own deadline.
+const LONGEST: Duration = Duration::from_millis(10_500);
 
 /// How long what lies below them may take after that.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -85,10 +86,13 @@ where
     let mut closed = pin!(async {
         stop.asked().await;
         drop(stop);
-        let closed = tokio::time::timeout(PATIENCE, stopping.0.closed()).await;
+        let closed = tokio::time::timeout(LONGEST, stopping.0.closed()).await;
         closed.map_err(|_| {
-            let left = stopping.0.receiver_count();
-            Exit(Exit::FAILED, format!("{left} connections took too long to close"))
+            let who = match stopping.0.receiver_count() {
+                1 => "one connection".to_owned(),
+                left => format!("{left} connections"),
+            };
+            Exit(Exit::FAILED, format!("{who} took too long to close"))
         })
     });
     tokio::select! {

@@ -58,7 +58,8 @@ fn run() -> std::result::Result<(), Exit> {
             }
             "http1" => over = Over::Http1,
             "http2" => over = Over::Http2(number(value)?),
-            _ => count = Some(number(value)?),
+            _ if count.is_none() => count = Some(number(value)?),
+            _ => return Err(format!("one number is enough: '{value}'").into()),
         }
         Ok(())
     })?;
