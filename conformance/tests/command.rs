@@ -83,6 +83,18 @@ fn a_server_that_hangs_fails() {
     assert_eq!(cases(&json, "fail"), ["messages"], "{json:#}");
 }
 
+/// A server that never stops sending costs little memory and no time, and fails.
+#[test]
+fn a_server_that_floods_fails() {
+    let (output, json) = server(Fault::Floods, &["--include", "pings", "--include", "close-codes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(cases(&json, "pass").is_empty(), "{json:#}");
+    for session in json["sessions"].as_array().unwrap() {
+        assert!(session["why"].to_string().contains("sends without end"), "{session:#}");
+        assert!(session["received"].to_string().len() < 40_000);
+    }
+}
+
 #[test]
 fn one_session_is_run_again_by_its_id() {
     let (_, json) = server(Fault::EmptyPongs, &["--include", "pings", "--time-limit", "0.5"]);

@@ -11,9 +11,19 @@ use crate::model::{self, Event, Reading};
 use crate::rule::{Role, Rule};
 use crate::session::Case;
 
+/// How much may come back beyond eight times what was sent, in bytes.
+const MOST: usize = 1 << 20;
+
+const FLOOD: &str = "sends without end what nobody has asked for";
+
+/// How much is kept of what never ends, in bytes.
+const KEPT: usize = 4 << 10;
+
 /// What has come back so far.
 #[derive(Default)]
 pub(super) struct Received {
+    /// How much is an answer to something: eight times that, and a little more, is the most that is read.
+    answered: usize,
     pub(super) bytes: Vec<u8>,
     /// Where the next frame starts.
     next: usize,
@@ -29,6 +39,8 @@ pub(super) struct Received {
 enum Ended {
     Closed,
     Reset,
+    /// More came than anybody could answer. No more of it is read.
+    Flood,
 }
 
 impl Received {
@@ -47,6 +59,12 @@ impl Received {
             }
             Ok(len) => {
                 self.bytes.extend_from_slice(bytes.get(..len).unwrap_or_default());
+                if self.bytes.len() > MOST.saturating_add(self.answered.saturating_mul(8)) {
+                    self.bytes.truncate(KEPT);
+                    self.ended = Some(Ended::Flood);
+                    let _ = stream.shutdown(Shutdown::Both);
+                    return false;
+                }
                 self.count();
                 true
             }
@@ -208,7 +226,14 @@ pub(super) fn frames(job: &Job, stream: &mut TcpStream, head: Vec<u8>, behind: &
         .iter()
         .filter_map(|cut| cut.checked_sub(session.head_len))
         .collect();
-    let mut received = Received::default();
+    let payloads = reading.events.iter().map(|event| match event {
+        Event::Data { payload, .. } => payload.len(),
+        Event::Ping(_) | Event::Pong(_) | Event::Close(..) => 0, // part of the bytes
+    });
+    let mut received = Received {
+        answered: bytes.len() + payloads.sum::<usize>(),
+        ..Received::default()
+    };
     received.bytes.extend_from_slice(behind);
     received.count();
 
@@ -341,9 +366,17 @@ fn end(job: &Job, stream: &mut TcpStream, head: Vec<u8>, mut received: Received,
             }
         }
     }
+    if received.ended == Some(Ended::Flood) {
+        besides = Some(Judgement {
+            verdict: Verdict::Fail,
+            section: "5",
+            why: String::from(FLOOD),
+        });
+    }
     let failed = match (received.ended, received.closed) {
         (Some(Ended::Closed), false) => Some("closes the TCP connection without a Close"),
         (Some(Ended::Reset), false) => Some("resets the TCP connection"),
+        (Some(Ended::Flood), _) => Some(FLOOD),
         (_, true) | (None, _) => None,
     };
     Exchanged {

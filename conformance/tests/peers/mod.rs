@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Hangs,
     /// It loses what it reads if that is one byte.
     LosesSingleBytes,
+    /// It sends Pings for ever, and reads nothing.
+    Floods,
 }
 
 /// One end of a connection that is open.
@@ -122,6 +124,11 @@ impl Peer {
                     return;
                 }
                 Verdict::Complete | Verdict::Unfinished => {}
+            }
+            while self.fault == Fault::Floods {
+                if self.stream.write_all(&[0x89, 0].repeat(1 << 15)).is_err() {
+                    return;
+                }
             }
             while self.fault == Fault::Hangs && self.received.len() > 200 {
                 std::thread::sleep(std::time::Duration::from_millis(50));
