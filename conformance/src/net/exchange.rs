@@ -11,7 +11,7 @@ use crate::model::{self, Event, Reading};
 use crate::rule::{Role, Rule};
 use crate::session::Case;
 
-/// How much may come back beyond eight times what was sent, in bytes.
+/// How much may come back beyond three times what was sent and its payloads, in bytes.
 const MOST: usize = 1 << 20;
 
 const FLOOD: &str = "sends without end what nobody has asked for";
@@ -22,7 +22,7 @@ const KEPT: usize = 4 << 10;
 /// What has come back so far.
 #[derive(Default)]
 pub(super) struct Received {
-    /// How much is an answer to something: eight times that, and a little more, is the most that is read.
+    /// How much is an answer to something: three times that, and a little more, is the most that is read.
     answered: usize,
     pub(super) bytes: Vec<u8>,
     /// Where the next frame starts.
@@ -59,7 +59,7 @@ impl Received {
             }
             Ok(len) => {
                 self.bytes.extend_from_slice(bytes.get(..len).unwrap_or_default());
-                if self.bytes.len() > MOST.saturating_add(self.answered.saturating_mul(8)) {
+                if self.bytes.len() > MOST.saturating_add(self.answered.saturating_mul(3)) {
                     self.bytes.truncate(KEPT);
                     self.ended = Some(Ended::Flood);
                     let _ = stream.shutdown(Shutdown::Both);
