@@ -131,6 +131,30 @@ fn no_space_is_not_the_end_of_the_stream() {
     assert_eq!(ws.transport(), TransportAction::ShutDownSend);
 }
 
+/// Between two messages, too, a buffer without memory is no reason to wait for ever.
+#[test]
+fn no_memory_to_begin_with() {
+    if !with_little_memory("no_memory_to_begin_with") {
+        return;
+    }
+    let (mut connection, mut input, mut out) = (
+        Connection::new(Server, &Limits::default()),
+        ReadBuffer::new(),
+        Vec::with_capacity(64),
+    );
+    assert_eq!(connection.receive(&mut input, &mut out).err(), None);
+    let all = all_memory();
+    let len = input.space().len();
+    drop(all);
+    assert_eq!(len, 0);
+    let failure = Failure::OutOfMemory(OutOfMemory);
+    assert_eq!(
+        connection.receive(&mut input, &mut out).err(),
+        Some(ReceiveError::Failed(failure))
+    );
+    assert_eq!(out, close_from_us::<Server>(1011));
+}
+
 /// Takes all the memory that there is.
 fn all_memory() -> Vec<Vec<u8>> {
     let mut all = Vec::<Vec<u8>>::new();
