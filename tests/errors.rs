@@ -1,6 +1,9 @@
 //! What errors say: each of its own, in one line, and nothing that only a programmer of this crate understands.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+use std::fmt::{Debug, Display};
+
 use sockless::buffer::OutputFull;
 use sockless::error::{Blocked, Failure, LimitExceeded, OutOfMemory, ReceiveError, SendError};
 use sockless::frame::{CloseCode, Violation};
@@ -46,33 +49,22 @@ fn each_error_has_a_text_of_its_own() {
         Deadline::Write,
         Deadline::Close,
     ];
-    let kinds: [Vec<(String, String)>; 4] = [
-        limits
-            .iter()
-            .map(|error| (error.to_string(), format!("{error:?}")))
-            .collect(),
-        blocked
-            .iter()
-            .map(|error| (error.to_string(), format!("{error:?}")))
-            .collect(),
-        sends
-            .iter()
-            .map(|error| (error.to_string(), format!("{error:?}")))
-            .collect(),
-        deadlines
-            .iter()
-            .map(|error| (error.to_string(), format!("{error:?}")))
-            .collect(),
-    ];
-    for kind in kinds {
-        for (at, (text, name)) in kind.iter().enumerate() {
-            assert!(text.contains(' ') && !text.contains('\n'), "{name}: {text:?}");
-            assert!(!text.contains(name), "{text:?}");
-            assert!(
-                kind.iter().skip(at + 1).all(|(other, _)| other != text),
-                "{text:?} stands for two"
-            );
-        }
+    differ(&limits);
+    differ(&blocked);
+    differ(&sends);
+    differ(&deadlines);
+}
+
+/// Each is a sentence, without the name of its variant, and says what no other says.
+fn differ<E: Debug + Display>(errors: &[E]) {
+    let texts: BTreeSet<String> = errors.iter().map(E::to_string).collect();
+    assert_eq!(texts.len(), errors.len(), "{texts:?}");
+    for error in errors {
+        let (text, name) = (error.to_string(), format!("{error:?}"));
+        assert!(
+            text.contains(' ') && !text.contains('\n') && !text.contains(&name),
+            "{name}: {text:?}"
+        );
     }
 }
 

@@ -8,7 +8,11 @@ use proptest::test_runner::{Config, TestRunner};
 use sockless_conformance::model::{self, Event, Opening};
 use sockless_conformance::{Case, Checker, Role, Rule, Session, Topic, Verdict, Wire, generate, sessions};
 
-#[allow(dead_code, unused_imports, reason = "the defects are for another test")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "this test wants the endpoint without its defects"
+)]
 mod endpoint;
 use endpoint::Defect;
 

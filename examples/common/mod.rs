@@ -17,7 +17,7 @@ use sockless::connection::Role;
 use sockless::timers::Rate;
 use sockless::{BufferedConnection, Timeouts};
 
-/// How long a peer may say nothing that is to say something.
+/// How long a peer may take to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What can go wrong with one connection.

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::len::Len;
 use super::output::Output;
 use super::read::{Cursor, ReadBuffer};
 use super::write::WriteBuffer;
@@ -47,11 +48,11 @@ impl ReadBuffer {
     #[inline]
     pub fn lend(&mut self, memory: &mut Vec<u8>) -> bool {
         let len = memory.len();
-        if self.sizing.lent > 0 || len == 0 {
+        if self.sizing.lent() > 0 || len == 0 {
             return false;
         }
         if self.at.is_at_rest() {
-            // Nothing is moved, as nearly always.
+            // The common case: nothing is moved.
             self.sizing.moved = 0;
             self.sizing.forget_offered();
             self.at.discard();
@@ -59,7 +60,7 @@ impl ReadBuffer {
         } else if !self.move_into(memory) {
             return false;
         }
-        self.sizing.lent = u32::try_from(len).unwrap_or(u32::MAX);
+        self.sizing.lent = Len::new(len);
         true
     }
 
@@ -87,7 +88,7 @@ impl ReadBuffer {
     #[inline]
     pub fn take_back(&mut self, memory: &mut Vec<u8>) {
         let lent = self.sizing.lent();
-        self.sizing.lent = 0;
+        self.sizing.lent = Len::ZERO;
         // More is what a long message has left behind.
         let is_lent = lent > 0 && self.memory.len() <= lent;
         if self.at.is_at_rest() {

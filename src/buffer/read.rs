@@ -149,7 +149,7 @@ pub(super) struct Sizing {
     /// Whether there was no memory for more space.
     exhausted: bool,
     /// The length of the memory that was lent, or zero.
-    pub(super) lent: u32,
+    pub(super) lent: Len,
     /// How much was moved into it, of the message that is under way.
     #[cfg_attr(
         not(feature = "alloc"),
@@ -167,14 +167,14 @@ impl Sizing {
             offered: Len::ZERO,
             peak: Len::ZERO,
             exhausted: false,
-            lent: 0,
+            lent: Len::ZERO,
             moved: 0,
         }
     }
 
     /// The length of the memory that was lent, or zero.
-    pub(super) fn lent(&self) -> usize {
-        usize::try_from(self.lent).unwrap_or(usize::MAX)
+    pub(super) const fn lent(&self) -> usize {
+        self.lent.get()
     }
 
     /// A read brought `len` bytes. It tells how much comes at once unless the space was ended early by a frame.
@@ -340,7 +340,7 @@ impl ReadBuffer {
             self.sizing.forget_offered();
             self.sizing.read_len = self.sizing.least;
             self.sizing.peak = Len::ZERO;
-            self.sizing.lent = 0;
+            self.sizing.lent = Len::ZERO;
         }
     }
 
@@ -364,7 +364,7 @@ impl ReadBuffer {
             let mut message = core::mem::take(&mut self.memory);
             message.truncate(end);
             self.at = Cursor::START;
-            self.sizing.lent = 0;
+            self.sizing.lent = Len::ZERO;
             return Some(message);
         }
         let message = self.memory.get(start..end)?;
@@ -417,7 +417,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// the next [`receive`](crate::connection::Connection::receive) fails the connection.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
-        if self.sizing.lent > 0 && self.at.is_at_rest() {
+        if self.sizing.lent() > 0 && self.at.is_at_rest() {
             self.lent_space()
         } else {
             self.own_space()

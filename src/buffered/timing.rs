@@ -255,7 +255,7 @@ impl Timing {
         let timers = self.timers_mut().ok_or(None)?;
         let now = timers.latest();
         let next = timers.next_deadline().ok_or(None)?;
-        // As nearly never.
+        // The rare case.
         if next <= now {
             if let Some(due) = timers.due(all_seen) {
                 return Ok(due);

@@ -150,7 +150,7 @@ impl<R: Role> Connection<R> {
     #[must_use]
     #[inline]
     pub fn transport(&self) -> TransportAction {
-        // As nearly always, without a look at the table.
+        // The common case, without a look at the table.
         if !self.is_closing() {
             return TransportAction::Continue;
         }

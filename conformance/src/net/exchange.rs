@@ -11,7 +11,7 @@ use crate::model::{self, Event, Reading};
 use crate::rule::{Role, Rule};
 use crate::session::Case;
 
-/// How much may come back beyond three times what was sent and its payloads, in bytes.
+/// How many bytes may come back beyond three times what was sent.
 const MOST: usize = 1 << 20;
 
 const FLOOD: &str = "sends without end what nobody has asked for";
@@ -22,7 +22,7 @@ const KEPT: usize = 4 << 10;
 /// What has come back so far.
 #[derive(Default)]
 pub(super) struct Received {
-    /// How much is an answer to something: three times that, and a little more, is the most that is read.
+    /// How many bytes were sent, with the payloads in them. What is read is at most three times that and [`MOST`].
     answered: usize,
     pub(super) bytes: Vec<u8>,
     /// Where the next frame starts.

@@ -276,6 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
         self.poll_tick(cx)
     }
 
+    /// The same, by the clock.
     #[inline(never)]
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> bool {
         loop {

@@ -83,6 +83,7 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
     }
 }
 
+/// Writes what lies in several pieces.
 #[inline(never)]
 fn poll_write_slices<W: AsyncWrite>(
     stream: Pin<&mut W>,

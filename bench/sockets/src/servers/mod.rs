@@ -16,7 +16,7 @@ mod yawc;
 
 /// The program of `drivers/hosts`, as it stands there.
 #[path = "../../../../drivers/hosts/examples/mio.rs"]
-#[allow(dead_code, reason = "its arguments")]
+#[allow(dead_code, reason = "its command line is not used here")]
 mod mio;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
