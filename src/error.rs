@@ -34,8 +34,7 @@ pub enum LimitExceeded {
 
 impl LimitExceeded {
     /// The code of the Close frame that answers it (section 7.4.1).
-    #[must_use]
-    pub const fn close_code(self) -> CloseCode {
+    const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameTooLong | Self::MessageTooLong => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments | Self::TooManyStreams => CloseCode::POLICY_VIOLATION,

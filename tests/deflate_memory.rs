@@ -37,7 +37,7 @@ fn frame(first: u8, message: &[u8]) -> Vec<u8> {
     let (header, len) = sockless::frame::Header::decode(&out).unwrap().unwrap();
     let mut frame = header;
     frame.mask_key = Some([0; 4]);
-    let mut bytes = frame.encode().as_bytes().to_vec();
+    let mut bytes = frame.encode(&mut [0; sockless::frame::MAX_HEADER_LEN]).to_vec();
     bytes[0] = first;
     bytes.extend_from_slice(&out[len..]);
     bytes

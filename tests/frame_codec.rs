@@ -11,8 +11,8 @@
 mod common;
 
 use common::*;
-use sockless::error::{LimitExceeded, Violation};
-use sockless::frame::{Header, Opcode};
+use sockless::error::{Failure, LimitExceeded, Violation};
+use sockless::frame::{Header, MAX_HEADER_LEN, Opcode};
 
 // Section 5.2 once more, for the pure codec.
 
@@ -31,19 +31,18 @@ fn codec_round_trip() {
                             mask_key,
                             payload_len,
                         };
-                        let encoded = header.encode();
-                        let first = u8::from(fin) << 7 | rsv << 4 | opcode.bits();
-                        assert_eq!(encoded.as_bytes(), head(first, mask_key, payload_len));
-                        assert_eq!(encoded.as_ref(), encoded.as_bytes());
-                        assert!(encoded == header.encode() && encoded != Header { fin: !fin, ..header }.encode());
+                        let mut block = [0xee; MAX_HEADER_LEN];
+                        let encoded = header.encode(&mut block);
+                        let first = u8::from(fin) << 7 | rsv << 4 | opcode as u8;
+                        assert_eq!(encoded, head(first, mask_key, payload_len));
                         let expected = if opcode.is_control() && !fin {
                             Err(Violation::FragmentedControl)
                         } else if opcode.is_control() && payload_len > 125 {
                             Err(Violation::ControlTooLong)
                         } else {
-                            Ok(Some((header, encoded.as_bytes().len())))
+                            Ok(Some((header, encoded.len())))
                         };
-                        assert_eq!(Header::decode(encoded.as_bytes()), expected);
+                        assert_eq!(Header::decode(encoded), expected);
                     }
                 }
             }
@@ -61,14 +60,13 @@ fn codec_leaves_out_what_the_wire_cannot_carry() {
         mask_key: None,
         payload_len: 1 << 63 | 5,
     };
-    assert_eq!(header.encode().as_bytes(), [0xf2, 5]);
+    assert_eq!(header.encode(&mut [0; MAX_HEADER_LEN]), [0xf2, 5]);
 }
 
 /// Each violation names its section and its code.
 #[test]
 fn every_violation_names_its_rule() {
     for violation in Violation::ALL {
-        assert!(violation.section().starts_with(['5', '7', '8']), "{violation:?}");
         assert!(violation.to_string().contains(violation.section()), "{violation}");
         let expected = match violation {
             Violation::TextNotUtf8 | Violation::CloseReasonNotUtf8 | Violation::NotDeflate | Violation::DeflateCut => {
@@ -76,13 +74,14 @@ fn every_violation_names_its_rule() {
             }
             _ => 1002,
         };
-        assert_eq!(violation.close_code().0, expected, "{violation:?}");
+        assert_eq!(Failure::from(*violation).close_code().0, expected, "{violation:?}");
         let of_compression = matches!(violation, Violation::NotDeflate | Violation::DeflateCut);
-        assert_eq!(violation.rfc(), if of_compression { 7692 } else { 6455 });
-        assert!(violation.to_string().contains(&violation.rfc().to_string()));
+        let rfc = if of_compression { "RFC 7692 section 7" } else { "RFC 6455 section " };
+        assert!(violation.section().starts_with(rfc), "{violation:?}");
     }
     assert_eq!(Violation::ALL.len(), 16);
-    assert_eq!(LimitExceeded::FrameTooLong.close_code().0, 1009);
-    assert_eq!(LimitExceeded::MessageTooLong.close_code().0, 1009);
-    assert_eq!(LimitExceeded::TooManyFragments.close_code().0, 1008);
+    let code = |limit: LimitExceeded| Failure::from(limit).close_code().0;
+    assert_eq!(code(LimitExceeded::FrameTooLong), 1009);
+    assert_eq!(code(LimitExceeded::MessageTooLong), 1009);
+    assert_eq!(code(LimitExceeded::TooManyFragments), 1008);
 }

@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary as _, Result, Unstructured};
 use sockless::buffer::{ReadBuffer, Storage};
 use sockless::connection::{Client, Connection, Server};
 use sockless::error::{Failure, ReceiveError, Violation};
-use sockless::frame::{Header, Mask, Opcode};
+use sockless::frame::{Header, MAX_HEADER_LEN, Mask, Opcode};
 use sockless::limits::Limits;
 use sockless::message::Event;
 use sockless_conformance::Role;
@@ -78,7 +78,7 @@ impl Stream {
             if let Some(key) = header.mask_key {
                 Mask::new(key).apply(&mut payload);
             }
-            bytes.extend_from_slice(header.encode().as_bytes());
+            bytes.extend_from_slice(header.encode(&mut [0; MAX_HEADER_LEN]));
             bytes.extend_from_slice(&payload);
         }
         if u.ratio(1_u8, 8)? {

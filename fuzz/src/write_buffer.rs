@@ -3,7 +3,7 @@
 use arbitrary::{Result, Unstructured};
 use sockless::buffer::{Output, SharedBytes, WriteBuffer};
 use sockless::connection::{PreparedMessage, Sender, Server};
-use sockless::frame::{Header, Mask, MessageKind};
+use sockless::frame::{Header, MAX_HEADER_LEN, Mask, MessageKind};
 
 /// A schedule of what is put, by copy and by reference, and what is written.
 pub fn write_buffer(data: &[u8]) {
@@ -66,10 +66,11 @@ impl Run {
                     payload_len: bytes.len() as u64,
                     ..header
                 };
-                let encoded = header.encode();
-                assert_eq!(self.out.reserve(encoded.as_bytes().len() + bytes.len()), Ok(()));
+                let mut block = [0; MAX_HEADER_LEN];
+                let encoded = header.encode(&mut block);
+                assert_eq!(self.out.reserve(encoded.len() + bytes.len()), Ok(()));
                 self.out.put_frame(header, &bytes);
-                self.expected.extend_from_slice(encoded.as_bytes());
+                self.expected.extend_from_slice(encoded);
                 mask_plainly(&mut bytes, header.mask_key.unwrap_or_default());
                 self.expected.extend_from_slice(&bytes);
             }

@@ -5,7 +5,7 @@
 use sockless::buffer::{ReadBuffer, SliceOutput};
 use sockless::connection::{ChunkEvent, Client, Connection, Extensions, Receiver, Sender, Server};
 use sockless::error::{Blocked, Failure, LimitExceeded, ReceiveError, Violation};
-use sockless::frame::{CloseCode, CloseFrame, Header, Opcode};
+use sockless::frame::{CloseCode, CloseFrame, Header, MAX_HEADER_LEN, Opcode};
 use sockless::handshake::{
     AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HandshakeError, HttpResponse, Request, RequestError,
     Response, ServerHandshake, WebSocketUri,
@@ -36,11 +36,11 @@ fn header(role: Role, first: u8, len: u64) -> Vec<u8> {
     let header = Header {
         fin: first & 0x80 != 0,
         rsv: first >> 4 & 7,
-        opcode: Opcode::from_bits(first).unwrap(),
+        opcode: Opcode::ALL.into_iter().find(|opcode| *opcode as u8 == first & 0xf).unwrap(),
         mask_key: (role == Role::Server).then_some([0; 4]),
         payload_len: len,
     };
-    header.encode().as_bytes().to_vec()
+    header.encode(&mut [0; MAX_HEADER_LEN]).to_vec()
 }
 
 fn whole(role: Role, limits: &Limits, bytes: &[u8]) -> Outcome {

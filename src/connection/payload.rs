@@ -2,7 +2,7 @@
 
 use crate::frame::MessageKind;
 #[cfg(feature = "alloc")]
-use crate::{buffer::SharedBytes, error::OutOfMemory, frame::Header};
+use crate::{buffer::SharedBytes, error::OutOfMemory, frame::{Header, MAX_HEADER_LEN}};
 
 /// The payload of a message: text or binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,7 @@ impl PreparedMessage {
     /// [`OutOfMemory`]
     pub fn new<'p>(payload: impl Into<Payload<'p>>) -> Result<Self, OutOfMemory> {
         let payload = payload.into();
+        let mut block = [0; MAX_HEADER_LEN];
         let header = Header {
             fin: true,
             rsv: 0,
@@ -107,15 +108,15 @@ impl PreparedMessage {
             mask_key: None,
             payload_len: payload.as_bytes().len() as u64,
         }
-        .encode();
+        .encode(&mut block);
         let mut frame = alloc::vec::Vec::new();
-        let len = header.as_bytes().len().saturating_add(payload.as_bytes().len());
+        let len = header.len().saturating_add(payload.as_bytes().len());
         frame.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
-        frame.extend_from_slice(header.as_bytes());
+        frame.extend_from_slice(header);
         frame.extend_from_slice(payload.as_bytes());
         Ok(Self {
             frame: SharedBytes::new(frame),
-            header_len: header.as_bytes().len(),
+            header_len: header.len(),
             kind: payload.kind(),
         })
     }

@@ -15,7 +15,7 @@ use super::zlib::Setting;
 use crate::buffer::SharedBytes;
 use crate::connection::{Payload, PreparedMessage};
 use crate::error::OutOfMemory;
-use crate::frame::{Header, MessageKind};
+use crate::frame::{Header, MAX_HEADER_LEN, MessageKind};
 
 /// A group of connections that are sent the same messages, each compressed once.
 ///
@@ -85,6 +85,7 @@ pub(super) struct CompressedFrame {
 
 impl CompressedFrame {
     pub(super) fn new(kind: MessageKind, payload: &[u8]) -> Result<Self, OutOfMemory> {
+        let mut block = [0; MAX_HEADER_LEN];
         let header = Header {
             fin: true,
             rsv: 4,
@@ -92,8 +93,7 @@ impl CompressedFrame {
             mask_key: None,
             payload_len: payload.len() as u64,
         }
-        .encode();
-        let header = header.as_bytes();
+        .encode(&mut block);
         let mut bytes = Vec::new();
         bytes
             .try_reserve_exact(header.len().saturating_add(payload.len()))

@@ -22,8 +22,7 @@ macro_rules! close_codes {
             $($(#[$doc])+ pub const $name: Self = Self($code);)+
 
             /// What the code means, in a few words, if it has a name.
-            #[must_use]
-            pub const fn meaning(self) -> Option<&'static str> {
+            const fn meaning(self) -> Option<&'static str> {
                 match self.0 {
                     $($code => Some($text),)+
                     _ => None,

@@ -29,13 +29,14 @@ const MASKED: u8 = 0x80;
 /// The header of a frame.
 ///
 /// ```
-/// use sockless::frame::{Header, Opcode};
+/// use sockless::frame::{Header, MAX_HEADER_LEN, Opcode};
 ///
 /// // RFC 6455 section 5.7: 64 KiB of binary data in a single unmasked frame.
 /// let header = Header { fin: true, rsv: 0, opcode: Opcode::Binary, mask_key: None, payload_len: 65_536 };
-/// let encoded = header.encode();
-/// assert_eq!(encoded.as_bytes(), [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
-/// assert_eq!(Header::decode(encoded.as_bytes())?, Some((header, 10)));
+/// let mut block = [0; MAX_HEADER_LEN];
+/// let encoded = header.encode(&mut block);
+/// assert_eq!(encoded, [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+/// assert_eq!(Header::decode(encoded)?, Some((header, 10)));
 /// # Ok::<(), sockless::error::Violation>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,22 +94,19 @@ impl Header {
         Ok(Some((header, header_len)))
     }
 
-    /// Encodes the header, with the length in its shortest form.
+    /// Encodes the header at the start of `block`, with the length in its shortest form, and returns its bytes.
     ///
     /// Bits of [`rsv`](Self::rsv) above the low three are ignored, and so is the top bit of
     /// [`payload_len`](Self::payload_len), which the wire cannot carry.
     #[inline]
-    #[must_use]
-    pub fn encode(&self) -> EncodedHeader {
-        self.with_bytes(|header| {
-            let mut bytes = [0; MAX_HEADER_LEN];
-            let mut len = 0;
-            for (to, from) in bytes.iter_mut().zip(header) {
+    pub fn encode<'b>(&self, block: &'b mut [u8; MAX_HEADER_LEN]) -> &'b [u8] {
+        let len = self.with_bytes(|header| {
+            for (to, from) in block.iter_mut().zip(header) {
                 *to = *from;
-                len += 1;
             }
-            EncodedHeader { bytes, len }
-        })
+            header.len()
+        });
+        block.get(..len).unwrap_or_default()
     }
 
     /// Hands the encoded bytes to `take`.
@@ -119,13 +117,12 @@ impl Header {
 
     #[inline(always)]
     pub(crate) const fn first_byte(&self) -> u8 {
-        (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode.bits()
+        (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode as u8
     }
 
     /// The mask at the start of the payload, if it is masked.
     #[inline]
-    #[must_use]
-    pub fn mask(&self) -> Option<Mask> {
+    pub(crate) fn mask(&self) -> Option<Mask> {
         self.mask_key.map(Mask::new)
     }
 }
@@ -165,36 +162,6 @@ fn with_key<const LEN: usize>(start: &[u8], key: [u8; 4]) -> [u8; LEN] {
     }
     bytes
 }
-
-/// The bytes of a frame header: at most [`MAX_HEADER_LEN`].
-#[derive(Clone, Copy, Debug)]
-pub struct EncodedHeader {
-    bytes: [u8; MAX_HEADER_LEN],
-    len: u8,
-}
-
-impl EncodedHeader {
-    /// The bytes.
-    #[inline]
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
-
-impl AsRef<[u8]> for EncodedHeader {
-    fn as_ref(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
-
-impl PartialEq for EncodedHeader {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl Eq for EncodedHeader {}
 
 /// What a frame's first byte says.
 #[derive(Clone, Copy)]

@@ -2,21 +2,21 @@
 
 use super::violation::Violation;
 
-/// What a frame is, RFC 6455 section 5.2.
+/// What a frame is, RFC 6455 section 5.2. `as u8` gives the four bits on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Opcode {
     /// `0x0`: goes on with the message that an earlier frame began.
-    Continuation,
+    Continuation = 0x0,
     /// `0x1`: begins a text message.
-    Text,
+    Text = 0x1,
     /// `0x2`: begins a binary message.
-    Binary,
+    Binary = 0x2,
     /// `0x8`: closes the connection.
-    Close,
+    Close = 0x8,
     /// `0x9`: asks for a Pong.
-    Ping,
+    Ping = 0x9,
     /// `0xA`: answers a Ping, or says unasked that the sender is alive.
-    Pong,
+    Pong = 0xa,
 }
 
 impl Opcode {
@@ -35,7 +35,7 @@ impl Opcode {
     /// # Errors
     /// [`Violation::ReservedOpcode`] for 0x3 to 0x7 and 0xB to 0xF.
     #[inline]
-    pub const fn from_bits(bits: u8) -> Result<Self, Violation> {
+    pub(super) const fn from_bits(bits: u8) -> Result<Self, Violation> {
         match bits & 0xf {
             0x0 => Ok(Self::Continuation),
             0x1 => Ok(Self::Text),
@@ -44,20 +44,6 @@ impl Opcode {
             0x9 => Ok(Self::Ping),
             0xa => Ok(Self::Pong),
             _ => Err(Violation::ReservedOpcode),
-        }
-    }
-
-    /// The four bits on the wire.
-    #[inline]
-    #[must_use]
-    pub const fn bits(self) -> u8 {
-        match self {
-            Self::Continuation => 0x0,
-            Self::Text => 0x1,
-            Self::Binary => 0x2,
-            Self::Close => 0x8,
-            Self::Ping => 0x9,
-            Self::Pong => 0xa,
         }
     }
 
@@ -84,8 +70,7 @@ pub enum MessageKind {
 impl MessageKind {
     /// The opcode of a message's first frame.
     #[inline]
-    #[must_use]
-    pub const fn opcode(self) -> Opcode {
+    pub(crate) const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::Text,
             Self::Binary => Opcode::Binary,

@@ -19,25 +19,16 @@ macro_rules! violations {
             /// Every rule.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// The number of the RFC that holds the rule.
-            #[must_use]
-            pub const fn rfc(self) -> u16 {
-                match self {
-                    $(Self::$name => $rfc,)+
-                }
-            }
-
-            /// The section of the [RFC](Self::rfc) that holds the rule.
+            /// The RFC and the section that hold the rule: `"RFC 6455 section 5.2"`.
             #[must_use]
             pub const fn section(self) -> &'static str {
                 match self {
-                    $(Self::$name => $section,)+
+                    $(Self::$name => concat!("RFC ", $rfc, " section ", $section),)+
                 }
             }
 
             /// The code of the Close frame that answers it (section 7.4.1).
-            #[must_use]
-            pub const fn close_code(self) -> CloseCode {
+            pub(crate) const fn close_code(self) -> CloseCode {
                 match self {
                     $(Self::$name => CloseCode::$code,)+
                 }
@@ -89,13 +80,7 @@ violations! {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the peer violated RFC {} section {}: {}",
-            self.rfc(),
-            self.section(),
-            self.text()
-        )
+        write!(f, "the peer violated {}: {}", self.section(), self.text())
     }
 }
 

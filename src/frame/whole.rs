@@ -65,15 +65,15 @@ impl WholeMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Header;
+    use crate::frame::{Header, MAX_HEADER_LEN, Opcode};
     use std::vec::Vec;
 
     /// What the definition makes of it.
     fn oracle(bytes: &[u8], masked: bool) -> Option<WholeMessage> {
         let (header, header_len) = Header::decode(bytes).ok()??;
-        let kind = match header.opcode.bits() {
-            1 => MessageKind::Text,
-            2 => MessageKind::Binary,
+        let kind = match header.opcode {
+            Opcode::Text => MessageKind::Text,
+            Opcode::Binary => MessageKind::Binary,
             _ => return None,
         };
         let payload_len = usize::try_from(header.payload_len).ok()?;
@@ -113,11 +113,11 @@ mod tests {
                 let header = Header {
                     fin: true,
                     rsv: 0,
-                    opcode: crate::frame::Opcode::Binary,
+                    opcode: Opcode::Binary,
                     mask_key: masked.then_some([1; 4]),
                     payload_len: len as u64,
                 };
-                let mut bytes = header.encode().as_bytes().to_vec();
+                let mut bytes = header.encode(&mut [0; MAX_HEADER_LEN]).to_vec();
                 bytes.resize(bytes.len() + len, 0);
                 for end in (0..bytes.len().min(20)).chain(bytes.len() - len.min(3)..=bytes.len()) {
                     assert_eq!(

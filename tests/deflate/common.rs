@@ -182,8 +182,8 @@ pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
         let first = bytes[0];
         let end = len + header.payload_len as usize;
         let mut payload = bytes[len..end].to_vec();
-        if let Some(mut mask) = header.mask() {
-            mask.apply(&mut payload);
+        if let Some(key) = header.mask_key {
+            sockless::frame::Mask::new(key).apply(&mut payload);
         }
         frames.push((first, payload));
         bytes = &bytes[end..];

@@ -16,7 +16,7 @@ use std::time::Instant;
 use sockless::buffer::ReadBuffer;
 use sockless::connection::{Client, Connection, Server};
 use sockless::deflate::{DeflateAgreement, DeflateConnection, DeflateOptions, Engines};
-use sockless::frame::Header;
+use sockless::frame::{Header, MAX_HEADER_LEN, Mask};
 use sockless::handshake::Extension;
 use sockless::limits::Limits;
 use sockless::message::Event;
@@ -199,10 +199,10 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         payload_len: payload.len() as u64,
         ..header
     };
-    let mut bytes = header.encode().as_bytes().to_vec();
+    let mut bytes = header.encode(&mut [0; MAX_HEADER_LEN]).to_vec();
     let start = bytes.len();
     bytes.extend_from_slice(payload);
-    header.mask().unwrap().apply(&mut bytes[start..]);
+    Mask::new([1, 2, 3, 4]).apply(&mut bytes[start..]);
     bytes
 }
 

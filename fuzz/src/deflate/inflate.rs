@@ -10,7 +10,7 @@ use sockless::buffer::ReadBuffer;
 use sockless::connection::{ChunkEvent, Client, Connection, Reply, Role, Server};
 use sockless::deflate::{DeflateAgreement, DeflateConnection, DeflateOptions, Engines};
 use sockless::error::{Failure, LimitExceeded, ReceiveError, Violation};
-use sockless::frame::{Header, MessageKind, Opcode};
+use sockless::frame::{Header, MAX_HEADER_LEN, Mask, MessageKind, Opcode};
 use sockless::handshake::Extension;
 use sockless::limits::Limits;
 use sockless::message::Event;
@@ -87,11 +87,11 @@ impl<'a> Arbitrary<'a> for Traffic {
                 mask_key: (!client).then_some([0x37, 0xfa, 0x21, 0x3d]),
                 payload_len: payload.len() as u64,
             };
-            traffic.bytes.extend_from_slice(header.encode().as_bytes());
+            traffic.bytes.extend_from_slice(header.encode(&mut [0; MAX_HEADER_LEN]));
             let start = traffic.bytes.len();
             traffic.bytes.extend_from_slice(payload);
-            if let Some(mut mask) = header.mask() {
-                mask.apply(&mut traffic.bytes[start..]);
+            if let Some(key) = header.mask_key {
+                Mask::new(key).apply(&mut traffic.bytes[start..]);
             }
         }
         Ok(traffic)
@@ -174,7 +174,11 @@ impl Seen {
         if end {
             let message = self.open.take().unwrap_or_default();
             assert!(kind == MessageKind::Binary || std::str::from_utf8(&message).is_ok());
-            self.events.push((kind.opcode(), message));
+            let opcode = match kind {
+                MessageKind::Text => Opcode::Text,
+                MessageKind::Binary => Opcode::Binary,
+            };
+            self.events.push((opcode, message));
         }
     }
 

@@ -228,9 +228,9 @@ pub unsafe extern "C" fn sockless_codec(data: *mut u8, len: usize, header: &mut 
     let Ok(Some((decoded, size))) = Header::decode(bytes) else {
         return usize::from(close);
     };
-    let mut mask = decoded.mask().unwrap_or(Mask::new([1, 2, 3, 4]));
+    let mut mask = Mask::new(decoded.mask_key.unwrap_or([1, 2, 3, 4]));
     mask.apply(bytes);
-    let written = mask.apply_copy(decoded.encode().as_bytes(), header).len();
+    let written = mask.apply_copy(decoded.encode(&mut [0; 14]), header).len();
     size + written
 }
 
