@@ -87,6 +87,6 @@ fn asked_for_pings(request: &Request<'_>) -> Option<Duration> {
     let Request::Upgrade(upgrade) = request else {
         return None;
     };
-    let seconds = upgrade.resource_name().query()?.strip_prefix("pings=")?.parse().ok()?;
+    let seconds = upgrade.query()?.strip_prefix("pings=")?.parse().ok()?;
     (1..3600).contains(&seconds).then_some(Duration::from_secs(seconds))
 }

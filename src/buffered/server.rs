@@ -31,7 +31,7 @@ use crate::timers::{Deadline, Due, Moment, Timeouts};
 ///     let mut handshake = BufferedServerHandshake::new(&Limits::default());
 ///     while handshake.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
 ///         match handshake.receive()? {
-///             Some((Request::Upgrade(upgrade), out)) if upgrade.resource_name().path() == "/chat" => {
+///             Some((Request::Upgrade(upgrade), out)) if upgrade.path() == "/chat" => {
 ///                 let connection = upgrade.accept(&AcceptOptions::new(), out)?;
 ///                 return Ok(Some(handshake.into_connection(connection))); // the response is in its output
 ///             }

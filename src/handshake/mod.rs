@@ -65,5 +65,5 @@ pub use respond::HttpResponse;
 pub use response::ValidResponse;
 pub use server::{HttpRequest, Request, ServerHandshake, Upgrade};
 pub use start_line::HttpVersion;
-pub use uri::{ResourceName, UriError, WebSocketUri};
+pub use uri::{UriError, WebSocketUri};
 pub use write::FieldValue;

@@ -247,10 +247,16 @@ impl<'b> Upgrade<'b> {
         self.target
     }
 
-    /// The resource name: path and query, also where the target is an absolute address.
+    /// The path, at least `/`, also where the target is an absolute address.
     #[must_use]
-    pub const fn resource_name(&self) -> ResourceName<'b> {
-        self.resource
+    pub fn path(&self) -> &'b str {
+        self.resource.path()
+    }
+
+    /// The query, without its question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&'b str> {
+        self.resource.query()
     }
 
     /// The host, with a port where the client named one: that of the target where it is an absolute address (RFC 9112

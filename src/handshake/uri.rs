@@ -30,11 +30,11 @@ rules! {
 /// assert!(uri.secure()); // TLS is the caller's
 /// assert_eq!((uri.host(), uri.port()), ("example.com", 443));
 /// assert_eq!(uri.authority(), "example.com");
-/// assert_eq!(uri.resource_name().to_string(), "/chat?room=1");
+/// assert_eq!((uri.path(), uri.query()), ("/chat", Some("room=1")));
 ///
 /// let uri = WebSocketUri::parse("ws://[::1]:9001")?;
 /// assert_eq!((uri.host(), uri.port(), uri.authority()), ("::1", 9001, "[::1]:9001"));
-/// assert_eq!(uri.resource_name().to_string(), "/");
+/// assert_eq!((uri.path(), uri.query()), ("/", None));
 /// # Ok::<(), sockless::handshake::UriError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,19 +107,29 @@ impl<'a> WebSocketUri<'a> {
         self.authority
     }
 
-    /// The resource name: path and query, at least `/`.
+    /// The path, at least `/`.
     #[must_use]
-    pub const fn resource_name(&self) -> ResourceName<'a> {
+    pub fn path(&self) -> &'a str {
+        self.resource.path()
+    }
+
+    /// The query, without its question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a str> {
+        self.resource.query()
+    }
+
+    /// What the request asks for: path and query.
+    pub(crate) const fn resource_name(&self) -> ResourceName<'a> {
         self.resource
     }
 }
 
 /// A resource name (RFC 6455 section 3): path and query, starting with `/`.
 ///
-/// It is not a `&str` since the slash of an empty path is not there to be borrowed: see [`Display`](fmt::Display) and the
-/// comparison with `&str`.
-#[derive(Clone, Copy)]
-pub struct ResourceName<'a> {
+/// It is not a `&str` since the slash of an empty path is not there to be borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResourceName<'a> {
     /// Whether the path is empty, so that its slash has to be added.
     slash: bool,
     rest: &'a str,
@@ -146,9 +156,7 @@ impl<'a> ResourceName<'a> {
         Some((Some(authority), resource))
     }
 
-    /// The path, without the query.
-    #[must_use]
-    pub fn path(&self) -> &'a str {
+    pub(crate) fn path(&self) -> &'a str {
         if self.slash {
             "/"
         } else {
@@ -156,9 +164,7 @@ impl<'a> ResourceName<'a> {
         }
     }
 
-    /// The query, without its question mark.
-    #[must_use]
-    pub fn query(&self) -> Option<&'a str> {
+    pub(crate) fn query(&self) -> Option<&'a str> {
         self.rest.split_once('?').map(|(_, query)| query)
     }
 }
@@ -170,31 +176,10 @@ impl fmt::Display for ResourceName<'_> {
     }
 }
 
-impl fmt::Debug for ResourceName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ResourceName({self})")
-    }
-}
-
-impl PartialEq<&str> for ResourceName<'_> {
-    fn eq(&self, other: &&str) -> bool {
-        let other = if self.slash {
-            other.strip_prefix('/')
-        } else {
-            Some(*other)
-        };
-        other == Some(self.rest)
-    }
-}
-
-/// Whether the slash had to be added makes no difference.
+/// Whether the slash of an empty path was written makes no difference.
 impl PartialEq for ResourceName<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if self.slash == other.slash {
-            return self.rest == other.rest;
-        }
-        let (added, written) = if self.slash { (self, other) } else { (other, self) };
-        written.rest.strip_prefix('/') == Some(added.rest)
+        (self.path(), self.query()) == (other.path(), other.query())
     }
 }
 

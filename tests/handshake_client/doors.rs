@@ -21,10 +21,8 @@ fn a_client_and_a_server_agree() {
             let Ok(Some(Request::Upgrade(upgrade))) = server.receive(&mut input, &mut out) else {
                 panic!()
             };
-            assert_eq!(
-                upgrade.resource_name(),
-                WebSocketUri::parse(uri).unwrap().resource_name()
-            );
+            let uri = WebSocketUri::parse(uri).unwrap();
+            assert_eq!((upgrade.path(), upgrade.query()), (uri.path(), uri.query()));
             let subprotocol = upgrade.request().choose_subprotocol(&["superchat"]);
             let extension = upgrade
                 .request()

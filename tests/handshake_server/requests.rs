@@ -15,7 +15,7 @@ fn section_1_2_and_1_3_the_example() {
         panic!()
     };
     assert_eq!(upgrade.target(), "/chat");
-    assert_eq!(upgrade.resource_name(), "/chat");
+    assert_eq!((upgrade.path(), upgrade.query()), ("/chat", None));
     assert_eq!(upgrade.host(), "server.example.com");
     let request = upgrade.request();
     assert_eq!(request.origin(), Some(b"http://example.com".as_slice()));
@@ -129,20 +129,21 @@ fn section_4_1_the_example_key() {
 
 #[test]
 fn section_4_2_1_the_target_gives_the_resource_name() {
-    let name = |target: &str| {
-        upgrade(&head(&format!("GET {target} HTTP/1.1"), &BASE), |u| {
-            u.resource_name().to_string()
-        })
-    };
-    assert_eq!(name("/"), "/");
-    assert_eq!(name("/a/b?c=d?e"), "/a/b?c=d?e");
-    assert_eq!(name("http://example.com"), "/");
-    assert_eq!(name("HTTPS://example.com:1/x?y"), "/x?y");
-    assert_eq!(name("wss://example.com?y"), "/?y");
-    assert_eq!(name("//double"), "//double");
+    for (target, path, query) in [
+        ("/", "/", None),
+        ("/a/b?c=d?e", "/a/b", Some("c=d?e")),
+        ("/a?", "/a", Some("")),
+        ("http://example.com", "/", None),
+        ("HTTPS://example.com:1/x?y", "/x", Some("y")),
+        ("wss://example.com?y", "/", Some("y")),
+        ("//double", "//double", None),
+    ] {
+        upgrade(&head(&format!("GET {target} HTTP/1.1"), &BASE), |upgrade| {
+            assert_eq!((upgrade.path(), upgrade.query()), (path, query), "{target}");
+        });
+    }
     upgrade(&head("GET ws://example.com?y/z HTTP/1.1", &BASE), |upgrade| {
-        let name = upgrade.resource_name();
-        assert_eq!((name.path(), name.query()), ("/", Some("y/z")));
+        assert_eq!((upgrade.path(), upgrade.query()), ("/", Some("y/z")));
         assert_eq!(upgrade.target(), "ws://example.com?y/z");
     });
 }

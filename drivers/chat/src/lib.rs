@@ -72,7 +72,7 @@ async fn guest(stream: TcpStream, acceptor: Arc<Acceptor>, rooms: Rooms, stop: w
     let mut asked = None;
     let opened = acceptor.accept_if(stream, async |request| match request {
         Request::Upgrade(upgrade) => {
-            asked = upgrade.resource_name().query().and_then(room_and_name);
+            asked = upgrade.query().and_then(room_and_name);
             if asked.is_some() {
                 Answer::accept()
             } else {

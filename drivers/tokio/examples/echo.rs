@@ -78,7 +78,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut pings = None;
     let opening = acceptor.accept_if(stream, async |request| {
         if let Request::Upgrade(upgrade) = request {
-            pings = asked_for_pings(upgrade.resource_name().query());
+            pings = asked_for_pings(upgrade.query());
         }
         answer(request)
     });

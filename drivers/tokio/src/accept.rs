@@ -162,7 +162,7 @@ impl Acceptor {
     /// let mut name = None;
     /// let opened = Acceptor::new()
     ///     .accept_if(stream, async |request| match request {
-    ///         Request::Upgrade(upgrade) if upgrade.resource_name().path() == "/chat" => {
+    ///         Request::Upgrade(upgrade) if upgrade.path() == "/chat" => {
     ///             // Ask a database, for example.
     ///             let cookie = upgrade.request().headers().get("Cookie").unwrap_or_default();
     ///             name = name_of(cookie).await;

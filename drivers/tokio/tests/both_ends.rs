@@ -253,7 +253,7 @@ async fn a_request_can_be_looked_at() {
     let (here, there) = duplex(1 << 12);
     let acceptor = Acceptor::new();
     let accepting = acceptor.accept_if(here, async |request| match request {
-        Request::Upgrade(upgrade) if upgrade.resource_name().path() == "/chat" => {
+        Request::Upgrade(upgrade) if upgrade.path() == "/chat" => {
             Answer::accept().header("X-Test", upgrade.host().to_owned())
         }
         _ => Answer::respond(404),
@@ -292,7 +292,7 @@ async fn a_decision_may_wait() {
                     return Answer::respond(401);
                 }
                 // The request is still there.
-                seen = Some(upgrade.resource_name().path().to_owned());
+                seen = Some(upgrade.path().to_owned());
                 Answer::accept()
             });
             let Some(mut ws) = accepting.await.unwrap() else {
