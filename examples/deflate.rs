@@ -108,7 +108,7 @@ fn call(uri: &WebSocketUri<'_>, options: DeflateOptions) -> Outcome {
     stream.set_read_timeout(Some(6 * PATIENCE))?;
     let offer = options.offer();
     let offers = [offer.as_str()];
-    let connect_options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
+    let connect_options = ConnectOptions::new().extensions(&offers, Extensions::COMPRESSION);
     let limits = Limits::default()
         .with_max_message_len(64 << 20)
         .with_max_frame_len(64 << 20);

@@ -76,7 +76,11 @@ fn every_violation_names_its_rule() {
         };
         assert_eq!(Failure::from(*violation).close_code().0, expected, "{violation:?}");
         let of_compression = matches!(violation, Violation::NotDeflate | Violation::DeflateCut);
-        let rfc = if of_compression { "RFC 7692 section 7" } else { "RFC 6455 section " };
+        let rfc = if of_compression {
+            "RFC 7692 section 7"
+        } else {
+            "RFC 6455 section "
+        };
         assert!(violation.section().starts_with(rfc), "{violation:?}");
     }
     assert_eq!(Violation::ALL.len(), 16);

@@ -12,7 +12,7 @@ use sockless::connection::Extensions;
 use sockless::handshake::{AcceptOptions, ConnectOptions, HandshakeError as E, Key, Misuse, ValidRequest};
 use sockless::limits::Limits;
 
-const COMPRESSION: Extensions = Extensions::NONE.with_compression(true);
+const COMPRESSION: Extensions = Extensions::COMPRESSION;
 
 const OPTIONS: ConnectOptions<'static> = ConnectOptions::new()
     .origin("http://example.com")

@@ -104,7 +104,11 @@ fn section_3_addresses() {
 fn section_3_the_slash_of_an_empty_path_is_there() {
     let uri = |text| WebSocketUri::parse(text).unwrap();
     // Each with an address that is the same but for the slash.
-    let table = [("ws://h?q", "ws://h/?q"), ("ws://h?q?", "ws://h/?q?"), ("ws://h?", "ws://h/?")];
+    let table = [
+        ("ws://h?q", "ws://h/?q"),
+        ("ws://h?q?", "ws://h/?q?"),
+        ("ws://h?", "ws://h/?"),
+    ];
     for (at, (without, with)) in table.into_iter().enumerate() {
         assert_eq!((uri(without).path(), uri(without).query()), ("/", uri(with).query()));
         for (other_at, (_, other)) in table.into_iter().enumerate() {

@@ -11,7 +11,7 @@ mod built {
     use sockless::{BufferedClientHandshake, BufferedConnection};
 
     pub(crate) const IS_BUILT: bool = true;
-    pub(crate) const EXTENSIONS: Extensions = Extensions::NONE.with_compression(true);
+    pub(crate) const EXTENSIONS: Extensions = Extensions::COMPRESSION;
 
     /// What was agreed to; nothing if the client has not offered it.
     pub(crate) struct Agreement(Option<DeflateAgreement>);

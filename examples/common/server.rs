@@ -9,7 +9,7 @@ use std::time::Duration;
 use sockless::buffer::WriteBuffer;
 use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, Server};
-use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError};
+use sockless::handshake::{HttpResponse, Request, RequestError};
 use sockless::{AcceptOptions, Limits, Moment, Timeouts};
 
 use super::deflate::{self, Agreement};
@@ -66,12 +66,7 @@ impl Options {
     ) -> Result<Option<(Connection<Server>, Agreement)>, RequestError> {
         let request = match request {
             Request::Upgrade(upgrade) => {
-                let origins: Vec<&str> = self.origins.iter().map(String::as_str).collect();
-                if !origins.is_empty()
-                    && !OriginPolicy::only(&origins)
-                        .or_missing()
-                        .allows(upgrade.request().origin())
-                {
+                if !self.origins.is_empty() && upgrade.request().origin_is(&self.origins) == Some(false) {
                     upgrade.reject(&HttpResponse::new(403).body(b"origin not allowed\n"), out)?;
                     return Ok(None);
                 }

@@ -211,7 +211,7 @@ pub fn grammar(data: &[u8]) {
         };
         assert_eq!(again.name(), extension.name());
         assert!(again.params().eq(extension.params()), "{text:?} {printed:?}");
-        let compression = Extensions::NONE.with_compression(true);
+        let compression = Extensions::COMPRESSION;
         let options = ConnectOptions::new();
         assert!(options.extensions(&[text], compression).fields(None).is_ok());
     }

@@ -230,7 +230,7 @@ pub fn compressed(wire: &mut Wire) {
             let deflate = DeflateOptions::new();
             let offer = deflate.offer();
             let offers = [offer.as_str()];
-            let options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
+            let options = ConnectOptions::new().extensions(&offers, Extensions::COMPRESSION);
             let started = BufferedClientHandshake::start(&uri, &options, Random::of(wire), &Limits::default());
             buffered_client(wire, started.expect("a request").with_deflate(deflate));
         }

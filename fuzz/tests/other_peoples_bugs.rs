@@ -36,7 +36,10 @@ fn header(role: Role, first: u8, len: u64) -> Vec<u8> {
     let header = Header {
         fin: first & 0x80 != 0,
         rsv: first >> 4 & 7,
-        opcode: Opcode::ALL.into_iter().find(|opcode| *opcode as u8 == first & 0xf).unwrap(),
+        opcode: Opcode::ALL
+            .into_iter()
+            .find(|opcode| *opcode as u8 == first & 0xf)
+            .unwrap(),
         mask_key: (role == Role::Server).then_some([0; 4]),
         payload_len: len,
     };

@@ -97,7 +97,7 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
     /// let deflate = DeflateOptions::new();
     /// let offer = deflate.offer();
     /// let offers = [offer.as_str()];
-    /// let options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
+    /// let options = ConnectOptions::new().extensions(&offers, Extensions::COMPRESSION);
     /// let uri = WebSocketUri::parse("ws://127.0.0.1:9001/")?;
     /// # let entropy = |bytes: &mut [u8]| bytes.fill(0);
     /// let handshake =
@@ -123,8 +123,7 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
             #[cfg(feature = "deflate")]
             if let Some(deflate) = &self.deflate {
                 // Section 5.1: "the client MUST _Fail the WebSocket Connection_."
-                let judged = deflate.judge(accepted.extensions());
-                self.agreed = judged.map_err(|_| HandshakeError::ExtensionParameters)?;
+                self.agreed = deflate.judge(accepted.extensions())?;
             }
             let open = |entropy| accepted.clone().into_connection(entropy, &self.limits);
             self.connection = self.entropy.take().map(open);

@@ -149,7 +149,8 @@ impl BufferedServerHandshake {
             None => return Ok(None),
             #[cfg(feature = "deflate")]
             Some((Request::Upgrade(upgrade), out)) if deflate.is_some() => {
-                let (others, implemented) = options.agreed();
+                let (others, mut implemented) = options.agreed();
+                implemented.compression = true;
                 let mut all = Vec::new();
                 let agreed = deflate.and_then(|options| options.accept(upgrade.request().extensions()));
                 // Without memory for the list, messages go plain.
@@ -160,7 +161,7 @@ impl BufferedServerHandshake {
                 };
                 all.extend_from_slice(others);
                 all.push(agreed.as_str());
-                let options = options.extensions(&all, implemented.with_compression(true));
+                let options = options.extensions(&all, implemented);
                 let connection = upgrade.accept(&options, out)?;
                 return Ok(Some(self.take_connection(connection).with_deflate(&agreed)));
             }

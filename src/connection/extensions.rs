@@ -14,12 +14,8 @@ impl Extensions {
     /// No extension.
     pub const NONE: Self = Self { compression: false };
 
-    /// Sets [`compression`](Self::compression).
-    #[must_use]
-    pub const fn with_compression(mut self, compression: bool) -> Self {
-        self.compression = compression;
-        self
-    }
+    /// [Compressed messages](Self::compression).
+    pub const COMPRESSION: Self = Self { compression: true };
 }
 
 /// RSV1 as a bit of [`Header::rsv`](crate::frame::Header::rsv).

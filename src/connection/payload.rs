@@ -2,7 +2,11 @@
 
 use crate::frame::MessageKind;
 #[cfg(feature = "alloc")]
-use crate::{buffer::SharedBytes, error::OutOfMemory, frame::{Header, MAX_HEADER_LEN}};
+use crate::{
+    buffer::SharedBytes,
+    error::OutOfMemory,
+    frame::{Header, MAX_HEADER_LEN},
+};
 
 /// The payload of a message: text or binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::sender::{SendPhase, Sender, close_body, frame_len, header_len};
 use crate::buffer::SharedBytes;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
-use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, MAX_HEADER_LEN, Mask, MessageKind, Opcode};
+use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
 use crate::state::{Sending, SentClose};
 use crate::utf8;
 
@@ -227,7 +227,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         if R::IS_CLIENT {
             return self.whole(kind, bytes);
         }
-        let mut block = [0; MAX_HEADER_LEN];
+        let mut block = [0; crate::frame::MAX_HEADER_LEN];
         let header = self.sender.header(kind.opcode(), true, 0, bytes.len() as u64);
         let header = header.encode(&mut block);
         self.out.put_shared(header, payload)?;

@@ -35,6 +35,5 @@ pub(crate) use compression::Compression;
 pub use engines::Engines;
 pub use halves::{DeflateReceiver, DeflateSender};
 pub use joined::DeflateConnection;
-pub use negotiation::DeflateNegotiationError;
 pub use options::{DeflateOffer, DeflateOptions};
 pub(crate) use shell::Lent;

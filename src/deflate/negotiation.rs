@@ -1,13 +1,11 @@
 //! The negotiation (RFC 7692 sections 5 and 7.1), as functions over the elements of `Sec-WebSocket-Extensions`.
 
-use core::fmt;
-
 use super::agreement::{
     CLIENT_MAX_WINDOW_BITS, CLIENT_NO_CONTEXT_TAKEOVER, DeflateAgreement, Direction, NAME, ParamText, Params,
     SERVER_MAX_WINDOW_BITS, SERVER_NO_CONTEXT_TAKEOVER,
 };
 use super::options::DeflateOptions;
-use crate::handshake::{Extension, ParamValue};
+use crate::handshake::{Extension, HandshakeError, ParamValue};
 
 impl DeflateOptions {
     /// A server's decision: the first of the client's offers that is acceptable, and what to answer
@@ -72,15 +70,15 @@ impl DeflateOptions {
     /// means that the server has declined.
     ///
     /// # Errors
-    /// [`DeflateNegotiationError`]: "the peer client MUST _Fail the WebSocket Connection_" (section 5.2).
+    /// The rule that the server broke: "the peer client MUST _Fail the WebSocket Connection_" (section 5.2).
     pub fn judge<'a>(
         &self,
         answers: impl IntoIterator<Item = Extension<'a>>,
-    ) -> Result<Option<DeflateAgreement>, DeflateNegotiationError> {
+    ) -> Result<Option<DeflateAgreement>, HandshakeError> {
         let mut agreed = None;
         for answer in answers.into_iter().filter(|answer| answer.name() == NAME) {
             if agreed.is_some() {
-                return Err(DeflateNegotiationError::Repeated);
+                return Err(HandshakeError::ExtensionConflict);
             }
             let params = Params::parse(answer)?;
             agreed = Some(self.agree(&self.offered(), &params)?);
@@ -88,19 +86,19 @@ impl DeflateOptions {
         Ok(agreed)
     }
 
-    fn agree(&self, offer: &Params, answer: &Params) -> Result<DeflateAgreement, DeflateNegotiationError> {
+    fn agree(&self, offer: &Params, answer: &Params) -> Result<DeflateAgreement, HandshakeError> {
         if offer.server_no_context_takeover && !answer.server_no_context_takeover {
-            return Err(DeflateNegotiationError::TakeoverNotAnswered);
+            return Err(HandshakeError::DeflateTakeover);
         }
         if let Some(asked) = offer.server_max_window_bits {
             if answer.server_max_window_bits.is_none_or(|answered| answered > asked) {
-                return Err(DeflateNegotiationError::WindowNotAnswered);
+                return Err(HandshakeError::DeflateWindow);
             }
         }
         let client_max_window_bits = match (offer.client_max_window_bits, answer.client_max_window_bits) {
             (_, None) => None,
-            (None, Some(_)) => return Err(DeflateNegotiationError::WindowNotOffered),
-            (Some(_), Some(None)) => return Err(DeflateNegotiationError::InvalidValue),
+            (None, Some(_)) => return Err(HandshakeError::DeflateWindowNotAsked),
+            (Some(_), Some(None)) => return Err(HandshakeError::DeflateParameterValue),
             (Some(_), Some(Some(bits))) => Some(bits),
         };
         Ok(DeflateAgreement {
@@ -120,21 +118,21 @@ impl DeflateOptions {
 }
 
 impl Params {
-    fn parse(extension: Extension<'_>) -> Result<Self, DeflateNegotiationError> {
+    fn parse(extension: Extension<'_>) -> Result<Self, HandshakeError> {
         let mut params = Self::default();
         for (name, value) in extension.params() {
             match name {
                 SERVER_NO_CONTEXT_TAKEOVER => flag(&mut params.server_no_context_takeover, value)?,
                 CLIENT_NO_CONTEXT_TAKEOVER => flag(&mut params.client_no_context_takeover, value)?,
                 SERVER_MAX_WINDOW_BITS => {
-                    let bits = window_bits(value.ok_or(DeflateNegotiationError::InvalidValue)?)?;
+                    let bits = window_bits(value.ok_or(HandshakeError::DeflateParameterValue)?)?;
                     once(&mut params.server_max_window_bits, bits)?;
                 }
                 CLIENT_MAX_WINDOW_BITS => {
                     let bits = value.map(window_bits).transpose()?;
                     once(&mut params.client_max_window_bits, bits)?;
                 }
-                _ => return Err(DeflateNegotiationError::UnknownParameter),
+                _ => return Err(HandshakeError::DeflateParameterUnknown),
             }
         }
         Ok(params)
@@ -142,25 +140,25 @@ impl Params {
 }
 
 /// A parameter without a value.
-fn flag(flag: &mut bool, value: Option<ParamValue<'_>>) -> Result<(), DeflateNegotiationError> {
+fn flag(flag: &mut bool, value: Option<ParamValue<'_>>) -> Result<(), HandshakeError> {
     if value.is_some() {
-        return Err(DeflateNegotiationError::InvalidValue);
+        return Err(HandshakeError::DeflateParameterValue);
     }
     if core::mem::replace(flag, true) {
-        return Err(DeflateNegotiationError::RepeatedParameter);
+        return Err(HandshakeError::DeflateParameterRepeated);
     }
     Ok(())
 }
 
-fn once<T>(to: &mut Option<T>, value: T) -> Result<(), DeflateNegotiationError> {
+fn once<T>(to: &mut Option<T>, value: T) -> Result<(), HandshakeError> {
     match to.replace(value) {
         None => Ok(()),
-        Some(_) => Err(DeflateNegotiationError::RepeatedParameter),
+        Some(_) => Err(HandshakeError::DeflateParameterRepeated),
     }
 }
 
 /// "a decimal integer value without leading zeroes between 8 to 15, inclusive" (section 7.1.2).
-fn window_bits(value: ParamValue<'_>) -> Result<u8, DeflateNegotiationError> {
+fn window_bits(value: ParamValue<'_>) -> Result<u8, HandshakeError> {
     let known = [
         ("8", 8),
         ("9", 9),
@@ -175,42 +173,5 @@ fn window_bits(value: ParamValue<'_>) -> Result<u8, DeflateNegotiationError> {
         .iter()
         .find(|(text, _)| value == *text)
         .map(|&(_, bits)| bits)
-        .ok_or(DeflateNegotiationError::InvalidValue)
+        .ok_or(HandshakeError::DeflateParameterValue)
 }
-
-/// What a server has answered and must not (RFC 7692 sections 5.2 and 7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DeflateNegotiationError {
-    /// The extension comes twice.
-    Repeated,
-    /// A parameter comes twice.
-    RepeatedParameter,
-    /// A parameter that the extension does not have.
-    UnknownParameter,
-    /// A value that the parameter does not have, or none.
-    InvalidValue,
-    /// `server_no_context_takeover` was asked for and is missing.
-    TakeoverNotAnswered,
-    /// `server_max_window_bits` was asked for, and is missing or larger.
-    WindowNotAnswered,
-    /// `client_max_window_bits`, which was not offered.
-    WindowNotOffered,
-}
-
-impl fmt::Display for DeflateNegotiationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server's answer to permessage-deflate ")?;
-        f.write_str(match self {
-            Self::Repeated => "comes twice",
-            Self::RepeatedParameter => "has a parameter twice",
-            Self::UnknownParameter => "has an unknown parameter",
-            Self::InvalidValue => "has a parameter with an invalid value",
-            Self::TakeoverNotAnswered => "lacks server_no_context_takeover, which was asked for",
-            Self::WindowNotAnswered => "lacks a server_max_window_bits as small as was asked for",
-            Self::WindowNotOffered => "has client_max_window_bits, which was not offered",
-        })
-    }
-}
-
-impl core::error::Error for DeflateNegotiationError {}

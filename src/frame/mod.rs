@@ -14,8 +14,8 @@ mod whole;
 
 pub use close::{CloseFrame, MAX_CLOSE_REASON_LEN};
 pub use close_code::CloseCode;
-pub use header::{Header, MAX_CONTROL_LEN, MAX_HEADER_LEN};
 pub(crate) use header::{FirstByte, Length, SecondByte, with_bytes};
+pub use header::{Header, MAX_CONTROL_LEN, MAX_HEADER_LEN};
 pub use mask::Mask;
 #[cfg(feature = "alloc")]
 pub(crate) use mask::{short_block, wide};

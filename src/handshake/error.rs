@@ -137,8 +137,13 @@ peer_rules! {
         SeveralSubprotocols, "RFC 6455 section 11.3.4", None, "the response has several Sec-WebSocket-Protocol header fields";
         SubprotocolMissing, "WHATWG WebSockets section 2", None, "the response names no subprotocol though one is required";
         ExtensionNotAsked, "RFC 6455 section 4.1", None, "the response names an extension that was not asked for";
-        ExtensionParameters, "RFC 7692 section 5.1", None, "the response agrees to compression with parameters that do not suit the offer";
         ExtensionConflict, "RFC 7692 section 5", None, "the response names two extensions that use the same reserved bit";
+        DeflateParameterUnknown, "RFC 7692 section 7.1", None, "the response has a parameter that permessage-deflate does not know";
+        DeflateParameterRepeated, "RFC 7692 section 7.1", None, "the response has a parameter of permessage-deflate twice";
+        DeflateParameterValue, "RFC 7692 section 7.1", None, "the response has a parameter of permessage-deflate with a value that it cannot have";
+        DeflateTakeover, "RFC 7692 section 7.1.1.1", None, "the response lacks server_no_context_takeover, which was asked for";
+        DeflateWindow, "RFC 7692 section 7.1.2.1", None, "the response lacks a server_max_window_bits as small as was asked for";
+        DeflateWindowNotAsked, "RFC 7692 section 7.1.2.2", None, "the response has client_max_window_bits, which was not offered";
     }
 }
 

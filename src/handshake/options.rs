@@ -59,7 +59,7 @@ impl<'r> AcceptOptions<'r> {
     /// // The application compresses and decompresses.
     /// let options = AcceptOptions::new().extensions(
     ///     &["permessage-deflate; server_no_context_takeover"],
-    ///     Extensions::NONE.with_compression(true),
+    ///     Extensions::COMPRESSION,
     /// );
     /// # let _ = options;
     /// ```
@@ -326,7 +326,7 @@ pub(super) fn agree<'e>(
         if !implemented.compression {
             return Err(ExtensionFault::NotImplemented);
         }
-        extensions = extensions.with_compression(true);
+        extensions.compression = true;
     }
     Ok(extensions)
 }

@@ -171,6 +171,31 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
         self.origin
     }
 
+    /// Whether the request comes from one of these origins: the defence against cross-site hijacking (RFC 6455 sections 4.2.2
+    /// and 10.2). `None` if it has no `Origin`: then it does not come from a browser, and no user's cookies are at stake.
+    ///
+    /// An origin is compared as a whole and as browsers write it (RFC 6454 section 6.2): scheme, host, and the port unless it
+    /// is the default one of the scheme, without a path or a slash at the end; letters in any case. `"null"`, which sandboxed
+    /// documents of anybody send, is allowed only where it is listed.
+    ///
+    /// ```
+    /// use sockless::handshake::{HttpResponse, RequestError, Upgrade};
+    ///
+    /// fn lets_in(upgrade: &Upgrade<'_>, out: &mut Vec<u8>) -> Result<bool, RequestError> {
+    ///     if upgrade.request().origin_is(&["https://example.com"]) == Some(false) {
+    ///         upgrade.reject(&HttpResponse::new(403), out)?;
+    ///         return Ok(false);
+    ///     }
+    ///     Ok(true)
+    /// }
+    /// ```
+    pub fn origin_is(&self, allowed: &[impl AsRef<str>]) -> Option<bool> {
+        let origin = self.origin?;
+        // Only scheme and host have letters.
+        let is = |allowed: &str| allowed.as_bytes().eq_ignore_ascii_case(origin);
+        Some(allowed.iter().any(|allowed| is(allowed.as_ref())))
+    }
+
     /// The subprotocols that the client offers, in its order of preference.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + use<'a, F> {
         let fields = self.has_subprotocols.then(|| self.fields.clone());

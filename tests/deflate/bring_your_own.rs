@@ -56,7 +56,7 @@ fn another_inflater_without_an_allocator() {
         }
     }
 
-    let mut ws = Connection::new(Server, &Limits::default()).with_extensions(Extensions::NONE.with_compression(true));
+    let mut ws = Connection::new(Server, &Limits::default()).with_extensions(Extensions::COMPRESSION);
     let mut inflater = Inflater {
         state: DecompressorOxide::new(),
         window: [0; 32 << 10],

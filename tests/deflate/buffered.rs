@@ -18,7 +18,7 @@ fn open(server: Option<DeflateOptions>, client: Option<DeflateOptions>) -> (Ends
     let offers = [offer.as_str()];
     let mut options = ConnectOptions::new();
     if client.is_some() {
-        options = options.extensions(&offers, Extensions::NONE.with_compression(true));
+        options = options.extensions(&offers, Extensions::COMPRESSION);
     }
     let mut connect = BufferedClientHandshake::start(&uri, &options, keys as Keys, &Limits::default()).unwrap();
     if let Some(client) = client {
@@ -240,17 +240,17 @@ fn a_client_refuses_what_does_not_suit() {
     let offers = [offer.as_str()];
     for (answer, error) in [
         ("permessage-deflate; server_no_context_takeover", None),
-        ("permessage-deflate", Some(HandshakeError::ExtensionParameters)),
+        ("permessage-deflate", Some(HandshakeError::DeflateTakeover)),
         (
             "permessage-deflate; server_no_context_takeover; client_max_window_bits=7",
-            Some(HandshakeError::ExtensionParameters),
+            Some(HandshakeError::DeflateParameterValue),
         ),
         (
             "permessage-deflate; server_no_context_takeover, permessage-deflate; server_no_context_takeover",
             Some(HandshakeError::ExtensionConflict),
         ),
     ] {
-        let options = ConnectOptions::new().extensions(&offers, Extensions::NONE.with_compression(true));
+        let options = ConnectOptions::new().extensions(&offers, Extensions::COMPRESSION);
         let mut connect = BufferedClientHandshake::start(&uri, &options, keys as Keys, &Limits::default())
             .unwrap()
             .with_deflate(deflate);

@@ -8,7 +8,7 @@ use sockless::deflate::{DeflateAgreement, DeflateConnection, DeflateOptions, Eng
 use sockless::handshake::{AcceptOptions, ConnectOptions, HttpVersion, Key, Misuse, ValidRequest, WebSocketUri};
 use sockless::limits::Limits;
 
-const COMPRESSION: Extensions = Extensions::NONE.with_compression(true);
+const COMPRESSION: Extensions = Extensions::COMPRESSION;
 
 /// Messages of both ends arrive, and are compressed.
 fn talk(

@@ -41,7 +41,10 @@ fn cut() -> Failure {
 
 #[test]
 fn a_message_that_ends_inside_a_block_is_refused() {
-    assert_eq!(Failure::from(Violation::DeflateCut).close_code(), CloseCode::INVALID_PAYLOAD);
+    assert_eq!(
+        Failure::from(Violation::DeflateCut).close_code(),
+        CloseCode::INVALID_PAYLOAD
+    );
     // Compressed, stored, fixed; every cut of each.
     let mut random = Random(3);
     let text = random.text(1500);
@@ -127,7 +130,10 @@ fn streams_are_budgeted() {
     let streams = |count: usize| empty.repeat(count);
     assert_eq!(verdict(&streams(129)).as_deref(), Ok(""));
     assert_eq!(verdict(&streams(130)), Err(LimitExceeded::TooManyStreams.into()));
-    assert_eq!(Failure::from(LimitExceeded::TooManyStreams).close_code(), CloseCode::POLICY_VIOLATION);
+    assert_eq!(
+        Failure::from(LimitExceeded::TooManyStreams).close_code(),
+        CloseCode::POLICY_VIOLATION
+    );
     // A sender that ends a stream with each KiB may go on for ever.
     let mut random = Random(9);
     let mut stored = Vec::new();

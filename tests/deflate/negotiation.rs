@@ -1,7 +1,7 @@
 //! The negotiation as tables: each offer or answer, and exactly what comes of it.
 
-use sockless::deflate::{DeflateNegotiationError as E, DeflateOptions};
-use sockless::handshake::Extension;
+use sockless::deflate::DeflateOptions;
+use sockless::handshake::{Extension, HandshakeError as E};
 
 fn elements(list: &str) -> Vec<Extension<'_>> {
     list.split(',')
@@ -285,26 +285,56 @@ fn how_a_client_judges_the_answer() {
                  server_no_context_takeover",
                 Ok(Some("none 12 / none 9")),
             ),
-            ("permessage-deflate, permessage-deflate", Err(E::Repeated)),
-            ("permessage-deflate; client_max_window_bits", Err(E::InvalidValue)),
-            ("permessage-deflate; client_max_window_bits=16", Err(E::InvalidValue)),
-            ("permessage-deflate; client_max_window_bits=7", Err(E::InvalidValue)),
-            ("permessage-deflate; client_max_window_bits=0", Err(E::InvalidValue)),
+            ("permessage-deflate, permessage-deflate", Err(E::ExtensionConflict)),
+            (
+                "permessage-deflate; client_max_window_bits",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; client_max_window_bits=16",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; client_max_window_bits=7",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; client_max_window_bits=0",
+                Err(E::DeflateParameterValue),
+            ),
             // undici, CVE-2026-2229: values out of range.
-            ("permessage-deflate; server_max_window_bits=1000", Err(E::InvalidValue)),
-            ("permessage-deflate; server_max_window_bits=0", Err(E::InvalidValue)),
-            ("permessage-deflate; server_max_window_bits=-1", Err(E::InvalidValue)),
-            ("permessage-deflate; server_max_window_bits=09", Err(E::InvalidValue)),
-            ("permessage-deflate; server_max_window_bits", Err(E::InvalidValue)),
-            ("permessage-deflate; server_no_context_takeover=1", Err(E::InvalidValue)),
-            ("permessage-deflate; unknown", Err(E::UnknownParameter)),
+            (
+                "permessage-deflate; server_max_window_bits=1000",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=0",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=-1",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=09",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits",
+                Err(E::DeflateParameterValue),
+            ),
+            (
+                "permessage-deflate; server_no_context_takeover=1",
+                Err(E::DeflateParameterValue),
+            ),
+            ("permessage-deflate; unknown", Err(E::DeflateParameterUnknown)),
             (
                 "permessage-deflate; server_max_window_bits=9; server_max_window_bits=9",
-                Err(E::RepeatedParameter),
+                Err(E::DeflateParameterRepeated),
             ),
             (
                 "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
-                Err(E::RepeatedParameter),
+                Err(E::DeflateParameterRepeated),
             ),
         ],
     );
@@ -317,18 +347,12 @@ fn how_a_client_judges_the_answer() {
         "p; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10; client_max_window_bits=11",
         &[
             ("", Ok(None)),
-            ("permessage-deflate", Err(E::TakeoverNotAnswered)),
-            (
-                "permessage-deflate; server_no_context_takeover",
-                Err(E::WindowNotAnswered),
-            ),
-            (
-                "permessage-deflate; server_max_window_bits=10",
-                Err(E::TakeoverNotAnswered),
-            ),
+            ("permessage-deflate", Err(E::DeflateTakeover)),
+            ("permessage-deflate; server_no_context_takeover", Err(E::DeflateWindow)),
+            ("permessage-deflate; server_max_window_bits=10", Err(E::DeflateTakeover)),
             (
                 "permessage-deflate; server_no_context_takeover; server_max_window_bits=11",
-                Err(E::WindowNotAnswered),
+                Err(E::DeflateWindow),
             ),
             (
                 "permessage-deflate; server_no_context_takeover; server_max_window_bits=10",

@@ -88,7 +88,7 @@ fn the_door_over_header_pairs_has_the_same_rules() {
 /// What was agreed is part of the connection: RSV1 is let through, or refused.
 #[test]
 fn agreed_extensions_are_carried_into_the_connection() {
-    let compression = Extensions::NONE.with_compression(true);
+    let compression = Extensions::COMPRESSION;
     let offered = ["permessage-deflate; client_max_window_bits", "permessage-deflate", "x"];
     let client_options = ConnectOptions::new().extensions(&offered, compression);
     for (agreed, implemented, compressed) in [

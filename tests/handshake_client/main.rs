@@ -37,7 +37,7 @@ const OK: &str = "HTTP/1.1 101 Switching Protocols";
 const BASE: [&str; 3] = ["Upgrade: websocket", "Connection: Upgrade", ACCEPT];
 const ASKED: ConnectOptions<'static> = ConnectOptions::new().subprotocols(&["chat", "superchat"]).extensions(
     &["permessage-deflate; client_max_window_bits", "x"],
-    Extensions::NONE.with_compression(true),
+    Extensions::COMPRESSION,
 );
 
 fn head(start: &str, fields: &[&str]) -> Vec<u8> {

@@ -35,19 +35,19 @@ fn section_4_1_the_callers_input_cannot_forge() {
             Misuse::SubprotocolRepeated,
         ),
         (
-            ConnectOptions::new().extensions(&[""], Extensions::NONE.with_compression(true)),
+            ConnectOptions::new().extensions(&[""], Extensions::COMPRESSION),
             Misuse::ExtensionSyntax,
         ),
         (
-            ConnectOptions::new().extensions(&["a, b"], Extensions::NONE.with_compression(true)),
+            ConnectOptions::new().extensions(&["a, b"], Extensions::COMPRESSION),
             Misuse::ExtensionSyntax,
         ),
         (
-            ConnectOptions::new().extensions(&["a; b=\"c d\""], Extensions::NONE.with_compression(true)),
+            ConnectOptions::new().extensions(&["a; b=\"c d\""], Extensions::COMPRESSION),
             Misuse::ExtensionSyntax,
         ),
         (
-            ConnectOptions::new().extensions(&["a\r\n"], Extensions::NONE.with_compression(true)),
+            ConnectOptions::new().extensions(&["a\r\n"], Extensions::COMPRESSION),
             Misuse::ExtensionSyntax,
         ),
         (ConnectOptions::new().headers(&[("A B", "c")]), Misuse::HeaderName),

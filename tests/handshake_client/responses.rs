@@ -264,7 +264,12 @@ fn section_4_1_refused_responses() {
             E::SubprotocolMissing,
             E::ExtensionConflict,
             // In the tests of compression.
-            E::ExtensionParameters,
+            E::DeflateParameterUnknown,
+            E::DeflateParameterRepeated,
+            E::DeflateParameterValue,
+            E::DeflateTakeover,
+            E::DeflateWindow,
+            E::DeflateWindowNotAsked,
         ];
         assert!(
             refused.iter().any(|(_, error)| error == rule) || below.contains(rule),

@@ -17,8 +17,8 @@ use proptest::test_runner::FileFailurePersistence;
 use sockless::buffer::{OutputFull, ReadBuffer, SliceOutput, Storage};
 use sockless::connection::Extensions;
 use sockless::handshake::{
-    AcceptOptions, ConnectError, HandshakeError as E, HttpResponse, HttpVersion, Misuse, OriginPolicy, Request,
-    RequestError, ServerHandshake, Upgrade, ValidRequest,
+    AcceptOptions, ConnectError, HandshakeError as E, HttpResponse, HttpVersion, Misuse, Request, RequestError,
+    ServerHandshake, Upgrade, ValidRequest,
 };
 use sockless::limits::Limits;
 

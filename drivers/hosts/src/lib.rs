@@ -8,7 +8,7 @@ use std::time::Duration;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use sockless::buffer::Output;
 use sockless::connection::{Connection, Server};
-use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError};
+use sockless::handshake::{HttpResponse, Request, RequestError};
 use sockless::timers::Rate;
 use sockless::{AcceptOptions, Limits, Timeouts};
 
@@ -143,9 +143,7 @@ impl Options {
     ) -> Result<Option<Connection<Server>>, RequestError> {
         match request {
             Request::Upgrade(upgrade) => {
-                let origins: Vec<&str> = self.origins.iter().map(String::as_str).collect();
-                let allowed = OriginPolicy::only(&origins).or_missing();
-                if !origins.is_empty() && !allowed.allows(upgrade.request().origin()) {
+                if !self.origins.is_empty() && upgrade.request().origin_is(&self.origins) == Some(false) {
                     upgrade.reject(&HttpResponse::new(403).body(b"origin not allowed\n"), out)?;
                     return Ok(None);
                 }

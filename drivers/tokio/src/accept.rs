@@ -11,7 +11,7 @@ use sockless::connection::Connection;
 use sockless::connection::Extensions;
 #[cfg(feature = "deflate")]
 use sockless::deflate::{DeflateAgreement, DeflateOptions};
-use sockless::handshake::{HttpResponse, OriginPolicy, Request, RequestError};
+use sockless::handshake::{Fields, HttpResponse, Request, RequestError, ValidRequest};
 use sockless::{AcceptOptions, Limits, Server, Timeouts, TransportAction};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -207,7 +207,7 @@ impl Acceptor {
             if let Some((request, out)) = shaking.handshake.receive()? {
                 let Some(decide) = decide.take() else { continue };
                 let answer = match &request {
-                    Request::Upgrade(upgrade) if !self.lets_in(upgrade.request().origin()) => {
+                    Request::Upgrade(upgrade) if !self.lets_in(upgrade.request()) => {
                         Answer::respond(403).body("origin not allowed\n")
                     }
                     Request::Upgrade(_) | Request::Http(_) => decide(&request).await,
@@ -262,7 +262,7 @@ impl Acceptor {
                     .and_then(|deflate| deflate.accept(upgrade.request().extensions()))
                 {
                     let agreed = [agreement.as_str()];
-                    let options = options.extensions(&agreed, Extensions::NONE.with_compression(true));
+                    let options = options.extensions(&agreed, Extensions::COMPRESSION);
                     return Ok(Some(Accepted {
                         connection: upgrade.accept(&options, out)?,
                         subprotocol: chosen.map(Into::into),
@@ -288,17 +288,10 @@ impl Acceptor {
         Ok(None)
     }
 
-    /// Whether a request with this `Origin` may connect.
-    pub(crate) fn lets_in(&self, origin: Option<&[u8]>) -> bool {
+    /// Whether this request may connect, as its `Origin` tells.
+    pub(crate) fn lets_in<'f>(&self, request: &ValidRequest<'f, impl Fields<'f>>) -> bool {
         let Some(origins) = &self.origins else { return true };
-        let origins: Vec<&str> = origins.iter().map(String::as_str).collect();
-        let policy = OriginPolicy::only(&origins);
-        let policy = if self.missing_origin {
-            policy.or_missing()
-        } else {
-            policy
-        };
-        policy.allows(origin)
+        request.origin_is(origins).unwrap_or(self.missing_origin)
     }
 }
 

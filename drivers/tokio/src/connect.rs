@@ -218,7 +218,7 @@ impl Connector {
         let offers: Vec<&str> = offer.iter().map(|offer| offer.as_str()).collect();
         #[cfg(feature = "deflate")]
         if self.deflate.is_some() {
-            options = options.extensions(&offers, Extensions::NONE.with_compression(true));
+            options = options.extensions(&offers, Extensions::COMPRESSION);
         }
         let mut handshake = BufferedClientHandshake::start(uri, &options, ThreadEntropy, &self.limits)?;
         #[cfg(feature = "deflate")]

@@ -104,7 +104,7 @@ impl Acceptor {
     fn agree<B>(&self, request: &mut Request<B>) -> Result<(Response<()>, Opening), Refusal> {
         let version = request.version();
         let valid = valid(request)?;
-        let agreed = if self.lets_in(valid.origin()) {
+        let agreed = if self.lets_in(&valid) {
             self.settle(&valid)
         } else {
             Err(Why::Origin)
@@ -130,7 +130,7 @@ impl Acceptor {
         let agreed = agreement.as_ref().map(|agreement| [agreement.as_str()]);
         #[cfg(feature = "deflate")]
         let options = match &agreed {
-            Some(agreed) => options.extensions(agreed, Extensions::NONE.with_compression(true)),
+            Some(agreed) => options.extensions(agreed, Extensions::COMPRESSION),
             None => options,
         };
         let accepted = request.accept(&options).map_err(Why::Misuse)?;

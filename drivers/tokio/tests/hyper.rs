@@ -532,7 +532,7 @@ async fn messages_are_compressed_if_both_want_it() {
             (Acceptor::new(), None),
         ] {
             let (mut session, mut endings) = session(version, &acceptor).await;
-            let extensions = Extensions::NONE.with_compression(true);
+            let extensions = Extensions::COMPRESSION;
             let options = ConnectOptions::new().extensions(&["permessage-deflate"], extensions);
             let (request, key) = session.request("http://example.com/", &options);
             let response = session.send(request).await;

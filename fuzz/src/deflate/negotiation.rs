@@ -140,7 +140,7 @@ pub fn deflate_negotiation(data: &[u8]) {
     check_judged(&client, &offers);
     if let Some(agreed) = &agreed {
         // What a server agrees to, it may answer.
-        let (answer, compression) = ([agreed.as_str()], Extensions::NONE.with_compression(true));
+        let (answer, compression) = ([agreed.as_str()], Extensions::COMPRESSION);
         let accepting = AcceptOptions::new().extensions(&answer, compression);
         assert_eq!(
             (by_get.accept(&accepting).is_ok(), by_connect.accept(&accepting).is_ok()),
@@ -154,7 +154,7 @@ pub fn deflate_negotiation(data: &[u8]) {
 /// expects.
 fn both_sides(server: &DeflateOptions, client: &DeflateOptions) {
     let offer = client.offer();
-    let (offers, compression) = ([offer.as_str()], Extensions::NONE.with_compression(true));
+    let (offers, compression) = ([offer.as_str()], Extensions::COMPRESSION);
     let options = ConnectOptions::new().extensions(&offers, compression);
     let key = Key::generate(&mut |key: &mut [u8]| key.fill(7));
     for key in [Some(&key), None] {
