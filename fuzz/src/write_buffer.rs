@@ -94,7 +94,9 @@ impl Run {
                 let bytes = bytes(u)?;
                 let message = PreparedMessage::new(&bytes).expect("memory");
                 assert_eq!(self.sender.tx(&mut self.out).prepared(&message), Ok(()));
-                self.expected.extend_from_slice(message.frame().as_ref());
+                let mut plain = Vec::new();
+                assert_eq!(Sender::new(Server).tx(&mut plain).binary(&bytes), Ok(()));
+                self.expected.append(&mut plain);
             }
             7 | 8 => {
                 let len = u.int_in_range(0..=self.out.unwritten().len())?;

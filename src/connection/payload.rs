@@ -18,10 +18,8 @@ pub enum Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// Text or binary.
     #[inline]
-    #[must_use]
-    pub const fn kind(&self) -> MessageKind {
+    pub(crate) const fn kind(&self) -> MessageKind {
         match self {
             Self::Text(_) => MessageKind::Text,
             Self::Binary(_) => MessageKind::Binary,
@@ -30,8 +28,7 @@ impl<'a> Payload<'a> {
 
     /// The bytes, as they are before masking.
     #[inline]
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
+    pub(crate) const fn as_bytes(&self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(data) => data,
@@ -126,8 +123,7 @@ impl PreparedMessage {
     }
 
     /// The whole frame, as a server sends it.
-    #[must_use]
-    pub const fn frame(&self) -> &SharedBytes {
+    pub(crate) const fn frame(&self) -> &SharedBytes {
         &self.frame
     }
 

@@ -121,7 +121,7 @@ peer_rules! {
         OriginRepeated, "RFC 6454 section 7.3", Some(400), "there are several Origin header fields";
         SubprotocolMalformed, "RFC 6455 section 4.3", Some(400), "Sec-WebSocket-Protocol is not a list of tokens";
         SubprotocolRepeated, "RFC 6455 section 4.1", Some(400), "a subprotocol is offered twice";
-        TooManySubprotocols, "RFC 6585 section 5", Some(431), "more subprotocols are offered than the limit";
+        TooManySubprotocols, "RFC 6585 section 5", Some(431), "more than 64 subprotocols are offered";
         ExtensionMalformed, "RFC 6455 section 9.1", Some(400), "Sec-WebSocket-Extensions is not a list of extensions";
         BodyDeclared, "RFC 6455 section 4.1", Some(400), "the request of an opening handshake declares a body";
 

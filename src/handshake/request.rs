@@ -10,7 +10,8 @@ use super::start_line::HttpVersion;
 use super::summary::{HeaderSummary, Single};
 use super::uri::Authority;
 
-/// See [`ValidRequest::MAX_SUBPROTOCOLS`].
+/// The most subprotocols that one request may offer. They must be unique (RFC 6455 section 4.1), so that each is compared
+/// with those before it, and this bounds the work. A request with more is answered with status 431.
 const MAX_SUBPROTOCOLS: usize = 64;
 
 /// A client's opening handshake that has passed every rule of RFC 6455 section 4.2.1, over header fields from anywhere.
@@ -48,10 +49,6 @@ pub struct ValidRequest<'a, F> {
 }
 
 impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
-    /// The most subprotocols that one request may offer. They must be unique (RFC 6455 section 4.1), so that each is
-    /// compared with those before it, and this bounds the work. A request with more is answered with status 431.
-    pub const MAX_SUBPROTOCOLS: usize = MAX_SUBPROTOCOLS;
-
     /// Checks an HTTP/1.1 request. `None` is a request that is no opening handshake at all: no `Upgrade` list names
     /// `websocket` and no header field's name starts with `Sec-WebSocket-`.
     ///

@@ -19,8 +19,7 @@ pub enum Side {
 
 impl Side {
     /// The other end.
-    #[must_use]
-    pub const fn other(self) -> Self {
+    const fn other(self) -> Self {
         match self {
             Self::A => Self::B,
             Self::B => Self::A,
@@ -246,12 +245,6 @@ impl Network {
     /// Lets each end be run up to this much later than it might be, as on a busy machine.
     pub const fn set_lateness(&mut self, lateness: Duration) {
         self.lateness = lateness;
-    }
-
-    /// How much later than it might be an end is run at most.
-    #[must_use]
-    pub const fn lateness(&self) -> Duration {
-        self.lateness
     }
 
     /// The time.
