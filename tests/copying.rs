@@ -16,6 +16,7 @@ use common::*;
 use sockless::buffer::{Output, ReadBuffer, Storage, WriteBuffer};
 use sockless::connection::{Connection, Role, Sender, Server};
 use sockless::limits::Limits;
+use sockless::message::Event;
 
 /// What was moved, in bytes.
 struct Moved {
@@ -130,6 +131,35 @@ fn fragments_and_reads_of_every_size<R: Role>(role: fn() -> R) {
     }
 }
 
+/// A message in fragments that begins behind another is joined where that one was, so that the same memory serves all of them
+/// and none of it is moved once it is long.
+fn messages_in_fragments_are_joined_at_the_front<R: Role>(role: fn() -> R) {
+    let (message, _) = fragments::<R>(BIN, 1 << 20, 4096);
+    // Reads do not end where a message does.
+    let bytes = message.repeat(5);
+    for mut input in [ReadBuffer::new(), ReadBuffer::with_capacity(64 << 10)] {
+        let mut ws = Connection::new(role(), &Limits::default());
+        let (mut places, mut out) = (Vec::new(), Vec::new());
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let len = rest.len().min(60_000);
+            rest = &rest[read(&mut input, &rest[..len])..];
+            while let Some((event, _)) = ws.receive(&mut input, &mut out).unwrap() {
+                if let Event::Binary(data) = event {
+                    places.push(data.as_ptr());
+                }
+            }
+        }
+        assert_eq!(places.len(), 5);
+        assert!(places[1..].iter().all(|place| *place == places[1]), "{places:?}");
+        assert!(
+            input.capacity() <= (2 << 20) + (512 << 10),
+            "{} bytes",
+            input.capacity()
+        );
+    }
+}
+
 /// Many messages in one frame each, of every length, whose reads cut them: what is moved to make space stays a fraction.
 fn messages_of_every_length<R: Role>(role: fn() -> R) {
     for len in [
@@ -195,5 +225,6 @@ fn waiting_output_is_not_moved_for_each_frame() {
 both_roles!(
     fragments_with_headers_in_reads_of_their_own,
     fragments_and_reads_of_every_size,
+    messages_in_fragments_are_joined_at_the_front,
     messages_of_every_length,
 );

@@ -460,7 +460,26 @@ fn long_messages_are_not_copied<R: Role>(role: fn() -> R) {
     assert_eq!(input.take_text(), None, "not a text");
 }
 
+/// What has arrived of a long frame is unmasked at once, while the caches hold it, and not when the frame is whole.
+fn a_long_frame_is_unmasked_as_it_arrives<R: Role>(role: fn() -> R) {
+    let payload: Vec<u8> = (0..200_000_u32).map(|at| (at / 7) as u8).collect();
+    let bytes = from_peer::<R>(FIN | BIN, &payload);
+    let header = bytes.len() - payload.len();
+    let mut ws = Connection::new(role(), &Limits::default());
+    let (mut input, mut out) = (ReadBuffer::with_capacity(300_000), Vec::new());
+    let mut at = 0;
+    for end in [header + 4096, 100_000, 199_999] {
+        at += read(&mut input, &bytes[at..end]);
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+        assert!(input.unread() == &payload[..end - header]);
+    }
+    read(&mut input, &bytes[at..]);
+    let message = ws.receive(&mut input, &mut out).unwrap().map(|(event, _)| event);
+    assert!(message == Some(Event::Binary(&payload)));
+}
+
 both_roles!(
+    a_long_frame_is_unmasked_as_it_arrives,
     the_longest_message_over_fixed_memory,
     arrays,
     space_before_receiving,

@@ -11,10 +11,12 @@
 mod common;
 
 use common::*;
-use sockless::connection::{Client, Role, Sender};
+use sockless::buffer::ReadBuffer;
+use sockless::connection::{Client, Connection, Role, Sender};
 use sockless::error::{Failure, SendError, Violation};
 use sockless::frame::{CloseCode, MessageKind};
 use sockless::limits::Limits;
+use sockless::message::Event;
 
 const OPCODES: [u8; 6] = [CONT, TEXT, BIN, 0x8, 0x9, 0xa];
 
@@ -370,6 +372,47 @@ fn unmasking_at_every_length_and_cut() {
                 "{len} {cut}"
             );
         }
+    }
+}
+
+/// Long frames and fragments with Pings between them, of any length, in reads of any length.
+#[test]
+fn unmasking_of_long_frames_from_a_read_buffer() {
+    let mut numbers = Numbers(54);
+    let mut below = |most: usize| numbers.next() as usize % most;
+    for round in 0..300 {
+        let mut ws = Connection::new(server(), &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+        let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let (count, longest) = (1 + below(5), [100, 2000, 30_000][below(3)]);
+            let mut message = Vec::new();
+            for number in 0..count {
+                let payload: Vec<u8> = (0..below(longest))
+                    .map(|at| (at * 31 + at / 256 + number) as u8)
+                    .collect();
+                let first = if number == 0 { BIN } else { CONT } | if number + 1 == count { FIN } else { 0 };
+                bytes.extend(frame(first, Some(std::array::from_fn(|_| below(256) as u8)), &payload));
+                message.extend(payload);
+                if below(3) == 0 {
+                    bytes.extend(frame(PING, Some([1, 2, 3, 4]), b"ping"));
+                }
+            }
+            expected.push(message);
+        }
+        let (mut rest, mut messages) = (&bytes[..], Vec::new());
+        let longest = [10, 1500, 20_000, 70_000][round % 4];
+        while !rest.is_empty() {
+            let len = (1 + below(longest)).min(rest.len());
+            rest = &rest[read(&mut input, &rest[..len])..];
+            while let Some((event, _)) = ws.receive(&mut input, &mut out).unwrap() {
+                match event {
+                    Event::Binary(data) => messages.push(data.to_vec()),
+                    other => assert_eq!(other, Event::Ping(b"ping")),
+                }
+            }
+        }
+        assert!(messages == expected, "round {round}");
     }
 }
 

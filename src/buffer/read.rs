@@ -450,7 +450,7 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// What was read and has not been consumed: after an opening handshake that was not one, the start of the body. Within a
-    /// long frame of text, its first bytes may be unmasked already: do not feed it to another way of receiving.
+    /// long frame, its first bytes may be unmasked already: do not feed it to another way of receiving.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.memory.bytes().get(self.at.start..self.at.end).unwrap_or_default()
@@ -541,6 +541,10 @@ impl<S: Storage> ReadBuffer<S> {
         if self.at.is_at_rest() {
             self.rest();
             return self.room().min(self.sizing.read_len());
+        }
+        if self.at.joined_len() > 0 && self.at.end - self.at.joined_start <= self.at.joined_start {
+            // A message in fragments has begun behind others. It goes on where those were, into memory that the caches hold.
+            self.move_joined();
         }
         let Cursor { start, end, wanted, .. } = self.at;
         let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;

@@ -12,8 +12,8 @@ use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation, Wh
 use crate::state::{Control, Frame};
 use crate::utf8;
 
-/// How many bytes of a text frame have to arrive until they are validated ahead of the rest, so that a long frame of
-/// garbage is refused early. The rest is validated once, with the message.
+/// How many bytes of a frame have to arrive until they are unmasked ahead of the rest. So many of text are validated then,
+/// so that a long frame of garbage is refused early. The rest is validated once, with the message.
 const EARLY: usize = 4 << 10;
 
 impl<R: Role> Connection<R> {
@@ -281,36 +281,30 @@ impl<R: Role> Receiver<R> {
         let ReadBuffer { memory, at, .. } = input;
         let memory = memory.bytes_mut();
         let payload = at.start..at.start.saturating_add(len);
-        self.unmask(memory.get_mut(payload.clone()).unwrap_or_default(), at.unmasked);
+        // Behind the fragments before it.
+        let start = if at.joined_len() > 0 { at.joined_end } else { at.start };
+        self.unmask_moving(
+            memory.get_mut(start..payload.end).unwrap_or_default(),
+            payload.start.saturating_sub(start),
+            at.unmasked,
+        );
+        if at.joined_len() == 0 {
+            at.joined_start = start;
+        }
+        at.joined_end = start.saturating_add(len);
         at.consume(len);
         self.leave_data(kind, fin);
         let compressed = self.is_compressed();
-        let found = |payload| Found::Message {
-            kind,
-            payload,
-            compressed,
-        };
-        if fin && at.joined_len() == 0 {
-            self.carry = utf8::Carry::new();
-            at.deliver(payload.start, payload.end);
-            return Ok(Some(found(payload)));
-        }
-        if at.joined_len() == 0 {
-            at.joined_start = payload.start;
-            at.joined_end = payload.start;
-        }
-        let start = at.joined_end;
-        move_to_front(
-            memory.get_mut(start..payload.end).unwrap_or_default(),
-            payload.start.saturating_sub(start),
-        );
-        at.joined_end = start.saturating_add(len);
         if fin {
-            let message = at.joined_start..at.joined_end;
+            let payload = at.joined_start..at.joined_end;
             self.carry = utf8::Carry::new();
             at.clear_joined();
-            at.deliver(message.start, message.end);
-            return Ok(Some(found(message)));
+            at.deliver(payload.start, payload.end);
+            return Ok(Some(Found::Message {
+                kind,
+                payload,
+                compressed,
+            }));
         }
         let fragment = memory.get(start..at.joined_end).unwrap_or_default();
         let text = kind == MessageKind::Text && !compressed;
@@ -320,30 +314,43 @@ impl<R: Role> Receiver<R> {
         Ok(None)
     }
 
-    /// Unmasks and validates the first bytes of a long text frame, once they are there, ahead of the rest.
-    fn validate_early<S: Storage>(&mut self, input: &mut ReadBuffer<S>, kind: MessageKind) -> Result<(), Failure> {
+    /// Unmasks what has arrived of a long frame, while the caches hold it. The first bytes of text are validated, ahead of
+    /// the rest.
+    fn look_ahead<S: Storage>(&mut self, input: &mut ReadBuffer<S>, kind: MessageKind) -> Result<(), Failure> {
         let ReadBuffer { memory, at, .. } = input;
-        if kind != MessageKind::Text || self.is_compressed() || at.unmasked > 0 {
-            return Ok(());
-        }
         let unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
-        let Some(early) = unread.get_mut(..EARLY) else {
+        let arrived = unread.get_mut(at.unmasked..).unwrap_or_default();
+        if arrived.len() < EARLY || self.is_compressed() {
             return Ok(());
-        };
-        self.unmask(early, 0);
-        at.unmasked = EARLY;
-        let mut carry = self.carry;
-        if carry.check(early) {
-            Ok(())
-        } else {
-            Err(self.fail(Violation::TextNotUtf8))
         }
+        if !R::IS_CLIENT {
+            self.mask.apply(arrived);
+        }
+        let is_start = at.unmasked == 0;
+        at.unmasked = unread.len();
+        let mut carry = self.carry;
+        if is_start && kind == MessageKind::Text && !carry.check(unread.get(..EARLY).unwrap_or_default()) {
+            return Err(self.fail(Violation::TextNotUtf8));
+        }
+        Ok(())
     }
 
-    /// Unmasks the payload of the frame under way but for the first bytes, which are unmasked already.
-    fn unmask(&mut self, payload: &mut [u8], unmasked: usize) {
+    /// Unmasks the payload of the frame under way but for the first bytes, which are unmasked already, and moves it to the
+    /// front of `bytes`, in which it lies behind `by` others. The rest is moved while it is unmasked.
+    fn unmask_moving(&mut self, bytes: &mut [u8], by: usize, unmasked: usize) {
+        let moved_only = if R::IS_CLIENT {
+            bytes.len()
+        } else {
+            by.saturating_add(unmasked)
+        };
+        move_to_front(bytes.get_mut(..moved_only).unwrap_or_default(), by);
         if !R::IS_CLIENT {
-            self.mask.apply(payload.get_mut(unmasked..).unwrap_or_default());
+            let rest = bytes.get_mut(unmasked..).unwrap_or_default();
+            if by == 0 {
+                self.mask.apply(rest);
+            } else {
+                self.mask.apply_moving(rest, by);
+            }
         }
     }
 }
@@ -424,7 +431,7 @@ pub(crate) fn find<R: Role, S: Storage>(
                         Ok(None) => continue,
                         found => found,
                     },
-                    Ok(len) => match receiver.validate_early(input, kind) {
+                    Ok(len) => match receiver.look_ahead(input, kind) {
                         Ok(()) => need_input(receiver, input, len - unread, Stream::Open),
                         Err(failure) => Err(failure),
                     },
