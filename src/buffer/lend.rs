@@ -55,7 +55,7 @@ impl ReadBuffer {
             // The common case: nothing is moved.
             self.sizing.moved = 0;
             self.sizing.forget_offered();
-            self.at.discard();
+            self.at.start_again();
             self.memory = core::mem::take(memory);
         } else if !self.move_into(memory) {
             return false;

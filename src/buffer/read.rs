@@ -261,6 +261,14 @@ impl Cursor {
         *self = Self::START;
     }
 
+    /// The same where nothing is there: nothing is to be done if all is at the front.
+    #[inline]
+    pub(super) const fn start_again(&mut self) {
+        if self.end > 0 {
+            self.discard();
+        }
+    }
+
     /// Forgets the fragments of the last message.
     pub(crate) const fn clear_joined(&mut self) {
         self.joined_start = self.start;
@@ -514,7 +522,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// As much as was lent, from the front.
     #[inline]
     fn lent_space(&mut self) -> &mut [u8] {
-        self.at = Cursor::START;
+        self.at.start_again();
         let memory = self.memory.bytes_mut();
         let len = memory.len().min(self.sizing.lent());
         self.sizing.offered = Len::new(len);

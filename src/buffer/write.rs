@@ -111,6 +111,11 @@ impl WriteBuffer {
         core::mem::take(&mut self.was_over) | self.is_over_watermark()
     }
 
+    /// Whether [`take_over_watermark`](Self::take_over_watermark) would say so.
+    pub(crate) fn was_or_is_over_watermark(&self) -> bool {
+        self.was_over || self.is_over_watermark()
+    }
+
     /// The next bytes to write, up to the next ones that are kept by reference. Empty only if nothing is unwritten.
     #[inline]
     #[must_use]
@@ -139,8 +144,14 @@ impl WriteBuffer {
     /// order.
     #[inline]
     pub fn written(&mut self, len: usize) {
-        self.was_over |= self.is_over_watermark();
+        let waiting = self.len();
+        self.was_over |= waiting > self.watermark;
         let own = if self.shared.is_empty() {
+            if len >= waiting {
+                // All of it, which is the common case.
+                self.clear();
+                return;
+            }
             len
         } else {
             self.written_shared(len)
@@ -233,16 +244,24 @@ impl WriteBuffer {
     #[inline]
     fn clear(&mut self) {
         let needed = self.memory.len();
-        let peak = needed.max(self.peak.get() / 2);
-        self.peak = Len::new(peak);
         self.memory.clear();
         self.written = 0;
-        if !self.lent && self.memory.capacity() / 4 > peak.max(KEPT / 4) {
-            self.memory.shrink_to(needed.max(KEPT));
-            self.peak = Len::new(needed);
+        if !self.lent {
+            self.shrink(needed);
         }
         if self.shared.capacity() * size_of::<Kept>() > KEPT {
             self.shared.shrink_to(0);
+        }
+    }
+
+    /// Gives back memory of its own that was not needed lately. So much was needed this time.
+    #[inline]
+    fn shrink(&mut self, needed: usize) {
+        let peak = needed.max(self.peak.get() / 2);
+        self.peak = Len::new(peak);
+        if self.memory.capacity() / 4 > peak.max(KEPT / 4) {
+            self.memory.shrink_to(needed.max(KEPT));
+            self.peak = Len::new(needed);
         }
     }
 

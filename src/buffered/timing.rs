@@ -161,6 +161,41 @@ impl Timing {
         self.has_begun
     }
 
+    /// What [`observe`](Self::observe) and [`due`](Self::due) come to in the common case: bytes have come where nothing was
+    /// under way and all had been received. Returns how long to wait; `None` if there is more to look at, and then nothing
+    /// has changed.
+    #[inline]
+    pub(super) fn observe_arrival<R: Role>(
+        &mut self,
+        now: Moment,
+        connection: &Connection<R>,
+        input: &ReadBuffer,
+        output: &WriteBuffer,
+    ) -> Option<Duration> {
+        let unread = input.at.unread_len();
+        let consumed = input.account.consumed(unread);
+        let all_was_received = unread > 0 && !input.at.incomplete && consumed == self.seen.arrived;
+        let was_held_up = self.was_paused || output.was_or_is_over_watermark();
+        if !all_was_received || was_held_up || output.len() > 0 || !connection.is_at_rest() {
+            return None;
+        }
+        let data = consumed.wrapping_sub(input.account.control);
+        // It had come by the last time that bytes came.
+        let data_at = (data != self.seen.data).then_some(self.arrived_at);
+        let next = self.timers.arrived(now, unread as u64, data_at)?;
+        self.seen = Seen {
+            arrived: input.account.arrived,
+            data,
+            drained: connection.bytes_put(),
+        };
+        let now = self.timers.latest();
+        self.arrived_at = now;
+        self.message = Some(consumed);
+        self.postponed = false;
+        self.all_seen = false;
+        Some(next - now)
+    }
+
     /// Tells the timers of an open connection what has happened. Returns whether it is closing.
     pub(super) fn observe<R: Role>(
         &mut self,
@@ -263,5 +298,210 @@ impl Timing {
         }
         self.postponed = next <= now;
         Err(Some(if self.postponed { SOON } else { next - now }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a test fails by panicking"
+    )]
+
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use core::cell::Cell;
+    use core::time::Duration;
+
+    use proptest::prelude::*;
+
+    use crate::buffer::Output;
+    use crate::buffered::BufferedConnection;
+    use crate::connection::{Connection, Server};
+    use crate::frame::{CloseCode, MessageKind};
+    use crate::limits::Limits;
+    use crate::message::Event;
+    use crate::timers::{Moment, Rate, Timeouts};
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        /// So many frames of the peer's more are on the way.
+        Sends(Vec<(u8, usize)>),
+        /// At most so many bytes of them come.
+        Read(usize),
+        Tick(u64),
+        /// The clock jumps back.
+        Back(u64),
+        /// At most so many events are received; data are echoed, or not.
+        Receive(usize, bool),
+        Write(usize),
+        Reading(bool),
+        /// A frame begins that is sent in chunks.
+        Frame,
+        Chunk,
+        Close,
+        EndOfStream,
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let first_byte = prop_oneof![
+            20 => Just(0x82_u8),
+            4 => Just(0x02),
+            3 => Just(0x00),
+            3 => Just(0x80),
+            4 => Just(0x89),
+            6 => Just(0x8a),
+            1 => Just(0x88),
+        ];
+        let frame = (first_byte, prop_oneof![3 => 0..20_usize, 1 => 0..126_usize]);
+        let step = prop_oneof![2 => 0..5_000_u64, 2 => 0..1_000_000_u64, 1 => 0..15_000_000_u64];
+        let act = prop_oneof![
+            6 => prop::collection::vec(frame, 1..3).prop_map(Act::Sends),
+            8 => prop_oneof![1 => 1..40_usize, 3 => Just(512)].prop_map(Act::Read),
+            10 => step.prop_map(Act::Tick),
+            8 => (prop_oneof![1 => 0..3_usize, 4 => Just(99)], any::<bool>()).prop_map(|(n, echo)| Act::Receive(n, echo)),
+            7 => prop_oneof![1 => 0..40_usize, 4 => Just(9_999)].prop_map(Act::Write),
+            3 => any::<bool>().prop_map(Act::Reading),
+            1 => (0..1_000_000_u64).prop_map(Act::Back),
+            1 => Just(Act::Frame),
+            2 => Just(Act::Chunk),
+        ];
+        let end = prop_oneof![8 => Just(None), 1 => Just(Some(Act::Close)), 1 => Just(Some(Act::EndOfStream))];
+        let data = (
+            prop_oneof![6 => Just(0x82_u8), 1 => Just(0x8a), 1 => Just(0x89)],
+            0..20_usize,
+        );
+        let len = prop_oneof![1 => 1..40_usize, 3 => Just(512)];
+        let turn = (prop::collection::vec(data, 1..3), len, 0..1_000_000_u64, any::<bool>());
+        // What a loop does, and anything else.
+        let turn = turn.prop_map(|(frames, len, step, echo)| {
+            let read = [Act::Sends(frames), Act::Read(len), Act::Tick(step)];
+            let acts = read.into_iter().chain([Act::Receive(99, echo), Act::Write(9_999)]);
+            acts.collect::<Vec<_>>()
+        });
+        let turn = prop_oneof![2 => turn, 1 => prop::collection::vec(act, 0..6)];
+        (prop::collection::vec(turn, 0..40), end, 0..40_usize).prop_map(|(turns, end, at)| {
+            let mut acts = turns.concat();
+            if let Some(end) = end {
+                acts.insert(at.min(acts.len()), end);
+            }
+            acts
+        })
+    }
+
+    fn timeouts() -> impl Strategy<Value = Timeouts> {
+        let timeout = || prop_oneof![1 => Just(None), 4 => (1..20_000_u64).prop_map(|millis| Some(Duration::from_millis(millis)))];
+        let rate = prop_oneof![
+            1 => Just(None),
+            3 => (1..20_000_u64, 0..100_u32).prop_map(|(millis, bytes_per_second)| Some(Rate {
+                grace: Duration::from_millis(millis),
+                bytes_per_second
+            })),
+        ];
+        (timeout(), timeout(), timeout(), rate, timeout(), timeout()).prop_map(
+            |(ping_after, pong_within, idle, message, write, close)| {
+                let timeouts = Timeouts::DEFAULT
+                    .with_ping_after(ping_after)
+                    .with_pong_within(pong_within);
+                timeouts
+                    .with_idle(idle)
+                    .with_message(message)
+                    .with_write(write)
+                    .with_close(close)
+            },
+        )
+    }
+
+    /// All that deadlines depend on.
+    fn state(ws: &BufferedConnection<Server>) -> String {
+        format!("{:?} {:?} {:?}", ws.timing, ws.output.unwritten(), ws.transport())
+    }
+
+    /// A tick, both ways where the short one is to be had. Returns whether it was.
+    fn tick(ws: &mut BufferedConnection<Server>, now: Moment) -> Result<bool, TestCaseError> {
+        let before = (ws.timing, state(ws));
+        let short = ws.timing.observe_arrival(now, &ws.connection, &ws.input, &ws.output);
+        let after = state(ws);
+        if short.is_none() {
+            prop_assert_eq!(&after, &before.1);
+        }
+        ws.timing = before.0;
+        let in_full = ws.tick_in_full(now);
+        if short.is_some() {
+            prop_assert_eq!(short, in_full);
+            prop_assert_eq!(after, state(ws));
+        }
+        Ok(short.is_some())
+    }
+
+    fn run(acts: Vec<Act>, timeouts: &Timeouts) -> Result<usize, TestCaseError> {
+        let mut ws = BufferedConnection::new(Connection::new(Server, &Limits::default()));
+        ws.set_timeouts(timeouts);
+        ws.output.set_watermark(200);
+        let (mut coming, mut now, mut short) = (Vec::new(), Moment::from_micros(1_000), 0);
+        for act in acts {
+            match act {
+                Act::Sends(frames) => {
+                    for (first, len) in frames {
+                        let payload = match first {
+                            // The Pong for one of the first Pings of the timers.
+                            0x8a => b"ping\0\0\0".iter().copied().chain([len as u8 % 4]).collect(),
+                            0x88 => Vec::new(),
+                            _ => alloc::vec![b'a'; len],
+                        };
+                        coming.extend([first, 0x80 | payload.len() as u8, 0, 0, 0, 0]);
+                        coming.extend(payload);
+                    }
+                }
+                Act::Read(most) => {
+                    let len = most.min(coming.len()).min(ws.space().len());
+                    ws.space()[..len].copy_from_slice(&coming[..len]);
+                    coming.drain(..len);
+                    ws.advance(len);
+                }
+                Act::Tick(step) => {
+                    now = now + Duration::from_micros(step);
+                    short += usize::from(tick(&mut ws, now)?);
+                }
+                Act::Back(step) => now = Moment::from_micros(now.as_micros().saturating_sub(step)),
+                Act::Receive(most, echo) => {
+                    for _ in 0..most {
+                        match ws.next_event() {
+                            Ok(Some((Event::Binary(data), mut tx))) if echo => drop(tx.binary(data)),
+                            Ok(Some(_)) => {}
+                            Ok(None) | Err(_) => break,
+                        }
+                    }
+                }
+                Act::Write(most) => {
+                    let len = most.min(ws.output.len());
+                    ws.written(len);
+                }
+                Act::Reading(reading) => ws.set_reading(reading),
+                Act::Frame => drop(ws.tx().begin_frame(MessageKind::Binary, 10, true)),
+                Act::Chunk => drop(ws.tx().chunk(&[0; 5])),
+                Act::Close => drop(ws.tx().close(CloseCode::NORMAL, "")),
+                Act::EndOfStream => drop(ws.end_of_stream()),
+            }
+        }
+        Ok(short)
+    }
+
+    /// The short way is only shorter, in every state.
+    #[test]
+    fn the_common_case_is_what_the_long_way_comes_to() {
+        let short = Cell::new(0);
+        let config = ProptestConfig {
+            cases: if cfg!(miri) { 8 } else { 4_000 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        proptest!(config, |(acts in acts(), timeouts in timeouts())| {
+            short.set(short.get() + run(acts, &timeouts)?);
+        });
+        assert!(cfg!(miri) || short.get() > 2_000, "taken only {} times", short.get());
     }
 }

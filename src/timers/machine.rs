@@ -173,6 +173,31 @@ impl Timers {
         }
     }
 
+    /// What [`alive`](Self::alive), [`data`](Self::data), [`message`](Self::message) and [`took`](Self::took) come to where
+    /// nothing was under way: bytes have come, of which so many may be the start of a message, and data came last at that
+    /// time. Returns the next deadline; `None` if there is more to look at, and then nothing has changed.
+    #[inline(always)]
+    pub(crate) fn arrived(&mut self, now: Moment, unread: u64, data_at: Option<Moment>) -> Option<Moment> {
+        if self.phase != Phase::Open || self.pinging != Pinging::None {
+            return None;
+        }
+        let now = now.as_micros().max(self.now);
+        let since = data_at.map_or(self.since, |at| self.since.max(at.as_micros()));
+        let allowance = self.config.allowance(unread);
+        let next = self.config.ping_after.after(now);
+        let next = next.min(self.config.idle.after(since)).min(allowance.after(now));
+        if next <= now || next == NEVER {
+            return None;
+        }
+        self.now = now;
+        self.quiet = now;
+        self.since = since;
+        self.message_since = now;
+        self.allowance = allowance;
+        self.waiting_since = NEVER;
+        Some(Moment::from_micros(next))
+    }
+
     /// No message is under way.
     pub(crate) const fn no_message(&mut self) {
         self.message_since = NEVER;

@@ -154,6 +154,7 @@ impl Millis {
     }
 
     /// So long after a moment in microseconds; `u64::MAX`, which is never, if it is off or the moment never comes.
+    #[inline]
     pub(super) fn after(self, start: u64) -> u64 {
         if self.is_on() {
             start.saturating_add(u64::from(self.0) * 1_000)
@@ -163,6 +164,7 @@ impl Millis {
     }
 
     /// This and so many milliseconds more, at most as long as can be kept.
+    #[inline]
     fn plus(self, millis: u64) -> Self {
         let sum = u64::from(self.0).saturating_add(millis);
         Self(u32::try_from(sum).unwrap_or(u32::MAX - 1).min(u32::MAX - 1))

@@ -36,16 +36,22 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Whether it is set, and fires at that time or sooner.
+    /// Whether it fires at that time or sooner, if it [is set](Self::is_set).
     #[inline]
-    pub(crate) fn covers(&self, at: Moment) -> bool {
-        self.at <= at && self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed())
+    pub(crate) fn is_before(&self, at: Moment) -> bool {
+        self.at <= at
+    }
+
+    /// Whether it has not fired yet.
+    #[inline]
+    fn is_running(&self) -> bool {
+        self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed())
     }
 
     /// Whether it is set, and wakes this task when it fires.
     #[inline]
     pub(crate) fn is_set(&self, cx: &Context<'_>) -> bool {
-        self.covers(self.at) && self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
+        self.is_running() && self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
     }
 
     /// Whether it is that time, or else the task is woken when it is, or sooner.
@@ -57,7 +63,7 @@ impl Alarm {
         let Some(instant) = first().checked_add(at - Moment::START).map(Instant::from_std) else {
             return Poll::Pending;
         };
-        let covers = self.covers(at);
+        let covers = self.is_before(at) && self.is_running();
         let mut timer = match self.timer.take() {
             Some(timer) if covers => timer,
             Some(mut timer) => {

@@ -136,7 +136,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
         self.ws.set_reading(true);
         loop {
             let is_written = self.poll_write(cx).is_ready();
-            match self.ws.transport() {
+            let action = self.ws.transport();
+            match action {
                 TransportAction::Abort => return Poll::Ready(self.finish(None)),
                 TransportAction::Close if is_written => {
                     // It says to the peer that this is the end. Nobody has to wait for it.
@@ -162,11 +163,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                 // There are no others; the enum may grow.
                 _ => {}
             }
-            if self.ws.has_input() && !self.link.received && !self.is_full() {
-                self.link.received = false;
+            // A peer that sends and does not read is held up.
+            let is_full = self.is_full();
+            if !is_full && self.ws.has_input() && !self.link.received {
                 return Poll::Ready(Ok(true));
             }
-            if self.ws.wants_input() {
+            if !is_full && !self.ws.has_input() && action.wants_input() {
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(0)) => {
                         self.ws.end_of_stream();
@@ -176,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Machine<S, R> {
                         self.ws.advance(len);
                         let now = clock::now();
                         let due_at = self.ws.tick(now).map_or(NEVER, |wait| now + wait);
-                        self.link.covered = self.link.alarm.covers(due_at) && self.ws.buffers().1.len() == 0;
+                        self.link.covered = self.link.alarm.is_before(due_at) && self.ws.buffers().1.len() == 0;
                         self.link.received = false;
                         return Poll::Ready(Ok(true));
                     }

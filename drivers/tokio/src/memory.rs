@@ -37,21 +37,12 @@ struct Thread {
     #[cfg(feature = "deflate")]
     #[allow(clippy::vec_box, reason = "they are lent in their boxes")]
     engines: Vec<Box<Engines>>,
-    #[allow(clippy::vec_box, reason = "they are lent in their boxes")]
-    pieces: Vec<Box<Piece>>,
+    pieces: [Option<Box<Piece>>; KEPT],
     /// How many there are that this thread has made or taken over, wherever they are by now.
     count: Arc<AtomicUsize>,
 }
 
 impl Thread {
-    /// Keeps a piece, unless it has grown too long.
-    fn keep(&mut self, mut piece: Box<Piece>) {
-        if piece.write.capacity() > WRITE_MOST {
-            piece.write = Vec::new();
-        }
-        self.pieces.push(piece);
-    }
-
     /// What was lent by another thread, which makes a new one when it needs one. `None` if enough is lent here.
     #[cold]
     fn adopt(&self, piece: &mut Piece) -> Option<Box<Piece>> {
@@ -112,7 +103,7 @@ fn with<T>(call: impl FnOnce(&mut Thread) -> Option<T>) -> Option<T> {
 /// Memory to read into and to write into. `None` if too much is lent.
 pub(crate) fn lend() -> Option<Box<Piece>> {
     with(|thread| {
-        let mut piece = match thread.pieces.pop() {
+        let mut piece = match thread.pieces.iter_mut().find_map(Option::take) {
             Some(piece) => piece,
             None if thread.count.load(Ordering::Relaxed) < LENT => Box::new(Piece::new(&thread.count)),
             None => return None,
@@ -125,12 +116,14 @@ pub(crate) fn lend() -> Option<Box<Piece>> {
 /// Takes it back.
 pub(crate) fn take_back(mut piece: Box<Piece>) {
     with(|thread| {
-        if thread.pieces.len() < KEPT {
-            if !Arc::ptr_eq(&piece.count, &thread.count) {
-                piece = thread.adopt(&mut piece)?;
-            }
-            thread.keep(piece);
+        let place = thread.pieces.iter().position(Option::is_none)?;
+        if !Arc::ptr_eq(&piece.count, &thread.count) {
+            piece = thread.adopt(&mut piece)?;
         }
+        if piece.write.capacity() > WRITE_MOST {
+            piece.write = Vec::new();
+        }
+        *thread.pieces.get_mut(place)? = Some(piece);
         Some(())
     });
 }

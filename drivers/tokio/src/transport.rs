@@ -46,14 +46,16 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
         wrote: &mut usize,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while output.len() > 0 {
-            let len = ready!(self.poll_write_some(output, cx))?;
+        let mut waiting = output.len();
+        while waiting > 0 {
+            let len = ready!(self.poll_write_some(output, waiting, cx))?;
             if len == 0 {
                 return Poll::Ready(Err(ErrorKind::WriteZero.into()));
             }
             self.flush_due = true;
             *wrote += len;
             output.written(len);
+            waiting = waiting.saturating_sub(len);
         }
         if self.flush_due {
             ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
@@ -63,11 +65,16 @@ impl<W: AsyncWrite + Unpin> Outlet<W> {
     }
 
     #[inline]
-    fn poll_write_some(&mut self, output: &WriteBuffer, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_write_some(
+        &mut self,
+        output: &WriteBuffer,
+        waiting: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         let stream = Pin::new(&mut self.stream);
         let first = output.unwritten();
         // All in one piece is the common case.
-        if first.len() == output.len() || !stream.is_write_vectored() {
+        if first.len() == waiting || !stream.is_write_vectored() {
             stream.poll_write(cx, first)
         } else {
             poll_write_slices(stream, output, cx)
