@@ -14,37 +14,47 @@ pub(crate) struct Workload {
     pub(crate) title: &'static str,
     pub(crate) len: usize,
     pub(crate) burst: usize,
-    pub(crate) text: bool,
+    payload: Payload,
 }
 
-pub(crate) const WORKLOADS: [Workload; 6] = [
-    workload("16 B", 16, 1, false),
-    workload("16 B in bursts of 16", 16, 16, false),
-    workload("4 KiB", 4 << 10, 1, false),
-    workload("4 KiB in bursts of 16", 4 << 10, 16, false),
-    workload("64 KiB", 64 << 10, 1, false),
-    workload("64 KiB text", 64 << 10, 1, true),
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Payload {
+    Binary,
+    /// JSON of English text.
+    Ascii,
+    /// One character in thirty is not ASCII.
+    Text,
+}
+
+pub(crate) const WORKLOADS: [Workload; 7] = [
+    workload("16 B", 16, 1, Payload::Binary),
+    workload("16 B in bursts of 16", 16, 16, Payload::Binary),
+    workload("4 KiB", 4 << 10, 1, Payload::Binary),
+    workload("4 KiB in bursts of 16", 4 << 10, 16, Payload::Binary),
+    workload("64 KiB", 64 << 10, 1, Payload::Binary),
+    workload("64 KiB ASCII text", 64 << 10, 1, Payload::Ascii),
+    workload("64 KiB text", 64 << 10, 1, Payload::Text),
 ];
 
-const fn workload(title: &'static str, len: usize, burst: usize, text: bool) -> Workload {
+const fn workload(title: &'static str, len: usize, burst: usize, payload: Payload) -> Workload {
     Workload {
         title,
         len,
         burst,
-        text,
+        payload,
     }
 }
 
 impl Workload {
     fn payload(&self) -> Vec<u8> {
-        if self.text {
-            // One character in fifty is not ASCII.
-            let line = "A line of text as it comes from people, more or less: \u{e9}\u{20ac}. ";
-            let mut text: Vec<u8> = line.bytes().cycle().take(self.len / line.len() * line.len()).collect();
-            text.resize(self.len, b'.');
-            return text;
-        }
-        (0..self.len).map(|i| (i * 7 + i / 251) as u8).collect()
+        let line = match self.payload {
+            Payload::Binary => return (0..self.len).map(|i| (i * 7 + i / 251) as u8).collect(),
+            Payload::Ascii => r#"{"from":"someone","text":"as it comes from people, more or less"},"#,
+            Payload::Text => "A line of text as it comes from people, more or less: \u{e9}\u{20ac}. ",
+        };
+        let mut text: Vec<u8> = line.bytes().cycle().take(self.len / line.len() * line.len()).collect();
+        text.resize(self.len, b'.');
+        text
     }
 
     /// What a connection sends at once, and what comes back.
@@ -57,7 +67,7 @@ impl Workload {
             seed ^= seed << 17;
             let mask = (seed as u32).to_ne_bytes();
             for (out, bit) in [(&mut request, 0x80), (&mut response, 0)] {
-                out.push(if self.text { 0x81 } else { 0x82 });
+                out.push(if self.payload == Payload::Binary { 0x82 } else { 0x81 });
                 match self.len {
                     0..126 => out.push(bit | self.len as u8),
                     126..0x1_0000 => {
