@@ -20,6 +20,7 @@ use sockless::error::{ReceiveError, Violation};
 use sockless::handshake::{AcceptOptions, RequestError};
 use sockless::limits::Limits;
 use sockless::message::Event;
+use sockless::timers::Moment;
 
 fn open<R: Role>(role: R) -> BufferedConnection<R> {
     BufferedConnection::new(Connection::new(role, &Limits::default()))
@@ -125,6 +126,33 @@ fn a_failure_is_told_last<R: Role>(role: fn() -> R) {
     assert_eq!(ws.transport(), TransportAction::Close);
 }
 
+/// Whether something is unread: not before it has come, nor when all of it was received.
+fn what_is_unread<R: Role>(role: fn() -> R) {
+    let mut ws = open(role());
+    assert!(!ws.has_input());
+    let frame = from_peer::<R>(FIN | TEXT, b"a");
+    ws.buffers()
+        .0
+        .extend(&[&frame[..], &frame, &frame[..1]].concat())
+        .unwrap();
+    for _ in 0..2 {
+        assert!(ws.has_input());
+        assert!(matches!(ws.next_event(), Ok(Some((Event::Text("a"), _)))));
+    }
+    // What there may be behind a header is not known yet.
+    assert!(ws.next_event().unwrap().is_none());
+    assert!(!ws.has_input());
+}
+
+/// What is shown where things are logged: the connection, and no payloads.
+fn what_is_shown<R: Role>(role: fn() -> R) {
+    let mut ws = open(role());
+    ws.buffers().0.extend(b"secret").unwrap();
+    ws.tx().ping(b"secret").unwrap();
+    let (shown, connection) = (format!("{ws:?}"), format!("{:?}", ws.connection()));
+    assert!(shown.contains(&connection) && !shown.contains("secret"), "{shown}");
+}
+
 /// A stream that takes and gives so many bytes at a time, and then ends or fails.
 struct Stream<'b> {
     input: &'b [u8],
@@ -132,8 +160,8 @@ struct Stream<'b> {
     at_once: usize,
     /// What comes after the input: the end, or an error.
     then: Option<ErrorKind>,
-    /// Every second call would block.
-    blocks: bool,
+    /// What every second call fails with: it would block, or is interrupted.
+    every_second: Option<ErrorKind>,
     calls: usize,
     shut_down: bool,
 }
@@ -145,7 +173,7 @@ impl<'b> Stream<'b> {
             sent: Vec::new(),
             at_once,
             then: None,
-            blocks: false,
+            every_second: None,
             calls: 0,
             shut_down: false,
         }
@@ -153,10 +181,10 @@ impl<'b> Stream<'b> {
 
     fn call(&mut self) -> io::Result<()> {
         self.calls += 1;
-        if self.blocks && self.calls % 2 == 0 {
-            return Err(ErrorKind::WouldBlock.into());
+        match self.every_second {
+            Some(error) if self.calls % 2 == 0 => Err(error.into()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn shut_down(&mut self) -> io::Result<()> {
@@ -196,11 +224,11 @@ impl Write for Stream<'_> {
 fn over_a_stream<R: Role>(role: fn() -> R) {
     let (bytes, expected) = session::<R>();
     for at_once in [1000, 7777, usize::MAX] {
-        for blocks in [false, true] {
+        for every_second in [None, Some(ErrorKind::WouldBlock), Some(ErrorKind::Interrupted)] {
             for then in [None, Some(ErrorKind::ConnectionReset)] {
                 let mut stream = Stream {
                     then,
-                    blocks,
+                    every_second,
                     ..Stream::new(&bytes, at_once)
                 };
                 let mut ws = open(role());
@@ -208,10 +236,14 @@ fn over_a_stream<R: Role>(role: fn() -> R) {
                     match ws.exchange(&mut stream, Stream::shut_down) {
                         Ok(true) => _ = echo(&mut ws).unwrap(),
                         Ok(false) => break,
-                        Err(error) => assert!(blocks && error.kind() == ErrorKind::WouldBlock, "{error}"),
+                        // What is interrupted is done again.
+                        Err(error) => assert_eq!(
+                            (error.kind(), every_second),
+                            (ErrorKind::WouldBlock, Some(error.kind()))
+                        ),
                     }
                 }
-                assert!(stream.sent == expected, "{at_once} {blocks} {then:?}");
+                assert!(stream.sent == expected, "{at_once} {every_second:?} {then:?}");
                 assert_eq!(stream.shut_down, !R::IS_CLIENT);
                 let record = Record::closed_by_peer(1000, "bye").ended(StreamEnd::AfterClose);
                 assert_eq!(Record::from(ws.close_record()), record);
@@ -269,50 +301,111 @@ fn what_follows_the_head() {
     }
 }
 
-/// Whatever a transport says where it has ended behind both Close frames, or behind a failure, is no error.
+/// Gives what it holds, and then an error at each read; and if it is told to, at each write.
+struct Transport {
+    input: Vec<u8>,
+    then: ErrorKind,
+    writes_fail: bool,
+}
+
+impl Read for Transport {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() {
+            return Err(self.then.into());
+        }
+        let len = (&self.input[..]).read(space)?;
+        self.input.drain(..len);
+        Ok(len)
+    }
+}
+
+impl Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.writes_fail {
+            return Err(self.then.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whatever a transport says where it has ended behind both Close frames, or behind a failure, is no error: be it to a read,
+/// to a write, or to a shutdown.
 fn every_end_of_a_transport<R: Role>(role: fn() -> R) {
-    struct Transport(Vec<u8>, ErrorKind);
-
-    impl Read for Transport {
-        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-            if self.0.is_empty() {
-                return Err(self.1.into());
-            }
-            let len = (&self.0[..]).read(space)?;
-            self.0.drain(..len);
-            Ok(len)
-        }
-    }
-
-    impl Write for Transport {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     let close = from_peer::<R>(CLOSE, &close_body(1000, ""));
     let rows = [(close, true), (vec![0], true), (from_peer::<R>(PING, b""), false)];
-    for (bytes, is_over) in rows {
-        for kind in [
+    for (input, is_over) in rows {
+        for then in [
             ErrorKind::ConnectionReset,
             ErrorKind::ConnectionAborted,
             ErrorKind::BrokenPipe,
             ErrorKind::NotConnected,
             ErrorKind::UnexpectedEof,
         ] {
-            let (mut ws, mut stream) = (open(role()), Transport(bytes.clone(), kind));
-            let result = loop {
-                match ws.exchange(&mut stream, |_| Ok(())) {
-                    Ok(true) => while let Ok(Some(_)) = ws.next_event() {},
-                    result => break result.map_err(|error| error.kind()),
-                }
-            };
-            assert_eq!(result, if is_over { Ok(false) } else { Err(kind) });
+            for writes_fail in [false, true] {
+                let mut stream = Transport {
+                    input: input.clone(),
+                    then,
+                    writes_fail,
+                };
+                let mut ws = open(role());
+                let result = loop {
+                    let shut = |stream: &mut Transport| match stream.then {
+                        ErrorKind::UnexpectedEof => Ok(()),
+                        kind => Err(kind.into()),
+                    };
+                    match ws.exchange(&mut stream, shut) {
+                        Ok(true) => while let Ok(Some(_)) = ws.next_event() {},
+                        result => break result.map_err(|error| error.kind()),
+                    }
+                };
+                assert_eq!(result, if is_over { Ok(false) } else { Err(then) }, "{writes_fail}");
+                assert!(ws.output().is_empty() || !is_over, "what cannot be written any more");
+            }
         }
+    }
+}
+
+/// While deadlines are kept, a stream's time-out is no error, neither of a read nor of a write. All else is, and so is a
+/// time-out without deadlines. What was not written stays in the output.
+fn time_outs_of_a_stream<R: Role>(role: fn() -> R) {
+    let kinds = [
+        (ErrorKind::WouldBlock, true),
+        (ErrorKind::TimedOut, true),
+        (ErrorKind::ConnectionReset, false),
+    ];
+    for ((then, is_patient), ticks, writes_fail) in kinds.into_iter().flat_map(|kind| {
+        [
+            (kind, false, false),
+            (kind, false, true),
+            (kind, true, false),
+            (kind, true, true),
+        ]
+    }) {
+        let mut stream = Transport {
+            input: Vec::new(),
+            then,
+            writes_fail,
+        };
+        let mut ws = open(role());
+        if ticks {
+            ws.tick(Moment::from_micros(1));
+        }
+        if writes_fail {
+            ws.tx().text("a").unwrap();
+        }
+        let expected = if ticks && is_patient { Ok(true) } else { Err(then) };
+        let result = ws.exchange(&mut stream, |_| unreachable!());
+        assert_eq!(
+            result.map_err(|error| error.kind()),
+            expected,
+            "{then}, ticks {ticks}, writes {writes_fail}"
+        );
+        assert_eq!(ws.output().is_empty(), !writes_fail);
+        assert_eq!(ws.transport(), TransportAction::Continue);
     }
 }
 
@@ -387,7 +480,10 @@ fn an_answer_whose_flush_and_shutdown_would_block() {
 }
 
 both_roles!(
+    what_is_unread,
+    what_is_shown,
     every_end_of_a_transport,
+    time_outs_of_a_stream,
     every_read_and_write_size,
     a_failure_is_told_last,
     over_a_stream,

@@ -4,8 +4,13 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
+use sockless::buffer::Output;
+use sockless::handshake::{HandshakeError, RequestError};
 use sockless::timers::Moment;
-use sockless::{AcceptOptions, BufferedClientHandshake, BufferedServerHandshake, ConnectOptions, Limits, WebSocketUri};
+use sockless::{
+    AcceptOptions, BufferedClientHandshake, BufferedServerHandshake, ConnectOptions, Limits, TransportAction,
+    WebSocketUri,
+};
 
 const START: Moment = Moment::from_micros(77_000_000);
 
@@ -81,5 +86,167 @@ fn a_client_does_not_read_behind_the_end_of_its_handshake() {
     assert_eq!(
         client.exchange(&mut Failing(ErrorKind::ConnectionReset)).ok(),
         Some(false)
+    );
+}
+
+/// A stream that ends within the head is an error of the stream, with what is wrong inside; and so says whatever is asked
+/// then. Where a machine is told of the end otherwise, it says the same.
+#[test]
+fn a_stream_that_ends_within_the_head() {
+    let uri = WebSocketUri::parse("ws://a/").unwrap();
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let limits = Limits::default();
+    let inside = |error: io::Error| {
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        *error.into_inner().unwrap().downcast::<HandshakeError>().unwrap()
+    };
+    let ended = HandshakeError::EndOfStream;
+
+    let start = || {
+        let mut client = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &limits).unwrap();
+        let (input, output) = client.buffers();
+        input.extend(b"HTTP/1.1 101 S").unwrap();
+        output.written(output.len());
+        client
+    };
+    let mut client = start();
+    assert_eq!(inside(client.exchange(&mut io::Cursor::new([])).unwrap_err()), ended);
+    assert_eq!(client.receive().err(), Some(ended));
+    let mut client = start();
+    assert_eq!(client.end_of_stream(), Err(ended));
+    assert_eq!(client.receive().err(), Some(ended));
+
+    let start = || {
+        let mut server = BufferedServerHandshake::new(&limits);
+        server.buffers().0.extend(b"GET / HTTP/1.1\r\n").unwrap();
+        server
+    };
+    let mut server = start();
+    let error = server.exchange(&mut io::Cursor::new([]), |_| Ok(())).unwrap_err();
+    assert_eq!(inside(error), ended);
+    assert!(matches!(server.receive(), Err(RequestError::Refused(error)) if error == ended));
+    let mut server = start();
+    assert_eq!(server.end_of_stream(), Err(ended));
+    assert!(matches!(server.receive(), Err(RequestError::Refused(error)) if error == ended));
+}
+
+/// Behind an answer that is no upgrade, a reset is the end that the server waits for; a time-out is no error while deadlines
+/// are kept; all else is.
+#[test]
+fn what_a_transport_says_while_it_is_drained() {
+    /// Takes all that is written, and fails at each read.
+    struct Drained(ErrorKind);
+
+    impl Read for Drained {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+    }
+
+    impl Write for Drained {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    for (kind, ticks, expected) in [
+        (ErrorKind::ConnectionReset, false, Ok(TransportAction::Close)),
+        (ErrorKind::UnexpectedEof, true, Ok(TransportAction::Close)),
+        (ErrorKind::WouldBlock, true, Ok(TransportAction::Drain)),
+        (ErrorKind::WouldBlock, false, Err(ErrorKind::WouldBlock)),
+        (ErrorKind::PermissionDenied, false, Err(ErrorKind::PermissionDenied)),
+        (ErrorKind::PermissionDenied, true, Err(ErrorKind::PermissionDenied)),
+    ] {
+        let mut server = BufferedServerHandshake::new(&Limits::default());
+        if ticks {
+            server.tick(START);
+        }
+        server.buffers().0.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert!(server.accept(&AcceptOptions::new()).unwrap().is_none());
+        let mut stream = Drained(kind);
+        while server.transport() != TransportAction::Drain {
+            assert!(server.exchange(&mut stream, |_| Ok(())).unwrap());
+        }
+        let result = server.exchange(&mut stream, |_| Ok(()));
+        let result = result.map_err(|error| error.kind()).map(|more| {
+            assert!(more);
+            server.transport()
+        });
+        assert_eq!(result, expected, "{kind}, ticks {ticks}");
+    }
+}
+
+/// Behind an answer that is no upgrade, what the client is still sending is read, so that the answer is not lost to a reset;
+/// but not for ever.
+#[test]
+fn what_a_client_sends_behind_the_answer_is_read_up_to_a_bound() {
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
+    let drained = |left: &mut u64, body: u64| {
+        *left = head.len() as u64 + body;
+        let mut server = BufferedServerHandshake::new(&Limits::default());
+        let mut stream = Counted {
+            input: Box::new(head.chain(io::repeat(b'x').take(body))),
+            left,
+            sent: Vec::new(),
+        };
+        let error = loop {
+            assert!(
+                server.exchange(&mut stream, |_| Ok(())).unwrap(),
+                "over before the error was told"
+            );
+            if let Err(error) = server.accept(&AcceptOptions::new()) {
+                break error;
+            }
+        };
+        assert!(matches!(error, RequestError::NotWebSocket));
+        assert!(stream.sent.starts_with(b"HTTP/1.1 426 "));
+        assert!(!server.exchange(&mut stream, |_| Ok(())).unwrap());
+    };
+    let mut left = 0;
+    drained(&mut left, 60_000);
+    assert_eq!(left, 0);
+    drained(&mut left, 1 << 20);
+    assert!(left > 900_000, "{left} bytes are left");
+}
+
+/// A stream that takes all that is written, and says how much is left of what it gives.
+struct Counted<'a> {
+    input: Box<dyn Read>,
+    left: &'a mut u64,
+    sent: Vec<u8>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(space)?;
+        *self.left -= len as u64;
+        Ok(len)
+    }
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sent.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is shown of a client's handshake where it is logged: nothing of its key, nor of the source of keys.
+#[test]
+fn what_is_shown() {
+    let uri = WebSocketUri::parse("ws://a/").unwrap();
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let client = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &Limits::default()).unwrap();
+    let shown = format!("{client:?}");
+    assert!(
+        shown.contains("ClientHandshake {") && shown.contains("Key { .. }"),
+        "{shown}"
     );
 }

@@ -16,11 +16,11 @@ use std::process::Command;
 
 use common::*;
 use sockless::buffer::{OutputFull, ReadBuffer, SharedBytes, SliceOutput, WriteBuffer};
-use sockless::buffered::{BufferedConnection, BufferedServerHandshake};
+use sockless::buffered::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use sockless::connection::{Connection, PreparedMessage, Sender, Server, TransportAction};
 use sockless::error::{Failure, OutOfMemory, ReceiveError, SendError};
 use sockless::frame::MessageKind;
-use sockless::handshake::{HandshakeError, RequestError};
+use sockless::handshake::{ConnectOptions, HandshakeError, RequestError, WebSocketUri};
 use sockless::limits::Limits;
 
 /// How much address space a test's process may take, in KiB.
@@ -189,6 +189,55 @@ fn no_space_is_not_the_end_of_the_head() {
         handshake.receive(),
         Err(RequestError::Refused(HandshakeError::OutOfMemory))
     ));
+}
+
+/// And of the client's, which fails.
+#[test]
+fn no_space_is_not_the_end_of_the_response() {
+    if !with_little_memory("no_space_is_not_the_end_of_the_response") {
+        return;
+    }
+    let (uri, options) = (WebSocketUri::parse("ws://a/").unwrap(), ConnectOptions::new());
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let mut handshake = BufferedClientHandshake::start(&uri, &options, entropy, &Limits::default()).unwrap();
+    let mut stream = std::io::Cursor::new(Vec::new());
+    while !handshake.buffers().1.unwritten().is_empty() {
+        assert!(handshake.exchange(&mut stream).unwrap());
+    }
+    let all = all_memory();
+    let read = handshake.exchange(&mut stream).is_ok();
+    drop(all);
+    assert!(read);
+    assert_eq!(handshake.receive().err(), Some(HandshakeError::OutOfMemory));
+}
+
+/// What fails the connection is not told before there is memory for the Close, and nothing is lost until then.
+#[test]
+fn no_memory_for_the_close() {
+    if !with_little_memory("no_memory_for_the_close") {
+        return;
+    }
+    for frames in [
+        from_peer::<Server>(FIN | TEXT, b"\xff"),
+        [
+            from_peer::<Server>(TEXT, b"a"),
+            from_peer::<Server>(FIN | CONT, b"\xff"),
+        ]
+        .concat(),
+        vec![0xff],
+    ] {
+        let mut ws = BufferedConnection::new(Connection::new(Server, &Limits::default()));
+        ws.buffers().0.extend(&frames).unwrap();
+        let all = all_memory();
+        let errors = [ws.next_event().map(|_| ()), ws.next_event().map(|_| ())];
+        drop(all);
+        let needed = close_from_us::<Server>(1007).len();
+        let blocked = Err(ReceiveError::Blocked(OutputFull { needed }.into()));
+        assert_eq!(errors, [blocked, blocked]);
+        assert!(ws.next_event().unwrap().is_none());
+        let code = if frames == [0xff] { 1002 } else { 1007 };
+        assert_eq!(ws.output(), close_from_us::<Server>(code));
+    }
 }
 
 /// Where there was no memory to read the end of the stream into, the peer's Close was forgotten, and a loop never came to

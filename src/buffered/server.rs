@@ -145,37 +145,35 @@ impl BufferedServerHandshake {
         }
         #[cfg(feature = "deflate")]
         let deflate = self.deflate;
-        let connection = match self.receive()? {
-            None => return Ok(None),
-            #[cfg(feature = "deflate")]
-            Some((Request::Upgrade(upgrade), out)) if deflate.is_some() => {
-                let (others, mut implemented) = options.agreed();
-                implemented.compression = true;
-                let mut all = Vec::new();
-                let agreed = deflate.and_then(|options| options.accept(upgrade.request().extensions()));
-                // Without memory for the list, messages go plain.
-                let agreed = agreed.filter(|_| all.try_reserve_exact(others.len().saturating_add(1)).is_ok());
-                let Some(agreed) = agreed else {
-                    let connection = upgrade.accept(options, out)?;
-                    return Ok(Some(self.take_connection(connection)));
-                };
-                all.extend_from_slice(others);
-                all.push(agreed.as_str());
-                let options = options.extensions(&all, implemented);
-                let connection = upgrade.accept(&options, out)?;
-                return Ok(Some(self.take_connection(connection).with_deflate(&agreed)));
+        match self.receive()? {
+            None => Ok(None),
+            Some((Request::Upgrade(upgrade), out)) => {
+                #[cfg(feature = "deflate")]
+                if let Some(agreed) = deflate.and_then(|options| options.accept(upgrade.request().extensions())) {
+                    let (others, mut implemented) = options.agreed();
+                    implemented.compression = true;
+                    let mut all = Vec::new();
+                    // Without memory for the list, messages go plain.
+                    if all.try_reserve_exact(others.len().saturating_add(1)).is_ok() {
+                        all.extend_from_slice(others);
+                        all.push(agreed.as_str());
+                        let options = options.extensions(&all, implemented);
+                        let connection = upgrade.accept(&options, out)?;
+                        return Ok(Some(self.take_connection(connection).with_deflate(&agreed)));
+                    }
+                }
+                let connection = upgrade.accept(options, out)?;
+                Ok(Some(self.take_connection(connection)))
             }
-            Some((Request::Upgrade(upgrade), out)) => upgrade.accept(options, out)?,
             Some((Request::Http(request), out)) => {
                 let response = HttpResponse::new(426)
                     .headers(&[("Content-Type", "text/plain")])
                     .body(b"This is a WebSocket server.\n");
                 request.respond(&response, out)?;
                 self.not_websocket = true;
-                return Ok(None);
+                Ok(None)
             }
-        };
-        Ok(Some(self.take_connection(connection)))
+        }
     }
 
     /// What to do with the transport, once the output is written. Behind an answer that is no upgrade the stream is shut

@@ -149,6 +149,9 @@ fn run_in<S: Storage>(
                 let held = input.unread().len();
                 assert!(matches!(handshake.receive(&mut input), Ok(None)));
                 assert_eq!(input.unread().len(), held);
+                // Nothing is missing any more.
+                assert_eq!(handshake.end_of_stream(), Ok(()));
+                assert_eq!(handshake.timed_out(), Ok(()));
                 feed(&mut input, &bytes[fed..]);
                 let (Seen::Open { rest, .. } | Seen::Rejected { rest, .. }) = &mut seen;
                 rest.extend_from_slice(input.unread());
@@ -163,6 +166,7 @@ fn run_in<S: Storage>(
                     assert!(input.unread().is_empty());
                 }
                 assert_eq!(handshake.end_of_stream(), Err(error));
+                assert_eq!(handshake.timed_out(), Err(error));
                 Err(error)
             }
         };
