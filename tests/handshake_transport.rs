@@ -1,5 +1,5 @@
 //! What a transport says while the machines with buffers run an opening handshake over it.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
@@ -213,6 +213,26 @@ fn what_a_client_sends_behind_the_answer_is_read_up_to_a_bound() {
     assert!(left > 900_000, "{left} bytes are left");
 }
 
+/// An answer that is no upgrade: it is to be written, while the client may still send; then the sending direction is shut
+/// down, and the rest is drained until the stream ends.
+#[test]
+fn what_to_do_with_the_transport_behind_an_answer() {
+    let mut server = BufferedServerHandshake::new(&Limits::default());
+    assert_eq!(server.transport(), TransportAction::Continue);
+    server.buffers().0.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(server.accept(&AcceptOptions::new()).unwrap().is_none());
+    assert_eq!(server.transport(), TransportAction::Continue);
+    let output = server.buffers().1;
+    output.written(output.len() - 1);
+    assert_eq!(server.transport(), TransportAction::Continue);
+    server.buffers().1.written(1);
+    assert_eq!(server.transport(), TransportAction::ShutDownSend);
+    server.sending_shut_down();
+    assert_eq!(server.transport(), TransportAction::Drain);
+    server.end_of_stream().unwrap();
+    assert_eq!(server.transport(), TransportAction::Close);
+}
+
 /// A stream that takes all that is written, and says how much is left of what it gives.
 struct Counted<'a> {
     input: Box<dyn Read>,
@@ -222,7 +242,8 @@ struct Counted<'a> {
 
 impl Read for Counted<'_> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let len = self.input.read(space)?;
+        let most = space.len().min(1000);
+        let len = self.input.read(&mut space[..most])?;
         *self.left -= len as u64;
         Ok(len)
     }

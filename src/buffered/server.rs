@@ -176,8 +176,8 @@ impl BufferedServerHandshake {
         }
     }
 
-    /// What to do with the transport, once the output is written. Behind an answer that is no upgrade the stream is shut
-    /// down and drained, so that the answer is not lost to a reset.
+    /// What to do with the transport: [`Continue`](TransportAction::Continue) until an answer that is no upgrade is written.
+    /// Behind it the stream is shut down and drained, so that the answer is not lost to a reset.
     #[must_use]
     pub fn transport(&self) -> TransportAction {
         match self.state {
