@@ -144,6 +144,28 @@ fn what_is_unread<R: Role>(role: fn() -> R) {
     assert!(!ws.has_input());
 }
 
+/// A message comes out by value right after it was handed out, once, whatever its length; and nothing else does.
+fn by_value<R: Role>(role: fn() -> R) {
+    for len in [3, 100_000] {
+        let mut ws = open(role());
+        let message = vec![b'a'; len];
+        let frames = [
+            from_peer::<R>(FIN | BIN, &message),
+            from_peer::<R>(FIN | TEXT, &message),
+            from_peer::<R>(PING, b"ping"),
+        ];
+        assert_eq!(ws.take_binary(), None);
+        ws.buffers().0.extend(&frames.concat()).unwrap();
+        assert!(matches!(ws.next_event(), Ok(Some((Event::Binary(_), _)))));
+        assert!(ws.take_binary().is_some_and(|taken| taken == message));
+        assert_eq!(ws.take_binary(), None);
+        assert!(matches!(ws.next_event(), Ok(Some((Event::Text(_), _)))));
+        assert!(ws.take_text().is_some_and(|taken| taken.as_bytes() == message));
+        assert!(matches!(ws.next_event(), Ok(Some((Event::Ping(b"ping"), _)))));
+        assert_eq!((ws.take_text(), ws.take_binary()), (None, None));
+    }
+}
+
 /// What is shown where things are logged: the connection, and no payloads.
 fn what_is_shown<R: Role>(role: fn() -> R) {
     let mut ws = open(role());
@@ -481,6 +503,7 @@ fn an_answer_whose_flush_and_shutdown_would_block() {
 
 both_roles!(
     what_is_unread,
+    by_value,
     what_is_shown,
     every_end_of_a_transport,
     time_outs_of_a_stream,

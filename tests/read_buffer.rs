@@ -296,6 +296,26 @@ fn space_before_receiving<R: Role>(role: fn() -> R) {
     }
 }
 
+/// Where a large frame is under way, the space to read into ends with that frame, so that what follows it is not moved: in
+/// memory that would take more, alone and behind a fragment.
+fn the_space_ends_with_a_large_frame<R: Role>(role: fn() -> R) {
+    let small = from_peer::<R>(BIN, &[1; 10]);
+    let large = from_peer::<R>(FIN | BIN, &[2; 100_000]);
+    let last = from_peer::<R>(FIN | CONT, &[2; 100_000]);
+    for frames in [large, [small, last].concat()] {
+        for arrived in [100, 20_000, 60_000, 99_999] {
+            let (mut end, mut memory) = (End::new(role()), vec![0; 300_000]);
+            let mut input = ReadBuffer::fixed(&mut memory[..]);
+            assert_eq!(read(&mut input, &frames[..arrived]), arrived);
+            end.take_messages(&mut input);
+            assert_eq!(input.space().len(), frames.len() - arrived);
+            assert_eq!(read(&mut input, &frames[arrived..]), frames.len() - arrived);
+            end.take_messages(&mut input);
+            assert_eq!((end.seen.len(), end.failure()), (1, None));
+        }
+    }
+}
+
 // One piece of memory for many connections.
 
 /// Sessions of several connections, interleaved over one piece of memory, each cut at every byte and at random: every connection
@@ -483,6 +503,7 @@ both_roles!(
     the_longest_message_over_fixed_memory,
     arrays,
     space_before_receiving,
+    the_space_ends_with_a_large_frame,
     many_connections,
     what_is_held,
     by_value,

@@ -464,7 +464,7 @@ fn is_seen_from_its_start<R: Role, S>(receiver: &Receiver<R>, input: &ReadBuffer
     !receiver.streamed && (input.at.joined_len() as u64).checked_add(receiver.remaining) == Some(receiver.message_len)
 }
 
-/// More has to be read: `wanted` bytes for the frame under way, or an unknown number for its header.
+/// More has to be read: `wanted` bytes for the data frame under way; or a few, for a header or a control frame.
 fn need_input<R: Role, S: Storage>(
     receiver: &mut Receiver<R>,
     input: &mut ReadBuffer<S>,
@@ -520,7 +520,7 @@ fn take_control<R: Role, S: Storage>(
         }
     }
     if !whole {
-        return Ok(need_input(receiver, input, len - payload.len(), Stream::InControl));
+        return Ok(need_input(receiver, input, 0, Stream::InControl));
     }
     // Though its reply may not fit the output, none of it is missing.
     receiver.stream = Stream::Open;

@@ -156,6 +156,9 @@ fn run_in<S: Storage>(
                 // What follows the head lies where the connection looks, and is left there.
                 let held = input.unread().len();
                 assert!(matches!(handshake.receive(&mut input, &mut out), Ok(None)));
+                // Nothing is missing any more.
+                assert_eq!(handshake.end_of_stream(), Ok(()));
+                handshake.timed_out(&mut input, &mut out).unwrap();
                 assert_eq!(input.unread().len(), held);
                 feed(&mut input, &bytes[fed..]);
                 let rest = input.unread().to_vec();
@@ -178,8 +181,10 @@ fn run_in<S: Storage>(
                     assert!(matches!(again, Err(RequestError::Refused(same)) if same == error));
                     assert!(input.unread().is_empty());
                 }
-                assert_eq!(out.len(), answered);
+                let timed_out = handshake.timed_out(&mut input, &mut out);
+                assert!(matches!(timed_out, Err(RequestError::Refused(same)) if same == error));
                 assert_eq!(handshake.end_of_stream(), Err(error));
+                assert_eq!(out.len(), answered);
                 Err(error)
             }
             Err(full) => panic!("{full}"),
