@@ -87,6 +87,33 @@ fn memory_follows_what_arrives() {
     }
 }
 
+/// The memory for a long frame is had in few steps, each for bytes that came: a new buffer allocates less than two and
+/// a half times the frame in all, and at no point holds more than five times what has arrived.
+#[test]
+fn a_long_frame_takes_few_steps() {
+    let len = 1 << 20;
+    let bytes = from_peer::<Server>(FIN | BIN, &vec![7; len]);
+    for portion in [1460, 16 << 10, 64 << 10] {
+        let mut ws = Connection::new(Server, &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+        let info = measure(|| {
+            let (mut arrived, mut messages) = (0, 0);
+            while arrived < bytes.len() {
+                let end = bytes.len().min(arrived + portion);
+                arrived += read(&mut input, &bytes[arrived..end]);
+                messages += usize::from(ws.receive(&mut input, &mut out).unwrap().is_some());
+                assert!(
+                    input.capacity() <= 5 * arrived.max(1 << 10),
+                    "{} bytes for {arrived}",
+                    input.capacity()
+                );
+            }
+            assert_eq!(messages, 1);
+        });
+        assert!(2 * info.bytes_total < 5 * len as u64, "{} bytes", info.bytes_total);
+    }
+}
+
 /// A message that never ends, in fragments, is refused before it holds more than the limit allows.
 #[test]
 fn memory_stays_under_the_limits() {

@@ -33,6 +33,9 @@ const LEAST_READ: usize = 4 << 10;
 #[cfg(feature = "alloc")]
 const MOST_READ: usize = 256 << 10;
 
+/// How much memory a long frame gets ahead of its bytes beside as much as has arrived, in bytes: as much as a read may take.
+const MOST_AHEAD: usize = 256 << 10;
+
 #[cfg(feature = "alloc")]
 type DefaultStorage = Vec<u8>;
 #[cfg(not(feature = "alloc"))]
@@ -577,7 +580,8 @@ impl<S: Storage> ReadBuffer<S> {
     }
 
     /// Grows by as much as has arrived, and not before the room that is left is a small part of that, so that the work
-    /// stays linear however the bytes come. For a message in one frame it grows no further than to its end.
+    /// stays linear however the bytes come. For a message in one frame it grows sooner, in fewer steps, and no further than
+    /// to its end.
     fn grow(&mut self, large: bool) {
         let Cursor { start, end, wanted, .. } = self.at;
         let arrived = self.at.joined_len().saturating_add(end - start);
@@ -588,7 +592,13 @@ impl<S: Storage> ReadBuffer<S> {
         // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
         let frame = end.saturating_add(wanted).saturating_add(MAX_HEADER_LEN);
         let is_one_frame = large && self.at.joined_len() == 0;
-        let len = if is_one_frame { doubled.min(frame) } else { doubled };
+        let len = if is_one_frame {
+            let ahead = arrived.saturating_mul(3).min(MOST_AHEAD);
+            let sooner = end.saturating_add(arrived).saturating_add(ahead);
+            doubled.max(sooner).min(frame)
+        } else {
+            doubled
+        };
         self.memory.grow(len);
     }
 
