@@ -132,17 +132,21 @@ fn fragments_and_reads_of_every_size<R: Role>(role: fn() -> R) {
 }
 
 /// A message in fragments that begins behind another is joined where that one was, so that the same memory serves all of them
-/// and none of it is moved once it is long.
+/// and none of it is moved once it is long. Reads go to the same place while it is joined.
 fn messages_in_fragments_are_joined_at_the_front<R: Role>(role: fn() -> R) {
     let (message, _) = fragments::<R>(BIN, 1 << 20, 4096);
     // Reads do not end where a message does.
     let bytes = message.repeat(5);
     for mut input in [ReadBuffer::new(), ReadBuffer::with_capacity(64 << 10)] {
         let mut ws = Connection::new(role(), &Limits::default());
-        let (mut places, mut out) = (Vec::new(), Vec::new());
+        let (mut places, mut reads, mut out) = (Vec::new(), std::collections::BTreeSet::new(), Vec::new());
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let len = rest.len().min(60_000);
+            input.space();
+            if places.len() == 3 {
+                reads.insert(input.unread().as_ptr());
+            }
             rest = &rest[read(&mut input, &rest[..len])..];
             while let Some((event, _)) = ws.receive(&mut input, &mut out).unwrap() {
                 if let Event::Binary(data) = event {
@@ -151,6 +155,7 @@ fn messages_in_fragments_are_joined_at_the_front<R: Role>(role: fn() -> R) {
             }
         }
         assert_eq!(places.len(), 5);
+        assert!(reads.len() <= 8, "18 reads went to {} places", reads.len());
         assert!(places[1..].iter().all(|place| *place == places[1]), "{places:?}");
         assert!(
             input.capacity() <= (2 << 20) + (512 << 10),

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A message in one frame is handed out where it lies. The fragments of a message are moved together as each of them is
-//! complete, so that every payload byte moves once, by the length of the headers before it.
+//! complete, so that every payload byte moves once: by the length of the headers before it, or, in memory that is long
+//! enough, from one place at the end into which all reads go.
 
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
@@ -565,7 +566,14 @@ impl<S: Storage> ReadBuffer<S> {
             let read_len = self.sizing.read_len().max(self.sizing.lent());
             (read_len, wanted.max(self.sizing.read_len() / 2).max(1))
         };
-        if self.room() < read && end - start <= start - self.unread_target() {
+        let apart = if S::GROWS && !large { self.place_apart(read) } else { 0 };
+        if apart > self.at.joined_end {
+            let len = end - start;
+            let down = apart < start && (len <= start - apart || self.room() < needed);
+            if down || (apart > start && len <= LARGE) {
+                self.move_unread_to(apart);
+            }
+        } else if self.room() < read && end - start <= start - self.unread_target() {
             self.move_unread();
         }
         if self.room() < needed {
@@ -612,6 +620,28 @@ impl<S: Storage> ReadBuffer<S> {
             self.at.joined_end
         } else {
             0
+        }
+    }
+
+    /// Where reads go while fragments are joined: to one place at the end, as long as it lies behind them, so that what was
+    /// read is moved out of memory that the caches hold. Zero if no fragments are joined, and if the memory is much longer
+    /// than what is needed of it: it would not look too long any more.
+    fn place_apart(&self, read: usize) -> usize {
+        let (joined, len) = (self.at.joined_len(), self.memory.bytes().len());
+        if joined == 0 || len / 8 > joined.saturating_add(read) {
+            return 0;
+        }
+        len.saturating_sub(read.saturating_add(LARGE))
+    }
+
+    fn move_unread_to(&mut self, to: usize) {
+        let Cursor { start, end, .. } = self.at;
+        let bytes = self.memory.bytes_mut();
+        let room = bytes.len().saturating_sub(to);
+        if start <= end && end <= bytes.len() && end - start <= room {
+            bytes.copy_within(start..end, to);
+            self.at.start = to;
+            self.at.end = to + (end - start);
         }
     }
 
