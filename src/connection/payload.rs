@@ -101,24 +101,29 @@ impl PreparedMessage {
     /// [`OutOfMemory`]
     pub fn new<'p>(payload: impl Into<Payload<'p>>) -> Result<Self, OutOfMemory> {
         let payload = payload.into();
+        Self::encode(payload.kind(), 0, payload.as_bytes())
+    }
+
+    /// The same with these reserved bits.
+    pub(crate) fn encode(kind: MessageKind, rsv: u8, payload: &[u8]) -> Result<Self, OutOfMemory> {
         let mut block = [0; MAX_HEADER_LEN];
         let header = Header {
             fin: true,
-            rsv: 0,
-            opcode: payload.kind().opcode(),
+            rsv,
+            opcode: kind.opcode(),
             mask_key: None,
-            payload_len: payload.as_bytes().len() as u64,
+            payload_len: payload.len() as u64,
         }
         .encode(&mut block);
         let mut frame = alloc::vec::Vec::new();
-        let len = header.len().saturating_add(payload.as_bytes().len());
+        let len = header.len().saturating_add(payload.len());
         frame.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
         frame.extend_from_slice(header);
-        frame.extend_from_slice(payload.as_bytes());
+        frame.extend_from_slice(payload);
         Ok(Self {
             frame: SharedBytes::new(frame),
             header_len: header.len(),
-            kind: payload.kind(),
+            kind,
         })
     }
 

@@ -252,20 +252,14 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
 
     /// Sends a whole compressed message whose frame was encoded once for many receivers.
     #[cfg(feature = "deflate")]
-    pub(crate) fn prepared_compressed(
-        &mut self,
-        kind: MessageKind,
-        frame: &SharedBytes,
-        header_len: usize,
-    ) -> Result<(), SendError> {
+    pub(crate) fn prepared_compressed(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
         self.ready()?;
-        let bytes = frame.as_ref();
         if R::IS_CLIENT {
-            return self.compressed_part(kind, bytes.get(header_len..).unwrap_or_default(), true);
+            return self.compressed_part(message.kind(), message.payload(), true);
         }
-        self.sender.next_compressed(kind)?;
-        self.out.put_shared(&[], frame)?;
-        self.sender.count(bytes.len());
+        self.sender.next_compressed(message.kind())?;
+        self.out.put_shared(&[], message.frame())?;
+        self.sender.count(message.frame().as_ref().len());
         Ok(())
     }
 

@@ -5,17 +5,15 @@
 //! refer to nothing until it has as much as the group refers to; from then on one compressed message serves all.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use super::engines::Engines;
 use super::history::History;
 use super::inflation::TAIL;
 use super::options::DeflateOptions;
 use super::zlib::Setting;
-use crate::buffer::SharedBytes;
 use crate::connection::{Payload, PreparedMessage};
 use crate::error::OutOfMemory;
-use crate::frame::{Header, MAX_HEADER_LEN, MessageKind};
+use crate::frame::MessageKind;
 
 /// A group of connections that are sent the same messages, each compressed once.
 ///
@@ -71,40 +69,9 @@ pub(super) struct Compressed {
     /// How many bytes of the text before it refers to.
     pub(super) needs: u64,
     pub(super) setting: Setting,
-    pub(super) in_step: CompressedFrame,
+    pub(super) in_step: PreparedMessage,
     /// For those who lack what it refers to, once there was one.
-    pub(super) alone: Option<CompressedFrame>,
-}
-
-/// A frame as a server sends it.
-#[derive(Clone, Debug)]
-pub(super) struct CompressedFrame {
-    pub(super) bytes: SharedBytes,
-    pub(super) header_len: usize,
-}
-
-impl CompressedFrame {
-    pub(super) fn new(kind: MessageKind, payload: &[u8]) -> Result<Self, OutOfMemory> {
-        let mut block = [0; MAX_HEADER_LEN];
-        let header = Header {
-            fin: true,
-            rsv: 4,
-            opcode: kind.opcode(),
-            mask_key: None,
-            payload_len: payload.len() as u64,
-        }
-        .encode(&mut block);
-        let mut bytes = Vec::new();
-        bytes
-            .try_reserve_exact(header.len().saturating_add(payload.len()))
-            .map_err(|_| OutOfMemory)?;
-        bytes.extend_from_slice(header);
-        bytes.extend_from_slice(payload);
-        Ok(Self {
-            bytes: SharedBytes::new(bytes),
-            header_len: header.len(),
-        })
-    }
+    pub(super) alone: Option<PreparedMessage>,
 }
 
 impl Broadcast {
@@ -162,7 +129,7 @@ impl Broadcast {
             start: self.position,
             needs: parts.iter().map(|part| part.len() as u64).sum(),
             setting: self.setting,
-            in_step: CompressedFrame::new(payload.kind(), compressed)?,
+            in_step: compressed_frame(payload.kind(), compressed)?,
             alone: None,
         };
         self.history.push(bytes, self.history_len);
@@ -180,15 +147,20 @@ impl Compressed {
         &mut self,
         plain: &PreparedMessage,
         engines: &mut super::engines::SendEngines,
-    ) -> Option<&CompressedFrame> {
+    ) -> Option<&PreparedMessage> {
         if self.needs == 0 {
             return Some(&self.in_step);
         }
         if self.alone.is_none() {
             let bytes = plain.payload();
             let compressed = engines.deflate(self.setting, [&[], &[]], bytes)?;
-            self.alone = Some(CompressedFrame::new(plain.kind(), compressed.strip_suffix(&TAIL)?).ok()?);
+            self.alone = Some(compressed_frame(plain.kind(), compressed.strip_suffix(&TAIL)?).ok()?);
         }
         self.alone.as_ref()
     }
+}
+
+/// A compressed message as a server sends it: with RSV1 (RFC 7692 section 6).
+fn compressed_frame(kind: MessageKind, compressed: &[u8]) -> Result<PreparedMessage, OutOfMemory> {
+    PreparedMessage::encode(kind, 4, compressed)
 }

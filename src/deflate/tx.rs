@@ -82,11 +82,12 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
             InStep::No => compressed.alone(plain, engines),
             InStep::TooFar => None,
         };
-        let frame = frame.filter(|frame| sending.takeover || frame.bytes.as_ref().len() < plain.frame().as_ref().len());
+        let frame =
+            frame.filter(|frame| sending.takeover || frame.frame().as_ref().len() < plain.frame().as_ref().len());
         let Some(frame) = frame.cloned() else {
             return self.prepared(plain);
         };
-        self.prepared_compressed(plain.kind(), &frame.bytes, frame.header_len)?;
+        self.prepared_compressed(&frame)?;
         if let Some((sending, _)) = self.compressing.get().and_then(self::parts) {
             sending.sent_to_group(compressed, plain.payload().len() as u64);
         }

@@ -80,8 +80,6 @@ pub(crate) fn write_whole(
 }
 
 /// The value of a header field that is sent: a text, or a list of texts, joined by commas where it is displayed.
-///
-/// Where a host wants bytes in several pieces rather than [`Display`](fmt::Display), [`pieces`](Self::pieces) has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldValue<'a>(Pieces<'a>);
 
@@ -102,7 +100,7 @@ impl<'a> FieldValue<'a> {
     }
 
     /// The pieces that make the value when they are put one after the other.
-    pub fn pieces(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         let (text, list) = match self.0 {
             Pieces::Text(text) => (Some(text), [].as_slice()),
             Pieces::List(list) => (None, list),
