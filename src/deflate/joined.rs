@@ -6,7 +6,7 @@ use super::halves::{DeflateReceiver, DeflateSender};
 use super::shell::Shell;
 use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::Tx;
-use crate::connection::{ChunkEvent, CloseRecord, Connection, Role, TransportAction};
+use crate::connection::{ChunkEvent, CloseRecord, Connection, Role};
 use crate::error::ReceiveError;
 use crate::message::Event;
 
@@ -96,7 +96,7 @@ impl<R: Role> DeflateConnection<R> {
             .tx_compressing(out, self.shell.lent(engines).compressing())
     }
 
-    /// The connection itself, to ask it about its state and its end.
+    /// The connection itself, to ask it about its state and its end, and what to do with the transport.
     #[must_use]
     pub const fn connection(&self) -> &Connection<R> {
         &self.connection
@@ -109,12 +109,6 @@ impl<R: Role> DeflateConnection<R> {
         self.connection.close_record()
     }
 
-    /// What to do with the transport now: [`Connection::transport`].
-    #[must_use]
-    pub fn transport(&self) -> TransportAction {
-        self.connection.transport()
-    }
-
     /// The sending direction of the transport was shut down: [`Connection::sending_shut_down`].
     pub const fn sending_shut_down(&mut self) {
         self.connection.sending_shut_down();
@@ -124,12 +118,6 @@ impl<R: Role> DeflateConnection<R> {
     pub fn abort(&mut self) {
         self.connection.abort();
         self.shell.receiving.let_go(&self.connection.receiver);
-    }
-
-    /// Whether a compressed message can be sent and received.
-    #[must_use]
-    pub const fn is_agreed(&self) -> bool {
-        self.shell.sending.setting.is_some()
     }
 
     /// The memory that it holds beside its own size, in bytes: what was received and what was sent last, and an inflater

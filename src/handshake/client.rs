@@ -146,7 +146,7 @@ impl<'r> ClientHandshake<'r> {
             self.head_len_left = self.head_len_left.saturating_sub(used);
             self.scanner = Scanner::new(&self.limits.with_max_head_len(self.head_len_left));
         };
-        let StatusLine { status, version, .. } = head.start_line;
+        let StatusLine { status, version } = head.start_line;
         // RFC 6455 section 4.2.2: "A Status-Line with a 101 response code as per RFC 2616 [...] Such a response could look
         // like "HTTP/1.1 101 Switching Protocols"." HTTP/1.0 has no such status.
         if status == 101 && version < HttpVersion::Http11 {
@@ -159,8 +159,6 @@ impl<'r> ClientHandshake<'r> {
             Some(response) => Response::Accepted(response),
             None => Response::Rejected {
                 status,
-                version,
-                reason: head.start_line.reason(head.bytes),
                 headers: head.headers,
             },
         }))
@@ -200,10 +198,6 @@ pub enum Response<'b> {
     Rejected {
         /// The status, 200 to 999.
         status: u16,
-        /// The version of HTTP.
-        version: HttpVersion,
-        /// The reason phrase, which may be empty and need not be UTF-8.
-        reason: &'b [u8],
         /// The header fields, in their order.
         headers: Headers<'b>,
     },

@@ -6,7 +6,7 @@ use super::head::{HeadSpace, Headers, Scanner};
 use super::options::AcceptOptions;
 use super::request::ValidRequest;
 use super::respond::{HttpResponse, write_accept, write_error};
-use super::start_line::{HttpVersion, RequestLine};
+use super::start_line::RequestLine;
 use super::uri::ResourceName;
 use crate::buffer::{Output, ReadBuffer, Storage};
 use crate::connection::{Connection, Server};
@@ -134,7 +134,6 @@ impl ServerHandshake {
             let request = HttpRequest {
                 method: ascii(method),
                 target,
-                version,
                 headers: head.headers,
             };
             return Ok(Some((Request::Http(request), head_len)));
@@ -214,8 +213,6 @@ pub struct HttpRequest<'b> {
     pub method: &'b str,
     /// The request target as it was sent (RFC 9112 section 3.2).
     pub target: &'b str,
-    /// The version of HTTP.
-    pub version: HttpVersion,
     /// The header fields, in their order.
     pub headers: Headers<'b>,
 }

@@ -80,7 +80,6 @@ impl RequestLine {
 pub(crate) struct StatusLine {
     pub(crate) version: HttpVersion,
     pub(crate) status: u16,
-    reason_len: usize,
 }
 
 impl StartLine for StatusLine {
@@ -109,22 +108,6 @@ impl StartLine for StatusLine {
         let status = digits
             .iter()
             .fold(0, |status: u16, digit| status * 10 + u16::from(digit - b'0'));
-        Ok(Self {
-            version,
-            status,
-            reason_len: reason.len(),
-        })
-    }
-}
-
-impl StatusLine {
-    /// The length of `HTTP/1.1 200 `.
-    const BEFORE_REASON: usize = 13;
-
-    /// The reason phrase, in the head that the line was parsed in.
-    pub(crate) fn reason(self, head: &[u8]) -> &[u8] {
-        head.get(Self::BEFORE_REASON..)
-            .and_then(|rest| rest.get(..self.reason_len))
-            .unwrap_or_default()
+        Ok(Self { version, status })
     }
 }

@@ -375,7 +375,7 @@ fn ws_1848_over_the_limit_is_a_close() {
         assert!(input.is_at_rest());
     }
     assert_eq!(ws.connection().close_record().sent, Some(CloseCode::MESSAGE_TOO_BIG));
-    assert_eq!(ws.transport(), TransportAction::ShutDownSend);
+    assert_eq!(ws.connection().transport(), TransportAction::ShutDownSend);
 }
 
 /// graphform/ratchet#13: a plain message was inflated all the same.

@@ -14,8 +14,8 @@ mod responses;
 use sockless::buffer::{ReadBuffer, SliceOutput, Storage};
 use sockless::connection::Extensions;
 use sockless::handshake::{
-    AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HandshakeError as E, HttpVersion, Key, Misuse,
-    Request, Response, ServerHandshake, ValidRequest, WebSocketUri,
+    AcceptOptions, ClientHandshake, ConnectError, ConnectOptions, HandshakeError as E, Key, Misuse, Request, Response,
+    ServerHandshake, ValidRequest, WebSocketUri,
 };
 use sockless::limits::Limits;
 use sockless::message::Event;
@@ -77,7 +77,6 @@ enum Seen {
     },
     Rejected {
         status: u16,
-        reason: Vec<u8>,
         fields: usize,
         rest: Vec<u8>,
     },
@@ -133,14 +132,8 @@ fn run_in<S: Storage>(
                             rest: Vec::new(),
                         }
                     }
-                    Response::Rejected {
+                    Response::Rejected { status, headers, .. } => Seen::Rejected {
                         status,
-                        reason,
-                        headers,
-                        ..
-                    } => Seen::Rejected {
-                        status,
-                        reason: reason.to_vec(),
                         fields: headers.count(),
                         rest: Vec::new(),
                     },

@@ -94,12 +94,12 @@ fn section_4_1_interim_responses_are_passed_over() {
 
 #[test]
 fn section_4_1_any_other_status_is_data() {
-    for (line, status, reason) in [
-        ("HTTP/1.1 401 Unauthorized", 401, "Unauthorized"),
-        ("HTTP/1.0 403 Go away", 403, "Go away"),
-        ("HTTP/1.1 302", 302, ""),
-        ("HTTP/1.1 200 ", 200, ""),
-        ("HTTP/1.1 999 x", 999, "x"),
+    for (line, status) in [
+        ("HTTP/1.1 401 Unauthorized", 401),
+        ("HTTP/1.0 403 Go away", 403),
+        ("HTTP/1.1 302", 302),
+        ("HTTP/1.1 200 ", 200),
+        ("HTTP/1.1 999 x", 999),
     ] {
         // None of the rules for 101 apply.
         let fields = [
@@ -111,12 +111,11 @@ fn section_4_1_any_other_status_is_data() {
         ];
         let bytes = [head(line, &fields), b"body".to_vec()].concat();
         let (result, at) = every_split(&bytes, &ASKED, &Limits::default());
-        let (reason, rest) = (reason.as_bytes().to_vec(), b"body".to_vec());
+        let rest = b"body".to_vec();
         assert_eq!(
             result,
             Ok(Some(Seen::Rejected {
                 status,
-                reason,
                 fields: 5,
                 rest
             }))
@@ -124,15 +123,9 @@ fn section_4_1_any_other_status_is_data() {
         assert_eq!(at, bytes.len() - 4);
         let (mut handshake, _) = start("ws://example.com", &ASKED, &Limits::default());
         let mut input = buffer(&bytes);
-        let Ok(Some(Response::Rejected { version, headers, .. })) = handshake.receive(&mut input) else {
+        let Ok(Some(Response::Rejected { headers, .. })) = handshake.receive(&mut input) else {
             panic!()
         };
-        let expected = if line.starts_with("HTTP/1.0") {
-            HttpVersion::Http10
-        } else {
-            HttpVersion::Http11
-        };
-        assert_eq!(version, expected);
         assert_eq!(headers.get("UPGRADE"), Some(b"a".as_slice()));
         assert_eq!(headers.get("content-length"), Some(b"9".as_slice()));
         assert_eq!(headers.get("content"), None);
