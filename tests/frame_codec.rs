@@ -33,7 +33,7 @@ fn codec_round_trip() {
                         };
                         let mut block = [0xee; MAX_HEADER_LEN];
                         let encoded = header.encode(&mut block);
-                        let first = u8::from(fin) << 7 | rsv << 4 | opcode as u8;
+                        let first = u8::from(fin) << 7 | rsv << 4 | opcode.bits();
                         assert_eq!(encoded, head(first, mask_key, payload_len));
                         let expected = if opcode.is_control() && !fin {
                             Err(Violation::FragmentedControl)

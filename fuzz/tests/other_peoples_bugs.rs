@@ -38,7 +38,7 @@ fn header(role: Role, first: u8, len: u64) -> Vec<u8> {
         rsv: first >> 4 & 7,
         opcode: Opcode::ALL
             .into_iter()
-            .find(|opcode| *opcode as u8 == first & 0xf)
+            .find(|opcode| opcode.bits() == first & 0xf)
             .unwrap(),
         mask_key: (role == Role::Server).then_some([0; 4]),
         payload_len: len,

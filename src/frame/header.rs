@@ -117,7 +117,7 @@ impl Header {
 
     #[inline(always)]
     pub(crate) const fn first_byte(&self) -> u8 {
-        (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode as u8
+        (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode.bits()
     }
 
     /// The mask at the start of the payload, if it is masked.
