@@ -16,6 +16,7 @@ use sockless::connection::{ChunkEvent, Connection, Role};
 use sockless::error::{Blocked, LimitExceeded, ReceiveError, Violation};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
+use sockless::message::Event;
 
 /// How long a part of a text frame is validated ahead of the rest, in bytes.
 const EARLY: usize = 4096;
@@ -408,7 +409,33 @@ fn nothing_is_kept_when_it_is_over<R: Role>(role: fn() -> R) {
     }
 }
 
+/// Law L9: a message in one frame is handed out where it was read, be it there at once or come with several reads.
+fn a_message_in_one_frame_lies_where_it_was_read<R: Role>(role: fn() -> R) {
+    for len in [5, 200, 70_000] {
+        let bytes = from_peer::<R>(FIN | BIN, &vec![7; len]);
+        for first in [0, 1, bytes.len() - len, bytes.len() - 1] {
+            let (mut ws, mut out) = (Connection::new(role(), &Limits::default()), Vec::new());
+            let mut memory = vec![0; 100_000];
+            let mut input = ReadBuffer::fixed(&mut memory[..]);
+            let mut end = 0;
+            for bytes in [&bytes[..first], &bytes[first..]] {
+                assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+                let space = &mut input.space()[..bytes.len()];
+                space.copy_from_slice(bytes);
+                end = space.as_ptr_range().end.addr();
+                input.advance(bytes.len());
+            }
+            let Ok(Some((Event::Binary(payload), _))) = ws.receive(&mut input, &mut out) else {
+                panic!("{len} {first}");
+            };
+            assert_eq!(payload.len(), len);
+            assert_eq!(payload.as_ptr_range().end.addr(), end, "{len} {first}");
+        }
+    }
+}
+
 both_roles!(
+    a_message_in_one_frame_lies_where_it_was_read,
     any_cut,
     when_bad_text_is_refused,
     characters_over_the_edges,
