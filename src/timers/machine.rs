@@ -176,6 +176,7 @@ impl Timers {
     /// What [`alive`](Self::alive), [`data`](Self::data), [`message`](Self::message) and [`took`](Self::took) come to where
     /// nothing was under way: bytes have come, of which so many may be the start of a message, and data came last at that
     /// time. Returns the next deadline; `None` if there is more to look at, and then nothing has changed.
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn arrived(&mut self, now: Moment, unread: u64, data_at: Option<Moment>) -> Option<Moment> {
         if self.phase != Phase::Open || self.pinging != Pinging::None {
