@@ -284,6 +284,26 @@ fn a_client_waits_as_long_for_its_handshake() {
     }
 }
 
+/// The clock of a head starts with its first byte, and stops where all of it was received: here, with a response that does not
+/// accept.
+#[test]
+fn the_clock_of_a_head() {
+    let uri = WebSocketUri::parse("ws://a/").unwrap();
+    let entropy = |bytes: &mut [u8]| bytes.fill(7);
+    let mut handshake =
+        BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &Limits::default()).unwrap();
+    handshake.set_timeouts(&only(Deadline::Message));
+    assert_eq!(handshake.tick(START), None);
+    let len = handshake.buffers().1.unwritten().len();
+    handshake.buffers().1.written(len);
+    handshake.buffers().0.extend(b"HTTP/1.1 404 \r\n").unwrap();
+    assert!(handshake.receive().unwrap().is_none());
+    assert!(handshake.tick(at(1)).is_some_and(|wait| wait >= 5 * SECOND));
+    handshake.buffers().0.extend(b"\r\n").unwrap();
+    assert!(handshake.receive().unwrap().is_some());
+    assert_eq!(handshake.tick(at(2)), None);
+}
+
 #[test]
 fn ping_and_pong_in_each_state() {
     for state in STATES {
