@@ -116,6 +116,109 @@ fn what_is_long_stays_and_makes_the_memory_its_own() {
     assert_eq!(memory.len(), 1000);
 }
 
+/// Puts bytes into the space.
+fn arrive(input: &mut ReadBuffer, bytes: &[u8]) {
+    input.space()[..bytes.len()].copy_from_slice(bytes);
+    input.advance(bytes.len());
+}
+
+/// How much may lie here, in bytes: half as much as the memory has, and 16 KiB.
+#[test]
+fn memory_is_refused_where_it_is_of_no_use() {
+    for (kept, memory, is_lent) in [
+        (500, 1000, true),
+        (500, 999, false),
+        (501, 1000, false),
+        (16 << 10, 64 << 10, true),
+        ((16 << 10) + 1, 64 << 10, false),
+        (20_000, 64 << 10, false),
+    ] {
+        let mut input = ReadBuffer::with_capacity(64 << 10);
+        arrive(&mut input, &frame(0x82, &[7; 60_000])[..kept]);
+        let mut lending = vec![0; memory];
+        assert_eq!(input.lend(&mut lending), is_lent, "{kept} bytes and memory of {memory}");
+        assert_eq!(lending.len(), if is_lent { 0 } else { memory });
+    }
+}
+
+/// What has arrived stays in the memory that was lent if it is longer than half of that, not if it is just half.
+#[test]
+fn memory_comes_back_unless_more_than_half_of_it_is_in_use() {
+    for (kept, comes_back) in [(499, true), (500, true), (501, false)] {
+        let (mut input, mut memory) = (ReadBuffer::new(), vec![0; 1000]);
+        assert!(input.lend(&mut memory));
+        let bytes = frame(0x82, &[7; 900]);
+        arrive(&mut input, &bytes[..kept]);
+        input.take_back(&mut memory);
+        assert_eq!(memory.len(), if comes_back { 1000 } else { 0 }, "{kept} bytes");
+        assert_eq!(input.unread(), &bytes[..kept]);
+
+        let (mut out, mut memory) = (WriteBuffer::new(), Vec::with_capacity(1000));
+        let capacity = memory.capacity();
+        assert!(out.lend(&mut memory));
+        out.put(&bytes[..kept + capacity / 2 - 500]);
+        out.take_back(&mut memory);
+        assert_eq!(memory.capacity(), if comes_back { capacity } else { 0 }, "{kept} bytes");
+    }
+}
+
+/// The same bytes are moved again once twice as many have come; others are moved whatever was moved before them.
+#[test]
+fn memory_is_lent_again_once_twice_as_many_bytes_have_come() {
+    let (first, second) = (frame(0x82, &[7; 4000]), frame(0x82, &[8; 9000]));
+    let mut ws = Connection::new(Server, &Limits::default());
+    let (mut input, mut memory, mut out) = (ReadBuffer::new(), vec![0; 10_000], Vec::new());
+    arrive(&mut input, &first[..1500]);
+    assert!(input.lend(&mut memory)); // 1500 bytes are moved
+    arrive(&mut input, &first[1500..2999]);
+    input.take_back(&mut memory);
+    assert!(!input.lend(&mut memory));
+    arrive(&mut input, &first[2999..3000]);
+    assert!(input.lend(&mut memory)); // 3000 bytes are moved
+    // So much of the next message comes that the memory stays here.
+    arrive(&mut input, &[&first[3000..], &second[..5020]].concat());
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+    input.take_back(&mut memory);
+    assert!(memory.is_empty());
+    memory.resize(40_000, 0);
+    assert!(input.lend(&mut memory), "none of these bytes were moved before");
+    arrive(&mut input, &second[5020..]);
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+}
+
+#[test]
+fn nothing_comes_back_where_nothing_was_lent() {
+    let (mut input, mut out, mut memory) = (ReadBuffer::new(), WriteBuffer::new(), vec![0; 1000]);
+    input.take_back(&mut memory);
+    out.take_back(&mut memory);
+    arrive(&mut input, b"unread");
+    input.take_back(&mut memory);
+    assert_eq!((memory.len(), input.unread()), (1000, &b"unread"[..]));
+}
+
+/// Memory of the buffer's own: for what has arrived, never for what was only declared; and yet the rest of a long frame that
+/// has less to come than has come is read behind it, with no second move.
+#[test]
+fn what_is_moved_out_takes_what_has_arrived_and_no_more_than_as_much_again() {
+    for (len, arrived) in [(60_000, 1000), (60_000, 20_000), (30_000, 20_000), (1600, 1000)] {
+        let mut ws = Connection::new(Server, &Limits::default());
+        let (mut input, mut memory, mut out) = (ReadBuffer::new(), vec![0; 64 << 10], Vec::new());
+        let bytes = frame(0x82, &vec![7; len]);
+        assert!(input.lend(&mut memory));
+        arrive(&mut input, &bytes[..arrived]);
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+        input.take_back(&mut memory);
+        assert_eq!(memory.len(), 64 << 10);
+        let lacks = if len == 30_000 { bytes.len() - arrived } else { 0 };
+        let unread = input.unread().len();
+        assert_eq!(input.capacity(), unread + lacks, "{arrived} of {len}");
+        let place = input.unread().as_ptr();
+        input.space();
+        assert!(input.unread().as_ptr() == place || lacks == 0, "it was moved twice");
+    }
+}
+
 #[test]
 fn an_idle_buffer_holds_nothing_once_the_memory_is_taken_back() {
     let (mut input, mut memory) = (ReadBuffer::new(), vec![0; 1000]);

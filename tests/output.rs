@@ -312,6 +312,45 @@ fn vectors_with_and_without_room<R: Role>(role: fn() -> R) {
     }
 }
 
+/// A reference to an output is one too: the same bytes, the same refusal, payloads kept by reference where it keeps them.
+fn a_reference_to_an_output<R: Role>(role: fn() -> R) {
+    let mut twice: [Vec<u8>; 2] = Default::default();
+    let [direct, through] = &mut twice;
+    let (mut sender, mut sender_through) = (Sender::new(role()), Sender::new(role()));
+    for (_, command) in commands::<R>() {
+        command(sender.tx(direct as &mut dyn Output)).unwrap();
+        command(sender_through.tx(&mut &mut *through as &mut dyn Output)).unwrap();
+    }
+    assert_eq!(direct, through);
+    assert_eq!(Output::len(&&mut *through), direct.len());
+
+    let mut none = SliceOutput::new(&mut []);
+    assert!(Sender::new(role()).tx(&mut &mut none).text("x").is_err());
+    assert_eq!(Output::reserve(&mut &mut none, 1), Err(OutputFull { needed: 1 }));
+
+    let mut put: [Vec<u8>; 2] = Default::default();
+    let [direct, through] = &mut put;
+    direct.put_masked(b"masked", &mut Mask::new(KEY));
+    (&mut &mut *through as &mut dyn Output).put_masked(b"masked", &mut Mask::new(KEY));
+    assert_eq!(direct, through);
+
+    let bytes: std::sync::Arc<[u8]> = vec![7; 5000].into();
+    let mut out = WriteBuffer::new();
+    let mut sender = Sender::new(role());
+    sender
+        .tx(&mut &mut out)
+        .shared(MessageKind::Binary, &SharedBytes::new(bytes.clone()))
+        .unwrap();
+    assert_eq!(
+        out.slices().last().map(<[u8]>::as_ptr) == Some(bytes.as_ptr()),
+        !R::IS_CLIENT
+    );
+    assert_eq!(
+        out.slices().collect::<Vec<_>>().concat(),
+        from_us::<R>(FIN | BIN, &bytes)
+    );
+}
+
 /// `put_masked` of every output at every phase and length agrees with section 5.3, byte by byte.
 #[test]
 fn put_masked() {
@@ -590,6 +629,7 @@ both_roles!(
     replies_into_slices,
     replies_into_slices_that_are_too_small,
     own_output,
+    a_reference_to_an_output,
     vectors_with_and_without_room,
     prepared_for_many,
     ready,

@@ -11,6 +11,8 @@
 
 mod common;
 
+use std::io::{ErrorKind, IoSlice, Write};
+
 use common::*;
 use sockless::buffer::{Output, SharedBytes, WriteBuffer};
 use sockless::connection::{PreparedMessage, Role, Sender};
@@ -155,16 +157,109 @@ fn by_reference<R: Role>(role: fn() -> R) {
     assert_eq!(std::sync::Arc::strong_count(&bytes), 1, "let go");
 }
 
+/// From 1 KiB on: what is shorter is copied.
+#[test]
+fn by_reference_from_1_kib_on() {
+    for len in [0, 1, 1023, 1024, 1025] {
+        let bytes: std::sync::Arc<[u8]> = vec![7; len].into();
+        let mut out = WriteBuffer::new();
+        Sender::new(server())
+            .tx(&mut out)
+            .shared(MessageKind::Binary, &SharedBytes::new(bytes.clone()))
+            .unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&bytes) > 1, len >= 1024, "{len} bytes");
+        assert_eq!(out.slices().count(), if len >= 1024 { 2 } else { 1 }, "{len} bytes");
+    }
+}
+
+/// A stream that does something else each time: takes so many bytes, or fails.
+struct Stream {
+    does: std::vec::IntoIter<Result<usize, ErrorKind>>,
+    written: Vec<u8>,
+    flushes: std::vec::IntoIter<Result<(), ErrorKind>>,
+}
+
+impl Stream {
+    fn next(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let len = self.does.next().unwrap_or(Ok(usize::MAX))?.min(bytes.len());
+        self.written.extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.next(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        assert!(slices.len() > 1 && slices.len() <= 8, "{} slices", slices.len());
+        self.next(
+            &slices
+                .iter()
+                .flat_map(|slice| slice.iter().copied())
+                .collect::<Vec<u8>>(),
+        )
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(self.flushes.next().unwrap_or(Ok(()))?)
+    }
+}
+
+/// `write_to` writes all, whatever the stream takes at once, and goes on where it was interrupted. Any other error comes
+/// out, and nothing is lost by it.
+fn write_to<R: Role>(role: fn() -> R) {
+    use ErrorKind::{Interrupted, TimedOut, WouldBlock, WriteZero};
+
+    let mut expected = Vec::new();
+    put_all(role(), &mut expected);
+    let rows: [(&[_], &[_], &[_]); 6] = [
+        (&[], &[], &[]),
+        (&[Ok(1), Ok(3), Ok(1024), Ok(2)], &[], &[]),
+        (
+            &[Err(Interrupted), Ok(10), Err(Interrupted)],
+            &[Err(Interrupted), Err(Interrupted)],
+            &[],
+        ),
+        (&[Ok(5), Err(WouldBlock), Err(TimedOut)], &[], &[WouldBlock, TimedOut]),
+        (&[Ok(5000), Ok(0)], &[], &[WriteZero]),
+        (
+            &[],
+            &[Err(WouldBlock), Err(Interrupted), Err(TimedOut)],
+            &[WouldBlock, TimedOut],
+        ),
+    ];
+    for (does, flushes, errors) in rows {
+        let mut stream = Stream {
+            does: does.to_vec().into_iter(),
+            written: Vec::new(),
+            flushes: flushes.to_vec().into_iter(),
+        };
+        let mut out = WriteBuffer::new();
+        put_all(role(), &mut out);
+        for error in errors {
+            assert_eq!(out.write_to(&mut stream).unwrap_err().kind(), *error);
+            assert_eq!(out.len(), expected.len() - stream.written.len());
+        }
+        out.write_to(&mut stream).unwrap();
+        assert!(stream.written == expected, "{does:?}, {flushes:?}");
+        assert_eq!((out.len(), stream.flushes.len()), (0, 0));
+    }
+}
+
 /// The watermark is a question, not a bound.
 #[test]
 fn watermark() {
     let mut out = WriteBuffer::new();
+    assert_eq!(out.watermark(), 64 << 10);
     let mut sender = Sender::new(server());
     sender.tx(&mut out).binary(&[0; (64 << 10) - 10]).unwrap();
     assert!(out.len() <= 64 << 10 && !out.is_over_watermark());
     sender.tx(&mut out).binary(&[0; 10]).unwrap();
     assert!(out.is_over_watermark(), "64 KiB unless it is set");
     out.set_watermark(1 << 20);
+    assert_eq!(out.watermark(), 1 << 20);
     assert!(!out.is_over_watermark());
     out.set_watermark(100);
     sender.tx(&mut out).text("nothing is refused").unwrap();
@@ -221,4 +316,4 @@ fn what_was_written_makes_room() {
     assert!(out.capacity() <= 32 << 10, "{} bytes for {}", out.capacity(), out.len());
 }
 
-both_roles!(the_bytes_in_order, puts_and_writes_interleaved, by_reference);
+both_roles!(the_bytes_in_order, puts_and_writes_interleaved, by_reference, write_to);
