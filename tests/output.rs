@@ -306,8 +306,11 @@ fn vectors_with_and_without_room<R: Role>(role: fn() -> R) {
         ] {
             let mut out = Vec::with_capacity(6 + room);
             out.extend_from_slice(b"before");
+            let capacity = out.capacity();
             Sender::new(role()).tx(&mut out).binary(&payload[..len]).unwrap();
             assert!(out == expected, "{len} bytes, room for {room}");
+            // Law L7: what room was reserved for is put without asking for more.
+            assert!(room < strict.bytes.len() || out.capacity() == capacity, "{len} bytes");
         }
     }
 }

@@ -118,6 +118,97 @@ fn reads_that_fill_the_space_double_it() {
     );
 }
 
+/// The end of a frame may end the space early. A read that fills so little does not say that more comes at once.
+#[test]
+fn what_a_frame_lacks_does_not_change_how_much_is_read() {
+    let mut ws = Connection::new(Server, &Limits::default());
+    let (mut input, mut out) = (ReadBuffer::new(), Vec::new());
+    for _ in 0..10 {
+        for segment in from_peer::<Server>(FIN | BIN, &[7; 20_000]).chunks(1500) {
+            assert_eq!(read(&mut input, segment), segment.len());
+            while ws.receive(&mut input, &mut out).unwrap().is_some() {}
+        }
+        assert!(input.is_at_rest());
+        assert_eq!(input.space().len(), 4 << 10);
+    }
+}
+
+/// While reads bring as much as there is space for, or nearly, the space is never a sliver: half of a read, or a part of
+/// what has arrived of a long frame, unless the frame ends there.
+#[test]
+fn the_space_is_never_a_sliver() {
+    for len in [10, 1000, 4990, 5010, 9000, 12_000, 16_000, 20_000, 100_000] {
+        for left in [0, 10] {
+            let bytes = from_peer::<Server>(FIN | BIN, &vec![7; len]).repeat(300_000_usize.div_ceil(len));
+            let mut ws = Connection::new(Server, &Limits::default());
+            let (mut input, mut out) = (ReadBuffer::with_capacity(10_000), Vec::new());
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let arrived = input.unread().len();
+                let space = input.space();
+                let least = if len < 16 << 10 { 5000 } else { arrived / 4 };
+                let lacks = if len < 16 << 10 { usize::MAX } else { len - arrived };
+                assert!(
+                    space.len() >= least.min(lacks),
+                    "{} bytes of space, {arrived} of {len} have arrived",
+                    space.len()
+                );
+                let count = (space.len() - left.min(space.len() - 1)).min(rest.len());
+                space[..count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                input.advance(count);
+                while ws.receive(&mut input, &mut out).unwrap().is_some() {}
+            }
+        }
+    }
+}
+
+/// What was consumed makes room: a buffer that is made for reads of so many bytes goes on to read as many at once where less
+/// than that was left behind.
+#[test]
+fn what_was_consumed_makes_room_for_a_whole_read() {
+    let bytes = from_peer::<Server>(FIN | BIN, &[7; 1000]).repeat(20);
+    for arrived in [6990, 7100, 8000, 9990] {
+        let mut ws = Connection::new(Server, &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::with_capacity(10_000), Vec::new());
+        assert_eq!(read(&mut input, &bytes[..arrived]), arrived);
+        while ws.receive(&mut input, &mut out).unwrap().is_some() {}
+        assert!(!input.unread().is_empty());
+        assert_eq!(input.space().len(), 10_000, "{arrived}");
+    }
+}
+
+/// Behind a read there is room for what a long frame may lack then: it is completed where it lies.
+#[test]
+fn a_long_frame_that_lacks_little_is_not_moved() {
+    for lacks in [1, 1000, 15_000] {
+        let short = from_peer::<Server>(FIN | BIN, &[6; 24_000]);
+        let long = from_peer::<Server>(FIN | BIN, &vec![7; (64 << 10) - short.len() - 8 + lacks]);
+        let bytes = [short, long].concat();
+        assert_eq!(bytes.len(), (64 << 10) + lacks);
+        let mut ws = Connection::new(Server, &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::with_capacity(64 << 10), Vec::new());
+        assert_eq!(read(&mut input, &bytes), 64 << 10);
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+        let place = input.unread().as_ptr();
+        assert_eq!(input.space().len(), lacks, "the space ends with the frame");
+        assert_eq!(input.unread().as_ptr(), place, "moved for {lacks} bytes");
+    }
+}
+
+/// What is printed to find errors names the type, and shows none of what the peer has sent.
+#[test]
+fn debug() {
+    let mut input = ReadBuffer::new();
+    input.extend(b"secret").unwrap();
+    let shown = format!("{input:?}");
+    assert!(
+        shown.starts_with("ReadBuffer {") && !shown.contains("secret"),
+        "{shown}"
+    );
+}
+
 /// Memory is given back when asked to, but not while something is held.
 #[test]
 fn release() {
@@ -294,6 +385,28 @@ fn space_before_receiving<R: Role>(role: fn() -> R) {
             assert_eq!(end.seen.len(), if first == BIN { 3 } else { 4 });
         }
     }
+
+    // The memory ends anywhere within the fragments of a message that others came before, which leave room in front of it.
+    let frames = [
+        from_peer::<R>(FIN | BIN, &[1; 100]),
+        from_peer::<R>(FIN | BIN, &[1; 100]),
+        from_peer::<R>(FIN | BIN, &[1; 40]),
+        from_peer::<R>(BIN, &[2; 100]),
+        from_peer::<R>(FIN | CONT, &[3; 100]),
+    ];
+    let bytes = frames.concat();
+    for memory in 200 + OVERHEAD..=bytes.len() {
+        let mut end = End::new(role());
+        let mut memory = vec![0; memory];
+        let mut input = ReadBuffer::fixed(&mut memory[..]);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            rest = &rest[read(&mut input, rest)..];
+            input.space();
+            end.take_messages(&mut input);
+        }
+        assert_eq!((end.seen.len(), end.failure()), (4, None));
+    }
 }
 
 /// Where a large frame is under way, the space to read into ends with that frame, so that what follows it is not moved: in
@@ -370,6 +483,33 @@ fn what_is_held<R: Role>(role: fn() -> R) {
 }
 
 // By value.
+
+/// A message that is short for the memory does not take all of it along.
+fn by_value_it_takes_no_more_than_twice_its_length<R: Role>(role: fn() -> R) {
+    for len in [1000, 4096, 20_000, 31_000, 40_000] {
+        let mut ws = Connection::new(role(), &Limits::default());
+        let (mut input, mut out) = (ReadBuffer::with_capacity(64 << 10), Vec::new());
+        let parts = [
+            from_peer::<R>(BIN, &vec![7; len / 2]),
+            from_peer::<R>(FIN | CONT, &vec![7; len - len / 2]),
+        ];
+        // Fragments lie at the front of the memory only if they were moved there: so that they are, it is filled.
+        let front = from_peer::<R>(FIN | BIN, &vec![1; (64 << 10) - 100]);
+        for piece in [&[&front[..], &parts[0][..50]].concat(), &parts[0][50..]] {
+            assert_eq!(read(&mut input, piece), piece.len());
+            while ws.receive(&mut input, &mut out).unwrap().is_some() {}
+        }
+        assert_eq!(read(&mut input, &parts[1]), parts[1].len());
+        assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+        let taken = input.take_binary().unwrap();
+        assert_eq!(taken.len(), len);
+        assert!(
+            taken.capacity() <= 2 * len + (16 << 10),
+            "{} bytes for {len}",
+            taken.capacity()
+        );
+    }
+}
 
 /// A message comes out by value right after it was received, once, and at no other time; what follows it is not touched.
 fn by_value<R: Role>(role: fn() -> R) {
@@ -507,6 +647,7 @@ both_roles!(
     many_connections,
     what_is_held,
     by_value,
+    by_value_it_takes_no_more_than_twice_its_length,
     by_value_only_at_once,
     long_messages_are_not_copied,
 );

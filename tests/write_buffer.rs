@@ -301,6 +301,51 @@ fn memory_is_given_back() {
     assert_eq!(out.capacity(), 0);
 }
 
+/// Memory for output that was needed lately is kept: nothing is allocated for messages that are long every other time, and
+/// what is much longer than all that came lately is given back, whatever its length.
+#[test]
+fn memory_follows_what_was_needed_lately() {
+    for len in [30_000, 100_000, 1 << 20] {
+        let mut out = WriteBuffer::new();
+        let mut sender = Sender::new(server());
+        let mut send = |len: usize| {
+            sender.tx(&mut out).binary(&vec![0; len]).unwrap();
+            out.written(out.len());
+            out.capacity()
+        };
+        let held = send(len);
+        for _ in 0..5 {
+            assert_eq!((send(10), send(len)), (held, held), "{len} bytes");
+        }
+        let least = (0..10).map(|_| send(10)).last().unwrap();
+        assert!(least <= 17 << 10, "{least} bytes after {len}");
+        // 16 KiB are not worth to be given back.
+        let held = send(15_000);
+        assert!((0..10).all(|_| send(10) == held));
+    }
+}
+
+/// What it says it holds is what it has allocated, with the bytes that are kept by reference.
+#[test]
+fn what_is_held() {
+    for count in [1, 10, 1000] {
+        let payload = SharedBytes::new(vec![7; 2000]);
+        let mut out = WriteBuffer::new();
+        let info = allocation_counter::measure(|| {
+            let mut sender = Sender::new(server());
+            for _ in 0..count {
+                sender.tx(&mut out).shared(MessageKind::Binary, &payload).unwrap();
+            }
+        });
+        let allocated = usize::try_from(info.bytes_current).unwrap();
+        assert_eq!(out.capacity(), allocated + count * 2000, "{count} payloads");
+        // All but the last one are let go.
+        out.written(out.len() - 2000);
+        assert_eq!(out.capacity(), allocated + 2000);
+        assert!(format!("{payload:?}").starts_with("SharedBytes { len: 2000"));
+    }
+}
+
 /// What was written is made use of again: a buffer that never becomes empty does not grow for ever.
 #[test]
 fn what_was_written_makes_room() {
