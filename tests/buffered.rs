@@ -307,6 +307,35 @@ fn a_peer_that_does_not_read_is_held_up<R: Role>(role: fn() -> R) {
     assert_eq!((ws.buffers().1.len(), ws.wants_input()), (0, false));
 }
 
+/// After all events were received there is input again once a byte has come, in whatever way, and not before: a read of
+/// nothing changes nothing.
+fn there_is_input_once_a_byte_has_come<R: Role>(role: fn() -> R) {
+    let ways: [fn(&mut BufferedConnection<R>, &[u8]); 2] = [
+        |ws, bytes| {
+            ws.space()[..bytes.len()].copy_from_slice(bytes);
+            ws.advance(bytes.len());
+        },
+        |ws, bytes| ws.buffers().0.extend(bytes).unwrap(),
+    ];
+    let message = from_peer::<R>(FIN | TEXT, b"Hello");
+    for put in ways {
+        let mut ws = open(role());
+        assert_eq!((ws.has_input(), ws.wants_input()), (false, true));
+        put(&mut ws, b"");
+        assert_eq!((ws.has_input(), ws.wants_input()), (false, true));
+        for (at, byte) in message.iter().enumerate() {
+            put(&mut ws, &[*byte]);
+            assert_eq!((ws.has_input(), ws.wants_input()), (true, false), "byte {at}");
+            put(&mut ws, b"");
+            assert!(ws.has_input(), "byte {at}");
+            let is_whole = at + 1 == message.len();
+            assert_eq!(ws.next_event().unwrap().is_some(), is_whole);
+            put(&mut ws, b"");
+            assert_eq!((ws.has_input(), ws.wants_input()), (false, true), "byte {at}");
+        }
+    }
+}
+
 /// What follows the head is not shown before the head is complete, and then all of it is.
 #[test]
 fn what_follows_the_head() {
@@ -505,6 +534,7 @@ both_roles!(
     what_is_unread,
     by_value,
     what_is_shown,
+    there_is_input_once_a_byte_has_come,
     every_end_of_a_transport,
     time_outs_of_a_stream,
     every_read_and_write_size,

@@ -565,6 +565,24 @@ fn messages_that_are_whole_have_no_deadline() {
     }
 }
 
+/// Each byte of a data message puts it off, also where the frame is not whole for long; the bytes of a Ping do not.
+#[test]
+fn idle_is_put_off_by_each_byte_of_a_frame() {
+    for feed in FEEDS {
+        let bytes = frame(TEXT, &[b'x'; 900]);
+        let mut ws = open(&only(Deadline::Idle));
+        for (round, part) in (0..).zip(bytes.chunks(100)) {
+            feed(&mut ws, at(3 * round), part);
+            assert_eq!(ws.timers().unwrap().next_deadline(), Some(at(3 * round + 5)));
+        }
+        let end = 3 * 9 + 5;
+        for (second, byte) in (0..).zip(frame(PING, b"ping")) {
+            feed(&mut ws, at(28) + SECOND / 10 * second, &[byte]);
+        }
+        passes(&mut ws, Deadline::Idle, at(end));
+    }
+}
+
 #[test]
 fn the_clock_stands_while_the_caller_does_not_read() {
     let idle = only(Deadline::Idle);
@@ -589,6 +607,26 @@ fn the_clock_stands_while_the_caller_does_not_read() {
         drain(&mut ws, at(100));
         passes(&mut ws, Deadline::Idle, at(105));
     }
+    // The output is over its watermark from one tick to the next, although the transport has taken a part of it.
+    let mut ws = open(&idle);
+    ws.buffers().1.set_watermark(100);
+    ws.tx().binary(&[7; 200]).unwrap();
+    ws.written(10);
+    assert_eq!(ws.tick(at(50)), None);
+    drain(&mut ws, at(100));
+    passes(&mut ws, Deadline::Idle, at(105));
+    // What had come before it stopped, and is looked at afterwards, has not taken longer for that.
+    let mut ws = open(&only(Deadline::Message));
+    let part = &frame(TEXT, &[b'x'; 100])[..56]; // 50 bytes of payload
+    put(&mut ws, &[&frame(TEXT, b"whole")[..], part].concat());
+    ws.set_reading(false);
+    for second in [0, 1, 100] {
+        ws.tick(at(second));
+    }
+    ws.set_reading(true);
+    events(&mut ws);
+    ws.tick(at(100));
+    passes(&mut ws, Deadline::Message, at(105) + SECOND / 2);
     // There is a message that it has not received.
     let mut ws = open(&idle);
     put(&mut ws, &[frame(TEXT, b"one"), frame(TEXT, b"two")].concat());

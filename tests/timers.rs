@@ -343,7 +343,38 @@ fn timeouts_are_rounded_up_and_long_ones_are_off() {
     ] {
         let timers = open(&timeouts().with_idle(Some(timeout)));
         assert_eq!(timers.next_deadline(), kept.map(|kept| at(0) + kept));
+        let rate = Rate {
+            grace: timeout,
+            bytes_per_second: 1000,
+        };
+        let mut timers = open(&timeouts().with_message(Some(rate)));
+        timers.received(at(0), Some(0));
+        assert_eq!(timers.next_deadline(), kept.map(|kept| at(0) + kept));
     }
+}
+
+/// A message may be so long that it may take more than 49 days, at the rate. It still has to end.
+#[test]
+fn a_rate_is_never_off_whatever_the_length() {
+    let longest = Duration::from_millis(u64::from(u32::MAX) - 1);
+    let rate = Rate {
+        grace: SECOND,
+        bytes_per_second: 1000,
+    };
+    for bytes in [(1 << 32) - 1002, (1 << 32) - 1001, (1 << 32) - 1000, u64::MAX] {
+        let mut timers = open(&timeouts().with_message(Some(rate)));
+        timers.received(at(0), Some(bytes));
+        assert_eq!(timers.next_deadline(), Some(at(0) + longest), "{bytes} bytes");
+    }
+}
+
+/// A moment of the standard library's clock is later than the ones before it, by as long as it took. As text it is in seconds.
+#[test]
+fn moments() {
+    let before = Moment::now();
+    std::thread::sleep(Duration::from_millis(2));
+    assert!(Moment::now() - before >= Duration::from_millis(2));
+    assert_eq!(Moment::from_micros(12_000_034).to_string(), "12.000034 s");
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl Millis {
     #[inline]
     fn plus(self, millis: u64) -> Self {
         let sum = u64::from(self.0).saturating_add(millis);
-        Self(u32::try_from(sum).unwrap_or(u32::MAX - 1).min(u32::MAX - 1))
+        Self(u32::try_from(sum).unwrap_or(u32::MAX).min(u32::MAX - 1))
     }
 
     #[inline]
