@@ -565,24 +565,6 @@ fn messages_that_are_whole_have_no_deadline() {
     }
 }
 
-/// Each byte of a data message puts it off, also where the frame is not whole for long; the bytes of a Ping do not.
-#[test]
-fn idle_is_put_off_by_each_byte_of_a_frame() {
-    for feed in FEEDS {
-        let bytes = frame(TEXT, &[b'x'; 900]);
-        let mut ws = open(&only(Deadline::Idle));
-        for (round, part) in (0..).zip(bytes.chunks(100)) {
-            feed(&mut ws, at(3 * round), part);
-            assert_eq!(ws.timers().unwrap().next_deadline(), Some(at(3 * round + 5)));
-        }
-        let end = 3 * 9 + 5;
-        for (second, byte) in (0..).zip(frame(PING, b"ping")) {
-            feed(&mut ws, at(28) + SECOND / 10 * second, &[byte]);
-        }
-        passes(&mut ws, Deadline::Idle, at(end));
-    }
-}
-
 #[test]
 fn the_clock_stands_while_the_caller_does_not_read() {
     let idle = only(Deadline::Idle);

@@ -14,7 +14,7 @@ use common::*;
 use sockless::buffer::{OutputFull, ReadBuffer, SliceOutput};
 use sockless::connection::{ChunkEvent, Connection, Role};
 use sockless::error::{Blocked, ReceiveError, SendError};
-use sockless::frame::MessageKind;
+use sockless::frame::{CloseCode, MessageKind};
 use sockless::limits::Limits;
 
 /// Pings that come while a frame is sent in chunks: the latest is answered by the last chunk itself, and events come at
@@ -228,7 +228,35 @@ fn nothing_waits_once_the_sending_direction_is_shut_down<R: Role>(role: fn() -> 
     assert!(closed);
 }
 
+/// Nor is anything written then: a Ping is handed out and not answered, whatever the connection was doing.
+fn nothing_is_written_once_the_sending_direction_is_shut_down<R: Role>(role: fn() -> R) {
+    let before: [fn(&mut End<R>); 4] = [
+        |_| {},
+        |end| end.tx().part("begun", false).unwrap(),
+        |end| end.tx().begin_frame(MessageKind::Binary, 5, true).unwrap(),
+        |end| end.tx().close(CloseCode::NORMAL, "").unwrap(),
+    ];
+    for before in before {
+        for streaming in [true, false] {
+            let mut end = End::new(role());
+            before(&mut end);
+            end.ws.sending_shut_down();
+            end.take_out();
+            let bytes = [from_peer::<R>(PING, b"p"), from_peer::<R>(FIN | TEXT, b"text")].concat();
+            if streaming {
+                end.feed(&bytes);
+            } else {
+                end.read_into(&mut ReadBuffer::new(), &bytes);
+            }
+            assert_eq!(end.take_seen(), [Seen::Ping(b"p".to_vec()), Seen::text("text")]);
+            assert_eq!((end.take_out(), end.error), (Vec::new(), None));
+            assert_eq!(end.tx().text("x"), Err(SendError::Closed));
+        }
+    }
+}
+
 both_roles!(
+    nothing_is_written_once_the_sending_direction_is_shut_down,
     nothing_waits_once_the_sending_direction_is_shut_down,
     pong_with_the_last_chunk,
     cut_ping_while_a_pong_waits,

@@ -199,3 +199,24 @@ fn engines_tell_their_memory_and_give_it_back() {
     engines.release();
     assert_eq!(engines.memory(), 0);
 }
+
+/// Engines are used again: nothing is allocated for the messages behind the first one.
+#[test]
+fn engines_are_used_again() {
+    let options = DeflateOptions::new()
+        .with_send_takeover(false)
+        .with_receive_takeover(false);
+    let mut ws = server(&options, &Limits::default());
+    let message = text(1, 5_000);
+    let bytes = frame(0xc2, &message);
+    let (mut engines, mut input, mut out) = (Engines::new(), ReadBuffer::new(), Vec::with_capacity(1 << 16));
+    for round in 0..5 {
+        input.extend(&bytes).unwrap();
+        out.clear();
+        let info = measure(|| {
+            ws.receive(&mut input, &mut out, &mut engines).unwrap().unwrap();
+            ws.tx(&mut out, &mut engines).binary(&message).unwrap();
+        });
+        assert_eq!(info.count_total > 0, round == 0, "round {round}");
+    }
+}

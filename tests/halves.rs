@@ -16,7 +16,7 @@ use std::thread;
 use common::*;
 use sockless::buffer::{ReadBuffer, WriteBuffer};
 use sockless::connection::{
-    ChunkEvent, CloseRecord, Connection, Initiator, Receiver, Reply, ReplySlot, Role, Sender, Server, StreamEnd,
+    ChunkEvent, CloseRecord, Connection, Initiator, Receiver, Reply, ReplySlot, Role, Sender, Server, StreamEnd, Tx,
 };
 use sockless::error::{Failure, SendError, Violation};
 use sockless::frame::{CloseCode, MessageKind};
@@ -335,7 +335,35 @@ fn two_threads() {
     assert_eq!(writing.join().unwrap(), expected);
 }
 
+/// The send half says when no message can be sent any more, and a connection, when it is at rest.
+fn what_has_been_done_towards_closing<R: Role>(role: fn() -> R) {
+    let mut sender = Sender::new(role());
+    assert!(!sender.is_closed());
+    sender.tx(&mut Vec::new()).close(CloseCode::NORMAL, "").unwrap();
+    assert!(sender.is_closed());
+    let mut sender = Sender::new(role());
+    sender.sending_shut_down();
+    assert!(sender.is_closed());
+
+    let limits = Limits::default();
+    assert!(Connection::new(role(), &limits).is_at_rest());
+    let busy: [fn(Tx<'_, R, Vec<u8>>); 3] = [
+        |mut tx| tx.part("begun", false).unwrap(),
+        |mut tx| tx.begin_frame(MessageKind::Text, 1, true).unwrap(),
+        |mut tx| tx.close(CloseCode::NORMAL, "").unwrap(),
+    ];
+    for busy in busy {
+        let mut ws = Connection::new(role(), &limits);
+        busy(ws.tx(&mut Vec::new()));
+        assert!(!ws.is_at_rest());
+    }
+    let mut ws = Connection::new(role(), &limits);
+    ws.sending_shut_down();
+    assert!(!ws.is_at_rest());
+}
+
 both_roles!(
+    what_has_been_done_towards_closing,
     halves_equal_the_connection,
     split_at_every_byte,
     reply_waits_for_the_frame,

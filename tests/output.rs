@@ -567,6 +567,15 @@ fn every_send_error<R: Role>(role: fn() -> R) {
     );
     let not_utf8 = in_place(&mut sender, MessageKind::Text, &mut [0x80], true);
     assert_eq!(not_utf8, Err(SendError::TextNotUtf8));
+    let not_utf8 = SharedBytes::new([0x80]);
+    assert_eq!(
+        sender.tx(o).shared(MessageKind::Text, &not_utf8),
+        Err(SendError::TextNotUtf8)
+    );
+    for (kind, fin) in [(MessageKind::Text, true), (MessageKind::Binary, false)] {
+        let not_agreed = sender.tx(o).compressed_part(kind, b"x", fin);
+        assert_eq!(not_agreed, Err(SendError::NotNegotiated));
+    }
     assert_eq!(o, b"");
 
     sender.tx(o).part("a", false).unwrap();

@@ -118,6 +118,29 @@ fn reads_that_fill_the_space_double_it() {
     );
 }
 
+/// A read that brings a quarter of the space or more says that it is right.
+#[test]
+fn reads_that_bring_a_quarter_of_the_space_keep_it() {
+    let mut input = ReadBuffer::new();
+    for _ in 0..4 {
+        let len = input.space().len();
+        input.advance(len);
+        discard(&mut input);
+    }
+    for (len, next) in [
+        (40_000, 64),
+        (16 << 10, 64),
+        ((16 << 10) - 1, 32),
+        (20_000, 32),
+        (0, 16),
+    ] {
+        input.space();
+        input.advance(len);
+        discard(&mut input);
+        assert_eq!(input.space().len() >> 10, next, "after {len} bytes");
+    }
+}
+
 /// The end of a frame may end the space early. A read that fills so little does not say that more comes at once.
 #[test]
 fn what_a_frame_lacks_does_not_change_how_much_is_read() {

@@ -319,6 +319,11 @@ fn memory_follows_what_was_needed_lately() {
         }
         let least = (0..10).map(|_| send(10)).last().unwrap();
         assert!(least <= 17 << 10, "{least} bytes after {len}");
+        // Nor does it matter how much less comes at first.
+        send(len);
+        send(len / 10 * 6);
+        let least = (0..10).map(|_| send(10)).last().unwrap();
+        assert!(least <= 17 << 10, "{least} bytes after {len}");
         // 16 KiB are not worth to be given back.
         let held = send(15_000);
         assert!((0..10).all(|_| send(10) == held));
@@ -328,7 +333,7 @@ fn memory_follows_what_was_needed_lately() {
 /// What it says it holds is what it has allocated, with the bytes that are kept by reference.
 #[test]
 fn what_is_held() {
-    for count in [1, 10, 1000] {
+    for count in [1, 10, 1000, 5000] {
         let payload = SharedBytes::new(vec![7; 2000]);
         let mut out = WriteBuffer::new();
         let info = allocation_counter::measure(|| {
@@ -339,10 +344,35 @@ fn what_is_held() {
         });
         let allocated = usize::try_from(info.bytes_current).unwrap();
         assert_eq!(out.capacity(), allocated + count * 2000, "{count} payloads");
-        // All but the last one are let go.
+        // All but the last one are let go, and in the end what it took to keep them.
         out.written(out.len() - 2000);
         assert_eq!(out.capacity(), allocated + 2000);
+        out.written(2000);
+        assert!(out.capacity() <= 40 << 10, "{} bytes", out.capacity());
         assert!(format!("{payload:?}").starts_with("SharedBytes { len: 2000"));
+    }
+}
+
+/// Room is asked for once for what is copied, so that nothing is allocated where that cannot fail; and none for what is kept.
+#[test]
+fn room_for_what_is_copied() {
+    for (len, allocations, most) in [
+        (1, 1, 64),
+        (1000, 1, 1100),
+        (1023, 1, 1100),
+        (1024, 2, 600),
+        (100_000, 2, 600),
+    ] {
+        let payload = SharedBytes::new(vec![7; len]);
+        let mut out = WriteBuffer::new();
+        let info = allocation_counter::measure(|| {
+            Sender::new(server())
+                .tx(&mut out)
+                .shared(MessageKind::Binary, &payload)
+                .unwrap();
+        });
+        assert_eq!(info.count_total, allocations, "{len} bytes");
+        assert!(info.bytes_total <= most, "{} bytes for {len}", info.bytes_total);
     }
 }
 

@@ -98,3 +98,54 @@ fn another_inflater_without_an_allocator() {
     }
     assert_eq!(got, texts);
 }
+
+/// A fragment of no bytes is handed out as soon as its header is there: nothing more comes for it.
+#[test]
+fn an_empty_fragment_is_not_waited_for() {
+    let mut ws = Connection::new(Server, &Limits::default()).with_extensions(Extensions::COMPRESSION);
+    let mut memory = [0; 16];
+    let mut out = SliceOutput::new(&mut memory);
+    for (first, end) in [(0x41, false), (0x00, false), (0x80, true)] {
+        let mut bytes = masked(first, b"");
+        let mut input = &mut bytes[..];
+        let Ok(Some((ChunkEvent::Compressed(MessageKind::Text, chunk), _))) = ws.receive_chunk(&mut input, &mut out)
+        else {
+            panic!("{first:x}")
+        };
+        assert_eq!((chunk.data, chunk.message_end), (&b""[..], end));
+    }
+}
+
+/// Where compression was not agreed to, nothing is sent or taken compressed.
+#[test]
+fn nothing_is_compressed_unless_it_was_agreed_to() {
+    use crate::common::{Got, receive};
+    use sockless::deflate::DeflateConnection;
+    use sockless::error::SendError;
+    use sockless::frame::Violation;
+
+    let (mut sender, _) = pair(&DeflateOptions::new());
+    let (mut engines, mut compressed) = (Engines::new(), Vec::new());
+    let text = "x".repeat(1000);
+    sender.tx(&mut compressed, &mut engines).text(&text).unwrap();
+    let (first, payload) = &frames(&compressed)[0];
+    assert_eq!(*first, 0xc1);
+    for cut in [1, 4096] {
+        let mut ws = DeflateConnection::new(Connection::new(Server, &Limits::default()), None);
+        let plain = masked(0x81, text.as_bytes());
+        let got = receive(&mut ws, &plain, cut, &mut engines);
+        assert_eq!(got, (vec![Got::Text(text.clone())], None));
+        let mut out = Vec::new();
+        let mut tx = ws.tx(&mut out, &mut engines);
+        tx.text(&text).unwrap();
+        tx.part(text.as_str(), true).unwrap();
+        assert_eq!(
+            tx.compressed_part(MessageKind::Text, payload, true),
+            Err(SendError::NotNegotiated)
+        );
+        let plain = (0x81, text.clone().into_bytes());
+        assert_eq!(frames(&out), [plain.clone(), plain]);
+        let (_, failure) = receive(&mut ws, &masked(*first, payload), cut, &mut engines);
+        assert_eq!(failure, Some(Violation::ReservedBits.into()));
+    }
+}

@@ -170,6 +170,20 @@ fn the_limit_on_the_wire_is_judged_from_the_header() {
     );
     assert_eq!(verdict(0x82, 8000), None);
     assert_eq!(verdict(0x82, 8001), Some(LimitExceeded::MessageTooLong.into()));
+    // Nor is it taken where all of it is there at once.
+    let empty = [&[0, 0, 0, 0xff, 0xff][..]; 2500].concat();
+    let whole = |len: usize| {
+        let bytes = crate::common::masked(0xc2, &empty[..len]);
+        receive(
+            &mut server(&servers, &limits),
+            &bytes,
+            bytes.len(),
+            &mut Engines::new().with_max_streams(1),
+        )
+        .1
+    };
+    assert_eq!(whole(10_025), Some(LimitExceeded::MessageTooLong.into()));
+    assert_ne!(whole(10_020), Some(LimitExceeded::MessageTooLong.into()));
 }
 
 /// A message that the message level has begun is not taken over in its middle.

@@ -17,6 +17,7 @@ mod buffered;
 mod common;
 mod doors;
 mod end_of_message;
+mod engines;
 mod model;
 mod negotiation;
 mod others_bugs;

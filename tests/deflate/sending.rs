@@ -67,6 +67,25 @@ fn forget_makes_the_next_message_refer_to_nothing() {
     assert_eq!(ws.memory(), 0);
 }
 
+/// A part that is the first and the last one is a whole message: it goes plain where that goes plain.
+#[test]
+fn a_single_part_is_a_whole_message() {
+    for message in ["short".to_owned(), "x".repeat(1000), Random(3).text(5000)] {
+        let sent = [false, true].map(|in_parts| {
+            let (mut ws, _) = pair(&DeflateOptions::new());
+            let (mut out, mut engines) = (Vec::new(), Engines::new());
+            let mut tx = ws.tx(&mut out, &mut engines);
+            if in_parts {
+                tx.part(message.as_str(), true).unwrap();
+            } else {
+                tx.text(&message).unwrap();
+            }
+            out
+        });
+        assert_eq!(sent[0], sent[1], "{} bytes", message.len());
+    }
+}
+
 /// A message cannot be half compressed.
 #[test]
 fn a_message_in_parts_stays_what_it_began_as() {
