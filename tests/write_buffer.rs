@@ -173,21 +173,21 @@ fn by_reference_from_1_kib_on() {
 }
 
 /// A stream that does something else each time: takes so many bytes, or fails.
-struct Stream {
-    does: std::vec::IntoIter<Result<usize, ErrorKind>>,
+struct Stream<'a> {
+    does: std::slice::Iter<'a, Result<usize, ErrorKind>>,
     written: Vec<u8>,
-    flushes: std::vec::IntoIter<Result<(), ErrorKind>>,
+    flushes: std::slice::Iter<'a, Result<(), ErrorKind>>,
 }
 
-impl Stream {
+impl Stream<'_> {
     fn next(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let len = self.does.next().unwrap_or(Ok(usize::MAX))?.min(bytes.len());
+        let len = self.does.next().copied().unwrap_or(Ok(usize::MAX))?.min(bytes.len());
         self.written.extend_from_slice(&bytes[..len]);
         Ok(len)
     }
 }
 
-impl Write for Stream {
+impl Write for Stream<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.next(bytes)
     }
@@ -203,7 +203,7 @@ impl Write for Stream {
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        Ok(self.flushes.next().unwrap_or(Ok(()))?)
+        Ok(self.flushes.next().copied().unwrap_or(Ok(()))?)
     }
 }
 
@@ -232,9 +232,9 @@ fn write_to<R: Role>(role: fn() -> R) {
     ];
     for (does, flushes, errors) in rows {
         let mut stream = Stream {
-            does: does.to_vec().into_iter(),
+            does: does.iter(),
             written: Vec::new(),
-            flushes: flushes.to_vec().into_iter(),
+            flushes: flushes.iter(),
         };
         let mut out = WriteBuffer::new();
         put_all(role(), &mut out);
