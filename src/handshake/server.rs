@@ -218,7 +218,8 @@ pub struct HttpRequest<'b> {
 }
 
 impl HttpRequest<'_> {
-    /// Writes a response, without its body to a HEAD request. After it, the server closes the connection.
+    /// Writes a response, without its body to a HEAD request. After it, the server shuts down the sending direction, reads to
+    /// the end, and closes the connection.
     ///
     /// # Errors
     /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written.
@@ -285,7 +286,8 @@ impl<'b> Upgrade<'b> {
         Ok(response.into_connection(&self.limits))
     }
 
-    /// Writes a response that refuses the handshake. After it, the server closes the connection.
+    /// Writes a response that refuses the handshake. After it, the server shuts down the sending direction, reads to the end,
+    /// and closes the connection.
     ///
     /// # Errors
     /// [`RequestError::Misuse`] and [`RequestError::OutputFull`]; then nothing was written, and the request can still be
