@@ -235,7 +235,7 @@ def main():
     }
     if "--all" in sys.argv:
         environment["ALL"] = "1"
-    echoes = {}
+    echoes, alone = {}, {}
     deflate = Server("echo", "http", "--deflate")
     servers.append(deflate)
     environment["ECHO_DEFLATE"] = deflate.url.replace("http:", "ws:", 1)
@@ -259,6 +259,7 @@ def main():
             Server(program, scheme, *options[2], "--origin", "https://good.example", "--origin", "https://also.example"),
         ]
         servers += three
+        alone[program] = (program, scheme, *options[0])
         addresses = [server.url.replace("http", "ws", 1) for server in three]
         echoes[program] = dict(zip(["ECHO", "ECHO_SUBPROTOCOL", "ECHO_ORIGIN"], addresses))
         echoes[program]["ECHO_PROCESS"] = str(three[0].child.pid)
@@ -280,6 +281,12 @@ def main():
             # One for each, as it counts its connections.
             servers.append(Server("http2", "https"))
             of_part["HTTP2"] = servers[-1].url
+        program = name.split()[-1]
+        if name.startswith("raw client"):
+            # It looks at the memory of its server, which others would use meanwhile.
+            servers.append(Server(*alone.get(program, alone["echo"])))
+            of_part["ECHO"] = servers[-1].url.replace("http", "ws", 1)
+            of_part["ECHO_PROCESS"] = str(servers[-1].child.pid)
         waiting.append((name, command, of_part))
     timed = [part for part in waiting if part[:2] in TIMED]
     others = [part for part in waiting if part[:2] not in TIMED]
