@@ -43,6 +43,44 @@ use crate::timers::{Deadline, Due, Moment, Timeouts};
 ///     Ok(None)
 /// }
 /// ```
+///
+/// Where the transport is asynchronous, or does not block, an error is kept until its answer has gone out and the client has
+/// seen it:
+///
+/// ```
+/// # use sockless::{AcceptOptions, BufferedConnection, BufferedServerHandshake, Limits, Server, TransportAction};
+/// # trait Stream { async fn read(&mut self, space: &mut [u8]) -> Result<usize, Error>; async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error>; async fn shutdown(&mut self) -> Result<(), Error>; }
+/// # type Error = Box<dyn std::error::Error>;
+/// async fn open(stream: &mut impl Stream) -> Result<BufferedConnection<Server>, Error> {
+///     let (mut handshake, mut refused) = (BufferedServerHandshake::new(&Limits::default()), None);
+///     loop {
+///         match handshake.accept(&AcceptOptions::new()) {
+///             Ok(Some(ws)) => return Ok(ws), // the response is in its output
+///             Ok(None) => {}
+///             Err(error) => refused = Some(error),
+///         }
+///         let (_, output) = handshake.buffers();
+///         if !output.unwritten().is_empty() {
+///             let n = stream.write(output.unwritten()).await?; // with a deadline
+///             output.written(n);
+///             continue;
+///         }
+///         match handshake.transport() {
+///             TransportAction::ShutDownSend => {
+///                 stream.shutdown().await?;
+///                 handshake.sending_shut_down();
+///             }
+///             TransportAction::Close | TransportAction::Abort => {
+///                 return Err(refused.map_or("not a WebSocket".into(), Error::from));
+///             }
+///             _ => match stream.read(handshake.buffers().0.space()).await? { // with a deadline
+///                 0 => drop(handshake.end_of_stream()),
+///                 n => handshake.buffers().0.advance(n), // what comes behind an answer is discarded
+///             },
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct BufferedServerHandshake {
     handshake: ServerHandshake,
