@@ -265,7 +265,7 @@ impl Cursor {
         *self = Self::START;
     }
 
-    /// The same where nothing is there: nothing is to be done if all is at the front.
+    /// The same where nothing is there. At the front there is nothing to forget.
     #[inline]
     pub(super) const fn start_again(&mut self) {
         if self.end > 0 {

@@ -108,7 +108,9 @@ impl WriteBuffer {
 
     /// Whether it was over the watermark at any time since this was last asked.
     pub(crate) fn take_over_watermark(&mut self) -> bool {
-        core::mem::take(&mut self.was_over) | self.is_over_watermark()
+        let over = self.was_or_is_over_watermark();
+        self.was_over = false;
+        over
     }
 
     /// Whether [`take_over_watermark`](Self::take_over_watermark) would say so.

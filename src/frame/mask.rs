@@ -25,7 +25,8 @@ impl Mask {
     /// From this length on, in bytes, it pays to begin where a register does not cross a line of the cache.
     const LONG: usize = 512;
 
-    /// The length of an end that is masked by itself, instead of a loop over what blocks leave. It is that of a register, and a multiple of the key's.
+    /// The length of an end that is masked by itself, instead of a loop over what blocks leave. It is that of a register, and
+    /// a multiple of the key's.
     const END: usize = 32;
 
     /// The length of a [`block`](Self::block), a multiple of the key's.
