@@ -352,37 +352,6 @@ fn what_follows_the_head() {
     }
 }
 
-/// Gives what it holds, and then an error at each read; and if it is told to, at each write.
-struct Transport {
-    input: Vec<u8>,
-    then: ErrorKind,
-    writes_fail: bool,
-}
-
-impl Read for Transport {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        if self.input.is_empty() {
-            return Err(self.then.into());
-        }
-        let len = (&self.input[..]).read(space)?;
-        self.input.drain(..len);
-        Ok(len)
-    }
-}
-
-impl Write for Transport {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.writes_fail {
-            return Err(self.then.into());
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Whatever a transport says where it has ended behind both Close frames, or behind a failure, is no error: be it to a read,
 /// to a write, or to a shutdown.
 fn every_end_of_a_transport<R: Role>(role: fn() -> R) {
@@ -423,19 +392,7 @@ fn every_end_of_a_transport<R: Role>(role: fn() -> R) {
 /// While deadlines are kept, a stream's time-out is no error, neither of a read nor of a write. All else is, and so is a
 /// time-out without deadlines. What was not written stays in the output.
 fn time_outs_of_a_stream<R: Role>(role: fn() -> R) {
-    let kinds = [
-        (ErrorKind::WouldBlock, true),
-        (ErrorKind::TimedOut, true),
-        (ErrorKind::ConnectionReset, false),
-    ];
-    for ((then, is_patient), ticks, writes_fail) in kinds.into_iter().flat_map(|kind| {
-        [
-            (kind, false, false),
-            (kind, false, true),
-            (kind, true, false),
-            (kind, true, true),
-        ]
-    }) {
+    for (then, is_patient, ticks, writes_fail) in time_outs() {
         let mut stream = Transport {
             input: Vec::new(),
             then,

@@ -1,9 +1,19 @@
 //! What a transport says while the machines with buffers run an opening handshake over it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
+use common::{Transport, time_outs};
 use sockless::buffer::Output;
 use sockless::handshake::{HandshakeError, RequestError};
 use sockless::timers::Moment;
@@ -15,21 +25,11 @@ use sockless::{
 const START: Moment = Moment::from_micros(77_000_000);
 
 /// A transport on which each call fails in the same way.
-struct Failing(ErrorKind);
-
-impl Read for Failing {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(self.0.into())
-    }
-}
-
-impl Write for Failing {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(self.0.into())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Err(self.0.into())
+const fn failing(then: ErrorKind) -> Transport {
+    Transport {
+        input: Vec::new(),
+        then,
+        writes_fail: true,
     }
 }
 
@@ -38,19 +38,7 @@ impl Write for Failing {
 fn time_outs_of_the_transport_within_a_handshake() {
     let uri = WebSocketUri::parse("ws://a/").unwrap();
     let entropy = |bytes: &mut [u8]| bytes.fill(7);
-    let kinds = [
-        (ErrorKind::WouldBlock, true),
-        (ErrorKind::TimedOut, true),
-        (ErrorKind::ConnectionReset, false),
-    ];
-    for ((kind, patient), ticks, writes) in kinds.into_iter().flat_map(|kind| {
-        [
-            (kind, false, false),
-            (kind, false, true),
-            (kind, true, false),
-            (kind, true, true),
-        ]
-    }) {
+    for (kind, patient, ticks, writes) in time_outs() {
         let expected = if patient && ticks { Ok(true) } else { Err(kind) };
         let limits = Limits::default();
         let mut client = BufferedClientHandshake::start(&uri, &ConnectOptions::new(), entropy, &limits).unwrap();
@@ -67,9 +55,9 @@ fn time_outs_of_the_transport_within_a_handshake() {
             let len = client.buffers().1.unwritten().len();
             client.buffers().1.written(len);
         }
-        let result = client.exchange(&mut Failing(kind)).map_err(|error| error.kind());
+        let result = client.exchange(&mut failing(kind)).map_err(|error| error.kind());
         assert_eq!(result, expected, "client, {kind}, ticks {ticks}, writes {writes}");
-        let result = server.exchange(&mut Failing(kind), |_| Ok(()));
+        let result = server.exchange(&mut failing(kind), |_| Ok(()));
         let result = result.map_err(|error| error.kind());
         assert_eq!(result, expected, "server, {kind}, ticks {ticks}, writes {writes}");
     }
@@ -84,7 +72,7 @@ fn a_client_does_not_read_behind_the_end_of_its_handshake() {
     client.tick(START);
     client.tick(START + Duration::from_secs(10));
     assert_eq!(
-        client.exchange(&mut Failing(ErrorKind::ConnectionReset)).ok(),
+        client.exchange(&mut failing(ErrorKind::ConnectionReset)).ok(),
         Some(false)
     );
 }
@@ -134,25 +122,6 @@ fn a_stream_that_ends_within_the_head() {
 /// are kept; all else is.
 #[test]
 fn what_a_transport_says_while_it_is_drained() {
-    /// Takes all that is written, and fails at each read.
-    struct Drained(ErrorKind);
-
-    impl Read for Drained {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(self.0.into())
-        }
-    }
-
-    impl Write for Drained {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     for (kind, ticks, expected) in [
         (ErrorKind::ConnectionReset, false, Ok(TransportAction::Close)),
         (ErrorKind::UnexpectedEof, true, Ok(TransportAction::Close)),
@@ -167,7 +136,11 @@ fn what_a_transport_says_while_it_is_drained() {
         }
         server.buffers().0.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         assert!(server.accept(&AcceptOptions::new()).unwrap().is_none());
-        let mut stream = Drained(kind);
+        // It takes all that is written.
+        let mut stream = Transport {
+            writes_fail: false,
+            ..failing(kind)
+        };
         while server.transport() != TransportAction::Drain {
             assert!(server.exchange(&mut stream, |_| Ok(())).unwrap());
         }

@@ -1,13 +1,17 @@
 //! What the integration tests of frames and messages share: an encoder that is written apart from the crate's ([`self`]),
-//! the words for what came out ([`seen`]), and the drivers that run bytes, cut anywhere, through a connection ([`drive`]).
+//! the words for what came out ([`seen`]), the drivers that run bytes, cut anywhere, through a connection ([`drive`]), and a
+//! transport that fails ([`failing`]).
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 mod drive;
+mod failing;
 mod seen;
 
 #[allow(unused_imports, reason = "each test file uses a part")]
 pub(crate) use drive::*;
+#[allow(unused_imports, reason = "each test file uses a part")]
+pub(crate) use failing::*;
 #[allow(unused_imports, reason = "each test file uses a part")]
 pub(crate) use seen::*;
 
