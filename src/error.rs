@@ -15,6 +15,7 @@ pub use crate::buffer::OutOfMemory;
 use crate::buffer::OutputFull;
 use crate::frame::CloseCode;
 pub use crate::frame::Violation;
+use crate::macros::holds;
 
 /// A limit that the peer exceeded: see [`Limits`](crate::limits::Limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,24 +81,6 @@ impl Failure {
     }
 }
 
-impl From<Violation> for Failure {
-    fn from(violation: Violation) -> Self {
-        Self::Violation(violation)
-    }
-}
-
-impl From<OutOfMemory> for Failure {
-    fn from(error: OutOfMemory) -> Self {
-        Self::OutOfMemory(error)
-    }
-}
-
-impl From<LimitExceeded> for Failure {
-    fn from(limit: LimitExceeded) -> Self {
-        Self::Limit(limit)
-    }
-}
-
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,12 +111,6 @@ pub enum Blocked {
     /// As many compressed messages are under way chunk by chunk as the engines have inflaters for. Keep the input, go on with
     /// other connections, and come back.
     NoInflater,
-}
-
-impl From<OutputFull> for Blocked {
-    fn from(full: OutputFull) -> Self {
-        Self::OutputFull(full)
-    }
 }
 
 impl fmt::Display for Blocked {
@@ -168,18 +145,6 @@ impl ReceiveError {
             Self::Failed(failure) => Some(*failure),
             Self::Blocked(_) => None,
         }
-    }
-}
-
-impl From<Failure> for ReceiveError {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-impl From<Blocked> for ReceiveError {
-    fn from(blocked: Blocked) -> Self {
-        Self::Blocked(blocked)
     }
 }
 
@@ -227,12 +192,6 @@ pub enum SendError {
     NotNegotiated,
 }
 
-impl From<OutputFull> for SendError {
-    fn from(full: OutputFull) -> Self {
-        Self::OutputFull(full)
-    }
-}
-
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -254,6 +213,16 @@ impl fmt::Display for SendError {
 }
 
 impl core::error::Error for SendError {}
+
+holds! {
+    Failure::Violation(Violation);
+    Failure::Limit(LimitExceeded);
+    Failure::OutOfMemory(OutOfMemory);
+    Blocked::OutputFull(OutputFull);
+    ReceiveError::Failed(Failure);
+    ReceiveError::Blocked(Blocked);
+    SendError::OutputFull(OutputFull);
+}
 
 /// Makes an I/O error of one of ours, for functions that return `io::Result`: `InvalidData` where the peer is to blame,
 /// `OutOfMemory` where memory is.

@@ -14,6 +14,8 @@ extern crate alloc;
 extern crate std;
 
 // From the bottom up: a module uses only what is above it in this list.
+mod macros;
+
 pub mod frame;
 mod utf8;
 

@@ -1,76 +1,11 @@
-//! What can be wrong with an opening handshake: each rule one row of a table.
+//! What can be wrong with an opening handshake.
 
 use core::fmt;
 
 use crate::buffer::OutputFull;
+use crate::macros::{holds, rules};
 
-/// Makes an error enum from its table, so that the section and the text of a rule stand in one place.
-macro_rules! rules {
-    (
-        $(#[$meta:meta])*
-        pub enum $Name:ident {
-            $($Variant:ident, $section:literal, $text:literal;)*
-        }
-    ) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $Name {
-            $(#[doc = concat!($text, " (", $section, ").")] $Variant,)*
-        }
-
-        impl $Name {
-            /// Every rule there is, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$Variant,)*];
-
-            /// The document and section that states the rule.
-            #[must_use]
-            pub const fn section(self) -> &'static str {
-                match self { $(Self::$Variant => $section,)* }
-            }
-
-            /// The rule that was broken, in words.
-            pub(crate) const fn text(self) -> &'static str {
-                match self { $(Self::$Variant => $text,)* }
-            }
-        }
-
-        impl fmt::Display for $Name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{} ({})", self.text(), self.section())
-            }
-        }
-
-        impl core::error::Error for $Name {}
-    };
-}
-pub(crate) use rules;
-
-/// The table of the peer's faults has one more column: the status that a server answers with.
-macro_rules! peer_rules {
-    (
-        $(#[$meta:meta])*
-        pub enum $Name:ident {
-            $($Variant:ident, $section:literal, $status:expr, $text:literal;)*
-        }
-    ) => {
-        rules! {
-            $(#[$meta])*
-            pub enum $Name { $($Variant, $section, $text;)* }
-        }
-
-        impl $Name {
-            /// The HTTP status that a server answers with. `None` for what has no answer: the faults of a server, and the
-            /// end of the stream.
-            #[must_use]
-            pub const fn status(self) -> Option<u16> {
-                match self { $(Self::$Variant => $status,)* }
-            }
-        }
-    };
-}
-
-peer_rules! {
+rules! {
     /// Why an opening handshake has failed: the rule that the peer broke, the limit that it exceeded, or a lack of memory.
     ///
     /// A server answers with [`status`](Self::status) and [`answer_headers`](Self::answer_headers). If it is a
@@ -145,6 +80,10 @@ peer_rules! {
         DeflateWindow, "RFC 7692 section 7.1.2.1", None, "the response lacks a server_max_window_bits as small as was asked for";
         DeflateWindowNotAsked, "RFC 7692 section 7.1.2.2", None, "the response has client_max_window_bits, which was not offered";
     }
+
+    /// The HTTP status that a server answers with. `None` for what has no answer: the faults of a server, and the end of the
+    /// stream.
+    pub const fn status(self) -> Option<u16>;
 }
 
 impl HandshakeError {
@@ -196,47 +135,27 @@ pub enum Misuse {
     BodyNotAllowed,
 }
 
-impl Misuse {
-    /// The document and section that states the rule.
-    const fn section(self) -> &'static str {
-        match self {
-            Self::HeaderName => "RFC 9110 section 5.1",
-            Self::HeaderNameUppercase => "RFC 9113 section 8.2.1",
-            Self::HeaderValue => "RFC 9110 section 5.5",
-            Self::HeaderManaged(_) => "RFC 6455 section 4",
-            Self::SubprotocolSyntax | Self::SubprotocolRepeated => "RFC 6455 section 4.1",
-            Self::SubprotocolNotOffered => "RFC 6455 section 4.2.2",
-            Self::ExtensionSyntax | Self::ExtensionNotOffered => "RFC 6455 section 9.1",
-            Self::ExtensionNotImplemented => "RFC 6455 section 5.2",
-            Self::ExtensionConflict => "RFC 7692 section 5",
-            Self::Status => "RFC 9110 section 15",
-            Self::BodyNotAllowed => "RFC 9110 section 6.4.1",
-        }
-    }
-}
-
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
-            Self::HeaderName => "a header field's name is not a token",
-            Self::HeaderNameUppercase => "a header field's name has upper-case letters in extended CONNECT",
-            Self::HeaderValue => "a header field's value has CR, LF, NUL or another control character",
+        let (section, text) = match self {
+            Self::HeaderName => ("RFC 9110 section 5.1", "a header field's name is not a token"),
+            Self::HeaderNameUppercase => ("RFC 9113 section 8.2.1", "a header field's name has upper-case letters"),
+            Self::HeaderValue => ("RFC 9110 section 5.5", "a header field's value has a control character"),
             Self::HeaderManaged(name) => {
-                f.write_str("the header field ")?;
-                f.write_str(name)?;
-                " is written by the handshake itself"
+                write!(f, "the header field {name} ")?;
+                ("RFC 6455 section 4", "is written by the handshake itself")
             }
-            Self::SubprotocolSyntax => "a subprotocol is not a token",
-            Self::SubprotocolRepeated => "a subprotocol is offered twice",
-            Self::SubprotocolNotOffered => "the client did not offer the subprotocol",
-            Self::ExtensionSyntax => "an extension is not a name with parameters",
-            Self::ExtensionNotOffered => "the client did not offer the extension",
-            Self::ExtensionNotImplemented => "the extension is not among those that are implemented",
-            Self::ExtensionConflict => "two extensions use the same reserved bit",
-            Self::Status => "the status is not one from 200 to 599",
-            Self::BodyNotAllowed => "a response with this status has no body",
+            Self::SubprotocolSyntax => ("RFC 6455 section 4.1", "a subprotocol is not a token"),
+            Self::SubprotocolRepeated => ("RFC 6455 section 4.1", "a subprotocol is offered twice"),
+            Self::SubprotocolNotOffered => ("RFC 6455 section 4.2.2", "the client did not offer the subprotocol"),
+            Self::ExtensionSyntax => ("RFC 6455 section 9.1", "an extension is not a name with parameters"),
+            Self::ExtensionNotOffered => ("RFC 6455 section 9.1", "the client did not offer the extension"),
+            Self::ExtensionNotImplemented => ("RFC 6455 section 5.2", "the extension is not one that is implemented"),
+            Self::ExtensionConflict => ("RFC 7692 section 5", "two extensions use the same reserved bit"),
+            Self::Status => ("RFC 9110 section 15", "the status is not one from 200 to 599"),
+            Self::BodyNotAllowed => ("RFC 9110 section 6.4.1", "a response with this status has no body"),
         };
-        write!(f, "{text} ({})", self.section())
+        write!(f, "{text} ({section})")
     }
 }
 
@@ -258,18 +177,6 @@ pub enum RequestError {
     OutputFull(OutputFull),
 }
 
-impl From<Misuse> for RequestError {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
-    }
-}
-
-impl From<OutputFull> for RequestError {
-    fn from(full: OutputFull) -> Self {
-        Self::OutputFull(full)
-    }
-}
-
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -281,16 +188,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-impl core::error::Error for RequestError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Refused(error) => Some(error),
-            Self::NotWebSocket => None,
-            Self::Misuse(misuse) => Some(misuse),
-            Self::OutputFull(full) => Some(full),
-        }
-    }
-}
+impl core::error::Error for RequestError {}
 
 /// Why a client has not sent its request, or has no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,24 +207,6 @@ pub enum ConnectError {
     OutputFull(OutputFull),
 }
 
-impl From<HandshakeError> for ConnectError {
-    fn from(error: HandshakeError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Misuse> for ConnectError {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
-    }
-}
-
-impl From<OutputFull> for ConnectError {
-    fn from(full: OutputFull) -> Self {
-        Self::OutputFull(full)
-    }
-}
-
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -338,13 +218,12 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl core::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Failed(error) => Some(error),
-            Self::Rejected { .. } => None,
-            Self::Misuse(misuse) => Some(misuse),
-            Self::OutputFull(full) => Some(full),
-        }
-    }
+impl core::error::Error for ConnectError {}
+
+holds! {
+    RequestError::Misuse(Misuse);
+    RequestError::OutputFull(OutputFull);
+    ConnectError::Failed(HandshakeError);
+    ConnectError::Misuse(Misuse);
+    ConnectError::OutputFull(OutputFull);
 }

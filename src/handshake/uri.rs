@@ -3,8 +3,8 @@
 use core::fmt;
 use core::net::Ipv6Addr;
 
-use super::error::rules;
 use super::grammar::{is_host_byte, is_path_byte};
+use crate::macros::rules;
 
 rules! {
     /// What is wrong with a `ws` or `wss` address.
