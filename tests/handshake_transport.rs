@@ -50,10 +50,10 @@ fn time_outs_of_the_transport_within_a_handshake() {
         if writes {
             server.buffers().0.extend(b"nonsense\r\n\r\n").unwrap();
             drop(server.accept(&AcceptOptions::new()));
-            assert!(!server.buffers().1.unwritten().is_empty());
+            assert!(!server.output().is_empty());
         } else {
-            let len = client.buffers().1.unwritten().len();
-            client.buffers().1.written(len);
+            let len = client.output().len();
+            client.written(len);
         }
         let result = client.exchange(&mut failing(kind)).map_err(|error| error.kind());
         assert_eq!(result, expected, "client, {kind}, ticks {ticks}, writes {writes}");
@@ -198,12 +198,85 @@ fn what_to_do_with_the_transport_behind_an_answer() {
     let output = server.buffers().1;
     output.written(output.len() - 1);
     assert_eq!(server.transport(), TransportAction::Continue);
-    server.buffers().1.written(1);
+    server.written(1);
     assert_eq!(server.transport(), TransportAction::ShutDownSend);
     server.sending_shut_down();
     assert_eq!(server.transport(), TransportAction::Drain);
     server.end_of_stream().unwrap();
     assert_eq!(server.transport(), TransportAction::Close);
+}
+
+/// A loop by hand, as the documentation has it, over a transport that takes and gives so many bytes at a time. Returns what
+/// the handshake came to, what was sent, and how much was read behind the shutdown of the sending direction.
+fn by_hand(input: &[u8], most: usize) -> (Result<(), RequestError>, Vec<u8>, Option<usize>) {
+    let (mut input, mut sent, mut behind) = (input, Vec::new(), None);
+    let mut server = BufferedServerHandshake::new(&Limits::default());
+    loop {
+        match server.accept(&AcceptOptions::new()) {
+            Ok(Some(ws)) => {
+                sent.extend(ws.output());
+                return (Ok(()), sent, behind);
+            }
+            Ok(None) => {}
+            Err(error) => return (Err(error), sent, behind),
+        }
+        if !server.output().is_empty() {
+            let len = server.output().len().min(most);
+            sent.extend(&server.output()[..len]);
+            server.written(len);
+        } else if server.transport() == TransportAction::ShutDownSend {
+            assert_eq!(behind.replace(0), None, "it is shut down once");
+            server.sending_shut_down();
+        } else {
+            match input.read(&mut server.space()[..most]).unwrap() {
+                0 => {
+                    if let Err(error) = server.end_of_stream() {
+                        return (Err(RequestError::Refused(error)), sent, behind);
+                    }
+                }
+                len => {
+                    server.advance(len);
+                    behind = behind.map(|behind| behind + len);
+                }
+            }
+        }
+    }
+}
+
+/// An error is told when the client has got its answer, and not before: a loop may leave with `?`.
+#[test]
+fn a_loop_by_hand_leaves_when_nothing_is_left_to_do() {
+    let upgrade = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    for most in [1, 7, 4096] {
+        let (result, sent, behind) = by_hand(upgrade, most);
+        assert!(result.is_ok() && sent.starts_with(b"HTTP/1.1 101 ") && behind.is_none());
+
+        // What comes behind the request, while it is answered and after, is read until the stream ends.
+        let mut plain = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+        plain.resize(plain.len() + 5000, b'x');
+        let (result, sent, behind) = by_hand(&plain, most);
+        assert!(matches!(result, Err(RequestError::NotWebSocket)), "{result:?}");
+        assert!(sent.starts_with(b"HTTP/1.1 426 ") && sent.ends_with(b"\n"));
+        assert!(behind.unwrap() >= 900, "{behind:?}");
+        plain.resize(plain.len() + 200_000, b'x');
+        let (_, _, behind) = by_hand(&plain, most);
+        let behind = behind.unwrap();
+        assert!((65_536 - 4096..65_537 + 4096).contains(&behind), "{behind}");
+
+        let mut wrong = b"GET / HTTP/1.1\nHost: a\r\n\r\n".to_vec();
+        wrong.resize(wrong.len() + 5000, b'x');
+        let (result, sent, behind) = by_hand(&wrong, most);
+        assert!(matches!(result, Err(RequestError::Refused(_))), "{result:?}");
+        assert!(sent.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&sent));
+        assert!(behind.unwrap() >= 900, "{behind:?}");
+
+        for len in 0..upgrade.len() {
+            let (result, sent, behind) = by_hand(&upgrade[..len], most);
+            let cut = matches!(result, Err(RequestError::Refused(HandshakeError::EndOfStream)));
+            assert!(cut && sent.is_empty() && behind.is_none(), "{len}: {result:?}");
+        }
+    }
 }
 
 /// A stream that takes all that is written, and says how much is left of what it gives.

@@ -241,13 +241,15 @@ fn buffered_server(wire: &mut Wire, mut handshake: BufferedServerHandshake) {
     while let Some(chunk) = wire.next() {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
-            let (len, later) = read(handshake.buffers().0.space(), rest);
-            handshake.buffers().0.advance(len);
+            let (len, later) = read(handshake.space(), rest);
+            handshake.advance(len);
             rest = later;
             let mut accepted = handshake.accept(&AcceptOptions::new());
-            if matches!(accepted, Ok(None)) && !handshake.buffers().1.unwritten().is_empty() {
-                // What the client did wrong is told once the answer is written.
+            if matches!(accepted, Ok(None)) && !handshake.output().is_empty() {
+                // What the client did wrong is told once the answer is written, and the stream has ended.
                 write(wire, handshake.buffers().1);
+                handshake.sending_shut_down();
+                handshake.end_of_stream().expect("a complete head");
                 accepted = handshake.accept(&AcceptOptions::new());
                 assert!(accepted.is_err(), "an answer, and nothing is wrong");
             }
@@ -272,8 +274,8 @@ fn buffered_client(wire: &mut Wire, mut handshake: BufferedClientHandshake<Rando
     while let Some(chunk) = wire.next() {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
-            let (len, later) = read(handshake.buffers().0.space(), rest);
-            handshake.buffers().0.advance(len);
+            let (len, later) = read(handshake.space(), rest);
+            handshake.advance(len);
             rest = later;
             match handshake.connect() {
                 Ok(None) => {}

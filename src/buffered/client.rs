@@ -180,11 +180,36 @@ impl<'r, E: Entropy> BufferedClientHandshake<'r, E> {
         self.timing.set_timeouts(timeouts);
     }
 
+    /// Space to read from the transport into, empty if there is no memory for it, as [`BufferedConnection::space`].
+    pub fn space(&mut self) -> &mut [u8] {
+        self.input.space()
+    }
+
+    /// Takes in the first `len` bytes of the [`space`](Self::space): the transport has read them there.
+    pub fn advance(&mut self, len: usize) {
+        self.input.advance(len);
+    }
+
+    /// Bytes for the transport.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.output.unwritten()
+    }
+
+    /// The transport has taken the first `len` bytes of the [`output`](Self::output).
+    pub fn written(&mut self, len: usize) {
+        self.output.written(len);
+    }
+
     /// The server will send nothing more.
     ///
     /// # Errors
-    /// As [`ClientHandshake::end_of_stream`].
+    /// [`HandshakeError::EndOfStream`] if the head is not complete.
     pub fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
+        if self.input.is_exhausted() {
+            // There was no memory to read into, which is not the end.
+            return Ok(());
+        }
         self.ended = true;
         self.handshake.end_of_stream()
     }

@@ -2,12 +2,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::server::State;
 use super::timing::Timing;
 use super::{BufferedClientHandshake, BufferedConnection, BufferedServerHandshake};
 use crate::connection::{Client, Role, Server, TransportAction};
 use crate::entropy::Entropy;
-use crate::handshake::AcceptOptions;
+use crate::handshake::{AcceptOptions, HandshakeError};
 
 impl<R: Role> BufferedConnection<R> {
     /// Does what is due with `stream`: writes all of the output, shuts down the sending direction when it is time, and
@@ -97,44 +96,26 @@ impl BufferedServerHandshake {
         shut_down_send: impl FnOnce(&mut S) -> io::Result<()>,
     ) -> io::Result<bool> {
         if self.buffers().1.is_due() {
-            match self.buffers().1.write_to(stream) {
-                Err(error) if is_patient(self.timing(), &error) => return Ok(true),
-                written => written?,
-            }
-            if self.transport() != TransportAction::ShutDownSend {
-                return Ok(true);
-            }
-            self.state = State::Written;
+            return match self.buffers().1.write_to(stream) {
+                Err(error) if is_patient(self.timing(), &error) => Ok(true),
+                written => written.map(|()| true),
+            };
         }
         match self.transport() {
-            TransportAction::Continue => match read(stream, self.buffers().0.space()) {
-                Err(error) if is_patient(self.timing(), &error) => {}
-                len => match len? {
-                    // There was no memory to read into, which is not the end.
-                    0 if self.buffers().0.is_exhausted() => {}
-                    0 => self
-                        .end_of_stream()
-                        .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-                    len => self.buffers().0.advance(len),
-                },
-            },
-            TransportAction::Drain => {
-                let drained = match read(stream, &mut [0; 4096]) {
-                    Err(error) if has_ended(&error) => 0,
-                    Err(error) if is_patient(self.timing(), &error) => return Ok(true),
-                    len => len?,
-                };
-                if drained == 0 {
-                    // The head was complete: this is no error.
-                    let _ = self.end_of_stream();
-                } else {
-                    self.drain(drained);
-                }
-            }
             TransportAction::ShutDownSend => {
                 shut_down(stream, shut_down_send)?;
                 self.sending_shut_down();
             }
+            action @ (TransportAction::Continue | TransportAction::Drain) => match read(stream, self.space()) {
+                Err(error) if action == TransportAction::Drain && has_ended(&error) => {
+                    self.end_of_stream().map_err(unexpected)?;
+                }
+                Err(error) if is_patient(self.timing(), &error) => {}
+                len => match len? {
+                    0 => self.end_of_stream().map_err(unexpected)?,
+                    len => self.advance(len),
+                },
+            },
             TransportAction::AwaitPeer | TransportAction::Close | TransportAction::Abort => return Ok(false),
         }
         Ok(true)
@@ -167,26 +148,20 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
     /// # Errors
     /// Those of `stream`, and `UnexpectedEof` if it ended within the head.
     pub fn exchange<S: Read + Write + ?Sized>(&mut self, stream: &mut S) -> io::Result<bool> {
-        let over = self.is_over();
-        let (input, output) = self.buffers();
-        if output.is_due() {
-            return match output.write_to(stream) {
+        if self.buffers().1.is_due() {
+            return match self.buffers().1.write_to(stream) {
                 Err(error) if is_patient(self.timing(), &error) => Ok(true),
                 written => written.map(|()| true),
             };
         }
-        if over {
+        if self.is_over() {
             return Ok(false);
         }
-        match read(stream, input.space()) {
+        match read(stream, self.space()) {
             Err(error) if is_patient(self.timing(), &error) => {}
             len => match len? {
-                // As above.
-                0 if self.buffers().0.is_exhausted() => {}
-                0 => self
-                    .end_of_stream()
-                    .map_err(|error| io::Error::new(ErrorKind::UnexpectedEof, error))?,
-                len => self.buffers().0.advance(len),
+                0 => self.end_of_stream().map_err(unexpected)?,
+                len => self.advance(len),
             },
         }
         Ok(true)
@@ -230,6 +205,11 @@ fn is_patient(timing: &Timing, error: &io::Error) -> bool {
 /// Whether that is the end of the stream, where nothing else is expected.
 fn has_ended(error: &io::Error) -> bool {
     is_gone(error) || error.kind() == ErrorKind::UnexpectedEof
+}
+
+/// The stream has ended within the head.
+fn unexpected(error: HandshakeError) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, error)
 }
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

@@ -44,39 +44,29 @@ use crate::timers::{Deadline, Due, Moment, Timeouts};
 /// }
 /// ```
 ///
-/// Where the transport is asynchronous, or does not block, an error is kept until its answer has gone out and the client has
-/// seen it:
+/// Where the transport is asynchronous, or does not block:
 ///
 /// ```
 /// # use sockless::{AcceptOptions, BufferedConnection, BufferedServerHandshake, Limits, Server, TransportAction};
 /// # trait Stream { async fn read(&mut self, space: &mut [u8]) -> Result<usize, Error>; async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error>; async fn shutdown(&mut self) -> Result<(), Error>; }
 /// # type Error = Box<dyn std::error::Error>;
 /// async fn open(stream: &mut impl Stream) -> Result<BufferedConnection<Server>, Error> {
-///     let (mut handshake, mut refused) = (BufferedServerHandshake::new(&Limits::default()), None);
+///     let mut handshake = BufferedServerHandshake::new(&Limits::default());
 ///     loop {
-///         match handshake.accept(&AcceptOptions::new()) {
-///             Ok(Some(ws)) => return Ok(ws), // the response is in its output
-///             Ok(None) => {}
-///             Err(error) => refused = Some(error),
+///         if let Some(ws) = handshake.accept(&AcceptOptions::new())? {
+///             return Ok(ws); // the response is in its output
 ///         }
-///         let (_, output) = handshake.buffers();
-///         if !output.unwritten().is_empty() {
-///             let n = stream.write(output.unwritten()).await?; // with a deadline
-///             output.written(n);
-///             continue;
-///         }
-///         match handshake.transport() {
-///             TransportAction::ShutDownSend => {
-///                 stream.shutdown().await?;
-///                 handshake.sending_shut_down();
+///         if !handshake.output().is_empty() {
+///             let len = stream.write(handshake.output()).await?; // with a deadline
+///             handshake.written(len);
+///         } else if handshake.transport() == TransportAction::ShutDownSend {
+///             stream.shutdown().await?;
+///             handshake.sending_shut_down();
+///         } else {
+///             match stream.read(handshake.space()).await? { // with a deadline
+///                 0 => handshake.end_of_stream()?,
+///                 len => handshake.advance(len),
 ///             }
-///             TransportAction::Close | TransportAction::Abort => {
-///                 return Err(refused.map_or("not a WebSocket".into(), Error::from));
-///             }
-///             _ => match stream.read(handshake.buffers().0.space()).await? { // with a deadline
-///                 0 => drop(handshake.end_of_stream()),
-///                 n => handshake.buffers().0.advance(n), // what comes behind an answer is discarded
-///             },
 ///         }
 ///     }
 /// }
@@ -86,7 +76,7 @@ pub struct BufferedServerHandshake {
     handshake: ServerHandshake,
     input: ReadBuffer,
     output: WriteBuffer,
-    pub(super) state: State,
+    state: State,
     /// Whether a plain HTTP request was answered with status 426.
     not_websocket: bool,
     #[cfg(feature = "deflate")]
@@ -99,18 +89,22 @@ pub struct BufferedServerHandshake {
 const DRAINED: usize = 64 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+enum State {
     /// The request is not complete.
     Receiving,
     /// The request was handed out, or refused.
     Answered,
-    /// The answer was written, and the sending direction is to be shut down.
-    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `exchange` goes there"))]
-    Written,
     /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
     Draining(usize),
     /// The stream has ended, or enough was discarded.
     Ended,
+}
+
+impl State {
+    /// Whether nothing is left to do behind an answer that is no upgrade.
+    fn is_over(self, output: &WriteBuffer) -> bool {
+        self == Self::Ended && !output.is_due()
+    }
 }
 
 impl BufferedServerHandshake {
@@ -143,26 +137,23 @@ impl BufferedServerHandshake {
     }
 
     /// The request, once its head is complete, and the output to answer it into. It comes once. `None` means that the
-    /// output is to be written, and that more has to be read.
+    /// output is to be written, that [`transport`](Self::transport) is to be followed, and that more has to be read.
     ///
     /// Accept an upgrade and go on with [`into_connection`](Self::into_connection), before anything is exchanged; answer
     /// anything else and go on here. Whatever is exchanged here behind an answer closes the stream.
     ///
     /// # Errors
-    /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: after the answer has
-    /// been written and, over [`exchange`](Self::exchange), the stream has ended. Until then the result is `None`.
+    /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: the answer has been
+    /// written, and [`transport`](Self::transport) says [`Close`](TransportAction::Close). Until then the result is `None`.
     pub fn receive(&mut self) -> Result<Option<(Request<'_>, &mut WriteBuffer)>, RequestError> {
-        self.drain(0);
-        match self.handshake.receive(&mut self.input, &mut self.output) {
-            Ok(Some(request)) => {
-                self.state = State::Answered;
-                Ok(Some((request, &mut self.output)))
-            }
+        let received = self.handshake.receive(&mut self.input, &mut self.output);
+        if self.state == State::Receiving && matches!(received, Ok(Some(_)) | Err(RequestError::Refused(_))) {
+            self.state = State::Answered;
+        }
+        match received {
+            Ok(Some(request)) => Ok(Some((request, &mut self.output))),
             Ok(None) => Ok(None),
-            Err(error @ RequestError::Refused(_)) => {
-                let busy = is_busy(&mut self.state, &self.output);
-                if busy { Ok(None) } else { Err(error) }
-            }
+            Err(RequestError::Refused(_)) if !self.state.is_over(&self.output) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -174,11 +165,10 @@ impl BufferedServerHandshake {
     /// [`RequestError`]. What the client did wrong is told when nothing is left to do, as by [`receive`](Self::receive).
     pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, RequestError> {
         if self.not_websocket {
-            self.drain(0);
-            return if is_busy(&mut self.state, &self.output) {
-                Ok(None)
-            } else {
+            return if self.state.is_over(&self.output) {
                 Err(RequestError::NotWebSocket)
+            } else {
+                Ok(None)
             };
         }
         #[cfg(feature = "deflate")]
@@ -215,13 +205,14 @@ impl BufferedServerHandshake {
     }
 
     /// What to do with the transport: [`Continue`](TransportAction::Continue) until an answer that is no upgrade is written.
-    /// Behind it the stream is shut down and drained, so that the answer is not lost to a reset.
+    /// Behind it the sending direction is shut down, and the stream drained, so that the answer is not lost to a reset. It is
+    /// [`Close`](TransportAction::Close) when the stream has ended, or more than 65,536 bytes were drained.
     #[must_use]
     pub fn transport(&self) -> TransportAction {
         match self.state {
             State::Receiving => TransportAction::Continue,
             State::Answered if self.output.is_due() => TransportAction::Continue,
-            State::Answered | State::Written => TransportAction::ShutDownSend,
+            State::Answered => TransportAction::ShutDownSend,
             State::Draining(_) => TransportAction::Drain,
             State::Ended => TransportAction::Close,
         }
@@ -229,15 +220,16 @@ impl BufferedServerHandshake {
 
     /// The sending direction of the transport was shut down, as [`transport`](Self::transport) asked.
     pub fn sending_shut_down(&mut self) {
-        if matches!(self.state, State::Answered | State::Written) {
+        if self.state == State::Answered {
             self.state = State::Draining(0);
+            self.drain();
         }
     }
 
-    /// Discards what was read behind an answer that is no upgrade, and `len` bytes more, up to a bound.
-    pub(super) fn drain(&mut self, len: usize) {
+    /// Discards what was read behind an answer that is no upgrade, up to a bound.
+    fn drain(&mut self) {
         if let State::Draining(before) = self.state {
-            let total = before.saturating_add(self.input.unread().len()).saturating_add(len);
+            let total = before.saturating_add(self.input.unread().len());
             self.input.at.discard();
             self.state = if total > DRAINED {
                 State::Ended
@@ -247,13 +239,42 @@ impl BufferedServerHandshake {
         }
     }
 
+    /// Space to read from the transport into, empty if there is no memory for it, as [`BufferedConnection::space`].
+    pub fn space(&mut self) -> &mut [u8] {
+        self.input.space()
+    }
+
+    /// Takes in the first `len` bytes of the [`space`](Self::space): the transport has read them there. Behind an answer
+    /// that is no upgrade they are discarded.
+    pub fn advance(&mut self, len: usize) {
+        self.input.advance(len);
+        self.drain();
+    }
+
+    /// Bytes for the transport.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.output.unwritten()
+    }
+
+    /// The transport has taken the first `len` bytes of the [`output`](Self::output).
+    pub fn written(&mut self, len: usize) {
+        self.output.written(len);
+    }
+
     /// The client will send nothing more.
     ///
     /// # Errors
-    /// As [`ServerHandshake::end_of_stream`].
+    /// [`HandshakeError::EndOfStream`] if the head is not complete.
     pub fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
-        self.state = State::Ended;
-        self.handshake.end_of_stream()
+        if self.state == State::Receiving && self.input.is_exhausted() {
+            // There was no memory to read into, which is not the end.
+            return Ok(());
+        }
+        match core::mem::replace(&mut self.state, State::Ended) {
+            State::Receiving => self.handshake.end_of_stream(),
+            State::Answered | State::Draining(_) | State::Ended => Ok(()),
+        }
     }
 
     /// Both buffers, to read the transport into and to write it from where [`exchange`](Self::exchange) does not. After a
@@ -284,7 +305,7 @@ impl BufferedServerHandshake {
     /// do. An answer that is no upgrade has the deadlines of closing.
     pub fn tick(&mut self, now: Moment) -> Option<Duration> {
         self.timing.shake(now, &self.input, &self.output);
-        if self.is_left_to_write() {
+        if self.state != State::Receiving && !self.state.is_over(&self.output) {
             self.timing.answered();
         }
         let wait = loop {
@@ -305,26 +326,14 @@ impl BufferedServerHandshake {
                     }
                 }
                 (Due::Passed(_) | Due::Ping(_), State::Receiving) => {}
-                (
-                    Due::Passed(_) | Due::Ping(_),
-                    State::Answered | State::Written | State::Draining(_) | State::Ended,
-                ) => {
+                (Due::Passed(_) | Due::Ping(_), State::Answered | State::Draining(_) | State::Ended) => {
                     self.output.discard();
                     self.state = State::Ended;
                 }
             }
             self.timing.shake(now, &self.input, &self.output);
         };
-        wait.filter(|_| self.state == State::Receiving || self.is_left_to_write())
-    }
-
-    /// Whether an answer that is no upgrade is on its way.
-    fn is_left_to_write(&self) -> bool {
-        match self.state {
-            State::Receiving => false,
-            State::Answered | State::Ended => self.output.is_due(),
-            State::Written | State::Draining(_) => true,
-        }
+        wait.filter(|_| !self.state.is_over(&self.output))
     }
 
     /// Sets how long the client may take for what, here and on the connection. The clocks start again with the next
@@ -337,12 +346,4 @@ impl BufferedServerHandshake {
     pub(super) const fn timing(&self) -> &Timing {
         &self.timing
     }
-}
-
-/// Behind an answer that is no upgrade: whether it is still to be written, or the stream to be drained.
-fn is_busy(state: &mut State, output: &WriteBuffer) -> bool {
-    if *state == State::Receiving {
-        *state = State::Answered;
-    }
-    output.is_due() || matches!(state, State::Written | State::Draining(_))
 }

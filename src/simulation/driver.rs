@@ -174,13 +174,13 @@ macro_rules! shake {
         let (handshake, socket) = ($handshake, &mut *$socket);
         loop {
             let mut moved = false;
-            match none_if_blocked(socket.read(handshake.buffers().0.space())) {
+            match none_if_blocked(socket.read(handshake.space())) {
                 Ok(None) => {}
                 Ok(Some(0)) => {
                     let _ = handshake.end_of_stream();
                 }
                 Ok(Some(len)) => {
-                    handshake.buffers().0.advance(len);
+                    handshake.advance(len);
                     moved = true;
                 }
                 Err(_) => return Step::Done,
@@ -191,11 +191,11 @@ macro_rules! shake {
                 Ok(None) => {}
                 Err(_) => return Step::Done,
             }
-            while !handshake.buffers().1.unwritten().is_empty() {
-                match none_if_blocked(socket.write(handshake.buffers().1.unwritten())) {
+            while !handshake.output().is_empty() {
+                match none_if_blocked(socket.write(handshake.output())) {
                     Ok(None) => break,
                     Ok(Some(len)) => {
-                        handshake.buffers().1.written(len);
+                        handshake.written(len);
                         moved = true;
                     }
                     Err(_) => return Step::Done,

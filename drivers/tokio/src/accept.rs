@@ -20,10 +20,6 @@ use crate::clock::{self, Alarm, NEVER};
 use crate::error::{Error, Result};
 use crate::transport::{Outlet, is_end, poll_read};
 
-/// How much is read and discarded behind an answer that is no upgrade, in bytes, so that a client which is still sending
-/// gets to see it.
-const DRAINED: usize = 64 << 10;
-
 /// Accepts a WebSocket connection on a stream, with the defaults of an [`Acceptor`].
 ///
 /// ```no_run
@@ -389,7 +385,6 @@ struct Shaking<S> {
     handshake: BufferedServerHandshake,
     outlet: Outlet<S>,
     alarm: Alarm,
-    drained: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
@@ -398,7 +393,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
             handshake: BufferedServerHandshake::new(limits),
             outlet: Outlet::new(stream),
             alarm: Alarm::default(),
-            drained: 0,
         }
     }
 
@@ -412,10 +406,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
                 Poll::Pending => false,
             };
             match self.handshake.transport() {
-                TransportAction::Continue => match self.poll_head(cx) {
-                    Poll::Ready(done) => return Poll::Ready(done.map(|()| true)),
-                    Poll::Pending => {}
-                },
+                action @ (TransportAction::Continue | TransportAction::Drain) if is_written => {
+                    if let Poll::Ready(done) = self.poll_read(action, cx) {
+                        return Poll::Ready(done.map(|()| true));
+                    }
+                }
                 TransportAction::ShutDownSend if is_written => {
                     if let Poll::Ready(done) = self.outlet.poll_shut_down(cx) {
                         done?;
@@ -423,16 +418,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
                         continue;
                     }
                 }
-                TransportAction::Drain => {
-                    if let Poll::Ready(ended) = self.poll_drain(cx) {
-                        if ended? {
-                            // The head was complete: this is no error.
-                            let _ = self.handshake.end_of_stream();
-                        }
-                        continue;
-                    }
-                }
-                TransportAction::ShutDownSend => {}
+                TransportAction::Continue | TransportAction::ShutDownSend | TransportAction::Drain => {}
                 // There is nothing to wait for.
                 _ => return Poll::Ready(Ok(false)),
             }
@@ -448,27 +434,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shaking<S> {
         }
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let (input, output) = self.handshake.buffers();
-        if output.len() > 0 {
-            return Poll::Pending;
-        }
-        let len = std::task::ready!(poll_read(&mut self.outlet.stream, input.space(), cx))?;
+    /// Reads once.
+    fn poll_read(&mut self, action: TransportAction, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let len = match std::task::ready!(poll_read(&mut self.outlet.stream, self.handshake.space(), cx)) {
+            Err(error) if action == TransportAction::Drain && is_end(&error, true) => 0,
+            len => len?,
+        };
         if len == 0 {
             return Poll::Ready(self.handshake.end_of_stream().map_err(Error::Handshake));
         }
-        self.handshake.buffers().0.advance(len);
+        self.handshake.advance(len);
         self.handshake.tick(clock::now());
         Poll::Ready(Ok(()))
-    }
-
-    /// Reads and discards. Whether it was enough.
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
-        let len = match std::task::ready!(poll_read(&mut self.outlet.stream, &mut [0; 4096], cx)) {
-            Err(error) if is_end(&error, true) => 0,
-            len => len?,
-        };
-        self.drained = self.drained.saturating_add(len);
-        Poll::Ready(Ok(len == 0 || self.drained > DRAINED))
     }
 }

@@ -258,9 +258,9 @@ fn poll_exchange<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<()>> {
     std::task::ready!(outlet.poll_write(handshake.buffers().1, &mut 0, cx))?;
-    match std::task::ready!(poll_read(&mut outlet.stream, handshake.buffers().0.space(), cx))? {
+    match std::task::ready!(poll_read(&mut outlet.stream, handshake.space(), cx))? {
         0 => handshake.end_of_stream()?,
-        len => handshake.buffers().0.advance(len),
+        len => handshake.advance(len),
     }
     Poll::Ready(Ok(()))
 }
