@@ -97,9 +97,13 @@ impl DeflateAgreement {
         }
     }
 
-    /// How many bytes of sent messages are kept.
+    /// How many bytes of sent messages are kept: no more than the deflater could refer to.
     pub(super) fn send_history_len(&self) -> usize {
-        self.send.history_len().min(usize::from(self.sending.history_len))
+        let used = Direction {
+            takeover: self.send.takeover,
+            window_bits: self.setting().window_bits,
+        };
+        used.history_len().min(usize::from(self.sending.history_len))
     }
 }
 

@@ -5,6 +5,7 @@
 //! refer to nothing until it has as much as the group refers to; from then on one compressed message serves all.
 
 use alloc::sync::Arc;
+use core::fmt;
 
 use super::engines::Engines;
 use super::history::History;
@@ -40,7 +41,6 @@ use crate::frame::MessageKind;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Broadcast {
     setting: Setting,
     threshold: usize,
@@ -138,6 +138,14 @@ impl Broadcast {
             plain,
             compressed: Some(compressed),
         })
+    }
+}
+
+impl fmt::Debug for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
     }
 }
 

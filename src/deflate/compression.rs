@@ -17,13 +17,11 @@ use crate::error::{OutOfMemory, ReceiveError};
 use crate::message::{Delivery, Found, Joined};
 
 /// Histories with engines of their own, where compressed messages were agreed to.
-#[derive(Debug)]
 pub(crate) struct Compression {
     receive: Option<Box<[OwnReceive; 1]>>,
     send: Option<Box<[OwnSend; 1]>>,
 }
 
-#[derive(Debug)]
 struct OwnReceive {
     receiving: Receiving,
     engines: ReceiveEngines,
@@ -31,7 +29,6 @@ struct OwnReceive {
     found_at: u32,
 }
 
-#[derive(Debug)]
 struct OwnSend {
     sending: Sending,
     engines: SendEngines,

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::zlib::{Deflater, Inflater, Setting, try_memory};
 use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
@@ -13,14 +14,12 @@ use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
 ///
 /// Nothing is allocated before it is needed: 47,552 bytes for an inflater, 164,992 for a deflater as
 /// [`DeflateOptions`](super::DeflateOptions) has it by default, and scratch for one message of each direction.
-#[derive(Debug)]
 pub struct Engines {
     pub(super) receive: ReceiveEngines,
     pub(super) send: SendEngines,
 }
 
 /// What is needed to inflate.
-#[derive(Debug)]
 pub(super) struct ReceiveEngines {
     /// Those that no message has checked out.
     spare: Vec<Inflater>,
@@ -35,7 +34,6 @@ pub(super) struct ReceiveEngines {
 }
 
 /// An inflater that a message keeps from one call to the next.
-#[derive(Debug)]
 pub(super) struct CheckedOut {
     pub(super) inflater: Inflater,
     /// Counts it, until it is given back or dropped.
@@ -43,7 +41,6 @@ pub(super) struct CheckedOut {
 }
 
 /// What is needed to compress.
-#[derive(Debug)]
 pub(super) struct SendEngines {
     /// One for each setting in use.
     deflaters: Vec<Deflater>,
@@ -52,6 +49,9 @@ pub(super) struct SendEngines {
 
 /// Inflaters that wait for a message.
 const SPARE: usize = 4;
+
+/// The least scratch at the streaming level, in bytes.
+const LEAST_SCRATCH: usize = 64;
 
 /// Scratch that is kept although the last message needed far less, in bytes.
 const KEPT: usize = 256 << 10;
@@ -81,7 +81,10 @@ impl Engines {
                 spare: Vec::new(),
                 scratch: Vec::new(),
                 delivered: None,
-                scratch_len: if bytes < 64 { 64 } else { bytes },
+                scratch_len: match bytes {
+                    0..LEAST_SCRATCH => LEAST_SCRATCH,
+                    enough => enough,
+                },
                 streams: None,
                 max_streams: STREAMS,
             },
@@ -128,6 +131,15 @@ impl Engines {
     /// The text that was handed out last, by value, if it was compressed.
     pub fn take_text(&mut self) -> Option<alloc::string::String> {
         alloc::string::String::from_utf8(self.take_binary()?).ok()
+    }
+}
+
+impl fmt::Debug for Engines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engines")
+            .field("memory", &self.memory())
+            .field("streams", &self.streams())
+            .finish_non_exhaustive()
     }
 }
 
@@ -223,12 +235,7 @@ impl ReceiveEngines {
     /// Room for `len` bytes. What was there before is lost, so that old and new memory is never held at once.
     pub(super) fn scratch(&mut self, len: usize) -> Result<&mut [u8], OutOfMemory> {
         self.delivered = None;
-        let too_much = self.scratch.len() > KEPT && self.scratch.len() / 8 > len;
-        if self.scratch.len() < len || too_much {
-            self.scratch = Vec::new();
-            self.scratch.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
-            self.scratch.resize(len, 0);
-        }
+        make_room(&mut self.scratch, len)?;
         Ok(&mut self.scratch)
     }
 
@@ -267,12 +274,7 @@ impl SendEngines {
             }
         };
         let room = Deflater::room_for(input.len());
-        let too_much = self.scratch.len() > KEPT && self.scratch.len() / 8 > room;
-        if self.scratch.len() < room || too_much {
-            self.scratch = Vec::new();
-            self.scratch.try_reserve_exact(room).ok()?;
-            self.scratch.resize(room, 0);
-        }
+        make_room(&mut self.scratch, room).ok()?;
         let output = self.scratch.get_mut(..room)?;
         let Some(made) = self.deflaters.get_mut(at)?.deflate(history, input, output) else {
             self.deflaters.swap_remove(at);
@@ -280,4 +282,15 @@ impl SendEngines {
         };
         self.scratch.get(..made)
     }
+}
+
+/// Sees to it that scratch has at least `len` bytes, and not far more. Old and new memory is never held at once.
+fn make_room(scratch: &mut Vec<u8>, len: usize) -> Result<(), OutOfMemory> {
+    let suits = len..=len.saturating_mul(8).max(KEPT);
+    if !suits.contains(&scratch.len()) {
+        *scratch = Vec::new();
+        scratch.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+        scratch.resize(len, 0);
+    }
+    Ok(())
 }

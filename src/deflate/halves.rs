@@ -1,5 +1,7 @@
 //! The halves of a connection whose messages may be compressed, driven apart.
 
+use core::fmt;
+
 use super::engines::Engines;
 use super::receiving::Receiving;
 use super::sending::Sending;
@@ -12,7 +14,6 @@ use crate::error::{Failure, ReceiveError};
 use crate::message::{Event, alone};
 
 /// The receive half of a [`DeflateConnection`](super::DeflateConnection): see [`Receiver`].
-#[derive(Debug)]
 pub struct DeflateReceiver<R> {
     pub(super) receiver: Receiver<R>,
     pub(super) receiving: Receiving,
@@ -90,8 +91,15 @@ impl<R: Role> DeflateReceiver<R> {
     }
 }
 
+impl<R> fmt::Debug for DeflateReceiver<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeflateReceiver")
+            .field("receiver", &self.receiver)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The send half of a [`DeflateConnection`](super::DeflateConnection): see [`Sender`].
-#[derive(Debug)]
 pub struct DeflateSender<R> {
     pub(super) sender: Sender<R>,
     pub(super) sending: Sending,
@@ -122,5 +130,13 @@ impl<R: Role> DeflateSender<R> {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.sending.memory()
+    }
+}
+
+impl<R> fmt::Debug for DeflateSender<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeflateSender")
+            .field("sender", &self.sender)
+            .finish_non_exhaustive()
     }
 }

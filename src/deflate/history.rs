@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use crate::error::OutOfMemory;
 
 /// The last bytes of the compressed messages of one direction, in a ring that grows as they come.
-#[derive(Debug, Default)]
 pub(super) struct History {
     ring: Vec<u8>,
     /// Where the oldest byte is, once the ring is full.

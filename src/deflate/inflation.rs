@@ -34,7 +34,6 @@ const PAYLOAD_PER_STREAM: u64 = 1 << 10;
 const FRAGMENTS_PER_STREAM: u32 = 32;
 
 /// Where in a message the inflater is.
-#[derive(Debug)]
 pub(super) struct Inflation {
     stage: Stage,
     /// The bytes of payload that were taken.
@@ -43,7 +42,7 @@ pub(super) struct Inflation {
     restarts: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum Stage {
     Stream,
     /// Behind a block with BFINAL.
@@ -70,7 +69,7 @@ impl Progress {
     };
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// All payload is taken, and all output made that it makes.
     NeedInput,

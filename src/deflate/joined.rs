@@ -1,5 +1,7 @@
 //! An open connection whose messages may be compressed.
 
+use core::fmt;
+
 use super::agreement::DeflateAgreement;
 use super::engines::Engines;
 use super::halves::{DeflateReceiver, DeflateSender};
@@ -40,7 +42,6 @@ use crate::message::Event;
 /// ```
 ///
 /// Without an agreement it is a plain connection.
-#[derive(Debug)]
 pub struct DeflateConnection<R> {
     pub(super) connection: Connection<R>,
     pub(super) shell: Shell,
@@ -147,5 +148,13 @@ impl<R: Role> DeflateConnection<R> {
                 shell: Shell { receiving, sending },
             }),
         }
+    }
+}
+
+impl<R> fmt::Debug for DeflateConnection<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeflateConnection")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
     }
 }

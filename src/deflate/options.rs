@@ -100,7 +100,7 @@ impl DeflateOptions {
     /// Default: 4 KiB.
     #[must_use]
     pub const fn with_send_history(mut self, bytes: u16) -> Self {
-        self.sending.history_len = if bytes > 1 << 15 { 1 << 15 } else { bytes };
+        self.sending.history_len = bytes;
         self
     }
 

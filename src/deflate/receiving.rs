@@ -16,7 +16,6 @@ use crate::state::Control;
 use crate::utf8;
 
 /// What a connection keeps for receiving.
-#[derive(Debug)]
 pub(super) struct Receiving {
     direction: Direction,
     history: History,
@@ -25,7 +24,6 @@ pub(super) struct Receiving {
 }
 
 /// A message that is handed out chunk by chunk.
-#[derive(Debug)]
 struct Stream {
     engine: CheckedOut,
     inflation: Inflation,

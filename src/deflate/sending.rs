@@ -13,7 +13,6 @@ use super::zlib::Setting;
 ///
 /// The history is what the peer's window ends with, or less of it. It grows only once a message is in the output, so that a
 /// full output, or a message that goes plain after all, leaves both as they were.
-#[derive(Debug)]
 pub(super) struct Sending {
     /// None without an agreement.
     pub(super) setting: Option<Setting>,
@@ -29,7 +28,6 @@ pub(super) struct Sending {
 }
 
 /// How far a connection is in step with a group.
-#[derive(Clone, Debug)]
 pub(super) struct Membership {
     /// The group: the same allocation is the same group.
     pub(super) group: Arc<()>,

@@ -13,7 +13,6 @@ use crate::frame::MessageKind;
 use crate::message::{Delivery, Event, Found, Half, Inflate, Joined, find};
 
 /// The histories of both directions.
-#[derive(Debug)]
 pub(super) struct Shell {
     pub(super) receiving: Receiving,
     pub(super) sending: Sending,

@@ -160,14 +160,14 @@ impl Setting {
     /// zlib-rs makes no raw stream with a window of 8 bits. With 9 bits its distances stay 262 below the window, and so
     /// within 8 bits.
     fn zlib_window_bits(self) -> u8 {
-        self.window_bits.clamp(9, MAX_WINDOW_BITS)
+        self.window_bits.max(9)
     }
 
     /// How much memory a deflater takes, in bytes: a state, the window twice, a chain over it, a hash table, and the
     /// symbols of a block.
     pub(super) fn memory(self) -> usize {
         let window = 1 << self.zlib_window_bits();
-        let symbols = 1 << (self.mem_level.clamp(1, 9) + 6);
+        let symbols = 1 << (self.mem_level + 6);
         3_200 + 4 * window + (128 << 10) + 7 * symbols
     }
 }
@@ -182,9 +182,9 @@ impl Deflater {
     pub(super) fn new(setting: Setting) -> Result<Self, OutOfMemory> {
         try_memory(setting.memory() + ALIGNMENT)?;
         let config = DeflateConfig {
-            level: i32::from(setting.level.clamp(1, 9)),
+            level: i32::from(setting.level),
             window_bits: -i32::from(setting.zlib_window_bits()),
-            mem_level: i32::from(setting.mem_level.clamp(1, 9)),
+            mem_level: i32::from(setting.mem_level),
             ..DeflateConfig::default()
         };
         let deflate = caught(|| Deflate::new_with_config(config)).ok_or(OutOfMemory)?;
@@ -227,18 +227,6 @@ impl Deflater {
                 return Some(made);
             }
         }
-    }
-}
-
-impl core::fmt::Debug for Inflater {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Inflater")
-    }
-}
-
-impl core::fmt::Debug for Deflater {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Deflater").field(&self.setting).finish()
     }
 }
 

@@ -92,24 +92,31 @@ fn chunks_are_as_long_as_the_scratch() {
     }
 }
 
-/// What is kept of what was sent is what was asked for, up to 32 KiB, and no more than the window.
+/// What is kept of what was sent is what was asked for, and no more than the window that is used.
 #[test]
 fn the_history_is_as_long_as_it_was_asked_for() {
-    for (asked, kept) in [
-        (0, 0),
-        (1, 1),
-        (100, 100),
-        (4096, 4096),
-        (1 << 15, 1 << 15),
-        (u16::MAX, 1 << 15),
+    for (asked, compressor, agreed, kept) in [
+        (0, 15, 15, 0),
+        (1, 15, 15, 1),
+        (100, 15, 15, 100),
+        (4096, 15, 15, 4096),
+        (1 << 15, 15, 15, 1 << 15),
+        (u16::MAX, 15, 15, 1 << 15),
+        (u16::MAX, 12, 15, 1 << 12),
+        (4096, 9, 15, 1 << 9),
+        (4096, 15, 10, 1 << 10),
+        (4096, 15, 8, 1 << 8),
     ] {
-        let options = DeflateOptions::new().with_compressor(15, 8).with_send_history(asked);
+        let options = DeflateOptions::new()
+            .with_compressor(compressor, 8)
+            .with_send_window_bits(agreed)
+            .with_send_history(asked);
         let (mut ws, _) = pair(&options);
         let (mut out, mut engines) = (Vec::new(), Engines::new());
         for seed in 0..10 {
             ws.tx(&mut out, &mut engines).text(&Random(seed).text(9000)).unwrap();
         }
-        assert_eq!(ws.memory(), kept, "{asked} bytes");
+        assert_eq!(ws.memory(), kept, "{asked} bytes of {compressor} bits, of {agreed}");
     }
 }
 

@@ -24,4 +24,5 @@ mod others_bugs;
 mod properties;
 mod rfc_examples;
 mod sending;
+mod shown;
 mod streams;
