@@ -127,7 +127,7 @@ impl fmt::Display for Blocked {
 
 impl core::error::Error for Blocked {}
 
-/// Why `receive` did not go on.
+/// Why `receive` did not go on. What may be added here later is to be treated as [`Failed`](Self::Failed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiveError {

@@ -56,7 +56,7 @@ use crate::timers::{Due, Moment, Timeouts, Timers};
 ///             }
 ///         }
 ///         if !ws.output().is_empty() {
-///             let n = stream.write(ws.output()).await?;    // with a deadline
+///             let n = stream.write(ws.output()).await?;    // with a deadline: see `tick`
 ///             ws.written(n);
 ///             continue;
 ///         }
@@ -135,8 +135,9 @@ impl<R: Role> BufferedConnection<R> {
 
     /// The next event, and the output handle, so that an answer can be sent while the event is still borrowed.
     ///
-    /// `None` means: write the output, then call this again if [`wants_input`](Self::wants_input) is false although nothing
-    /// is left to write, then read more. So the order of a loop is receive, write, look at the transport, read.
+    /// `None` means that nothing more can be received for now. Write the output, and if there was any, call this again:
+    /// receiving pauses while too many Pongs wait there. Else follow [`transport`](Self::transport), read, and call this
+    /// again. So the order of a loop is receive, write, look at the transport, read.
     ///
     /// # Errors
     /// [`ReceiveError::Failed`] if the connection has failed, but only when nothing is left to do: after the Close has
@@ -245,6 +246,46 @@ impl<R: Role> BufferedConnection<R> {
     /// events: a Pong is taken to come at the time of the last tick. Where the transport has not taken all of the output, call
     /// it again before waiting. It costs some 130 instructions where bytes have come and nothing else is under way, and 350
     /// otherwise.
+    ///
+    /// ```
+    /// # use sockless::buffered::BufferedConnection;
+    /// # use sockless::connection::{Server, TransportAction};
+    /// # use sockless::timers::Moment;
+    /// # use core::time::Duration;
+    /// # trait Stream { async fn read(&mut self, space: &mut [u8]) -> Result<usize, Error>; async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error>; async fn shutdown(&mut self) -> Result<(), Error>; }
+    /// # type Error = Box<dyn std::error::Error>;
+    /// # async fn timeout<T>(wait: Option<Duration>, future: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> { Ok(Some(future.await?)) }
+    /// // `timeout` returns `None` if the time has passed first. Without a time, it waits as long as it takes.
+    /// async fn serve(mut ws: BufferedConnection<Server>, mut stream: impl Stream) -> Result<(), Error> {
+    ///     loop {
+    ///         ws.tick(Moment::now());
+    ///         while let Some((event, mut tx)) = ws.next_event()? {
+    ///             # let _ = (event, &mut tx);
+    ///         }
+    ///         let wait = ws.tick(Moment::now());
+    ///         if !ws.output().is_empty() {
+    ///             if let Some(n) = timeout(wait, stream.write(ws.output())).await? {
+    ///                 ws.written(n);
+    ///             }
+    ///             continue;
+    ///         }
+    ///         match ws.transport() {
+    ///             TransportAction::ShutDownSend => {
+    ///                 stream.shutdown().await?;
+    ///                 ws.sending_shut_down();
+    ///                 continue;
+    ///             }
+    ///             TransportAction::Close | TransportAction::Abort => return Ok(()),
+    ///             _ => {}
+    ///         }
+    ///         match timeout(wait, stream.read(ws.space())).await? {
+    ///             Some(0) => drop(ws.end_of_stream()),
+    ///             Some(n) => ws.advance(n),
+    ///             None => {} // the next tick does what is due
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// The first call starts the clocks, with [`Timeouts::DEFAULT`] or what [`set_timeouts`](Self::set_timeouts) has set.
     /// Without any call there are no deadlines.

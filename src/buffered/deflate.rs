@@ -27,7 +27,7 @@ impl<R: Role> BufferedConnection<R> {
     /// [`next_event`](Self::next_event) with engines that are lent, so that this connection needs none.
     ///
     /// # Errors
-    /// As there.
+    /// [`ReceiveError`], as [`next_event`](Self::next_event).
     #[inline(always)]
     pub fn next_event_with<'e>(
         &'e mut self,

@@ -23,7 +23,7 @@ impl<R: Role> DeflateReceiver<R> {
     /// Receives the next whole message or control frame: [`Receiver::receive`].
     ///
     /// # Errors
-    /// As there.
+    /// [`Failure`], as there: put its reply into the slot, and receive no more.
     pub fn receive<'e, S: Storage>(
         &'e mut self,
         input: &'e mut ReadBuffer<S>,
@@ -47,7 +47,8 @@ impl<R: Role> DeflateReceiver<R> {
     /// Receives the next chunk of a message or control frame: [`Receiver::receive_chunk`].
     ///
     /// # Errors
-    /// As there, and [`Blocked::MessageInProgress`](crate::error::Blocked::MessageInProgress).
+    /// [`ReceiveError`]: those of a [`Receiver`], and
+    /// [`Blocked::MessageInProgress`](crate::error::Blocked::MessageInProgress).
     pub fn receive_chunk<'e, 'i: 'e>(
         &'e mut self,
         input: &mut &'i mut [u8],
