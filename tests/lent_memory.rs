@@ -187,6 +187,24 @@ fn memory_is_lent_again_once_twice_as_many_bytes_have_come() {
     assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
 }
 
+/// Also where the next message has moved to the front since, to make space.
+#[test]
+fn memory_is_lent_for_the_next_message_wherever_it_lies() {
+    let bytes = frame(0x82, &[7; 4000]);
+    let mut ws = Connection::new(Server, &Limits::default());
+    let (mut input, mut memory, mut out) = (ReadBuffer::new(), vec![0; 10_000], Vec::new());
+    arrive(&mut input, &bytes[..3000]);
+    assert!(input.lend(&mut memory)); // 3000 bytes are moved
+    arrive(&mut input, &[&bytes[3000..], &bytes[..100]].concat());
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_none());
+    input.space(); // where a read finds nothing more
+    input.take_back(&mut memory);
+    assert!(input.lend(&mut memory), "none of these bytes were moved before");
+    arrive(&mut input, &bytes[100..]);
+    assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
+}
+
 #[test]
 fn nothing_comes_back_where_nothing_was_lent() {
     let (mut input, mut out, mut memory) = (ReadBuffer::new(), WriteBuffer::new(), vec![0; 1000]);

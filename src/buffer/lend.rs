@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::len::Len;
 use super::output::Output;
-use super::read::{Cursor, ReadBuffer};
+use super::read::ReadBuffer;
 use super::write::WriteBuffer;
 
 /// How much is moved into memory that is lent, at most, in bytes.
@@ -66,16 +66,13 @@ impl ReadBuffer {
 
     /// The same where something lies here.
     fn move_into(&mut self, memory: &mut Vec<u8>) -> bool {
-        let kept = self.kept();
-        if self.begins_at() > 0 {
-            self.sizing.moved = 0;
-        }
-        let again = kept < usize::from(self.sizing.moved).saturating_mul(2);
+        let kept = self.at.kept();
+        let again = self.at.begins_at() == 0 && kept < usize::from(self.sizing.moved).saturating_mul(2);
         if kept > MOST_MOVED || kept > memory.len() / 2 || again {
             return false;
         }
-        self.sizing.moved = u16::try_from(kept).unwrap_or(u16::MAX);
         self.replace(core::mem::take(memory));
+        self.sizing.moved = u16::try_from(kept).unwrap_or(u16::MAX);
         true
     }
 
@@ -103,12 +100,9 @@ impl ReadBuffer {
 
     /// The same where something lies here.
     fn move_out(&mut self, memory: &mut Vec<u8>, lent: usize) {
-        let kept = self.kept();
+        let kept = self.at.kept();
         if kept > lent / 2 {
             return;
-        }
-        if self.begins_at() > 0 {
-            self.sizing.moved = 0;
         }
         // With room for what a long frame lacks where that is less, so that it need not grow again.
         let long = kept > MOST_MOVED && self.at.wanted <= kept;
@@ -121,43 +115,20 @@ impl ReadBuffer {
         *memory = self.replace(own);
     }
 
-    /// Where the message begins that is under way, and what is unread otherwise.
-    const fn begins_at(&self) -> usize {
-        if self.at.joined_len() > 0 {
-            self.at.joined_start
-        } else {
-            self.at.start
-        }
-    }
-
-    /// How much would have to move.
-    fn kept(&self) -> usize {
-        self.at.joined_len().saturating_add(self.unread().len())
-    }
-
     /// Moves what is there to the front of other memory, which is long enough.
     fn replace(&mut self, mut memory: Vec<u8>) -> Vec<u8> {
-        let Cursor {
-            joined_start,
-            joined_end,
-            start,
-            end,
-            ..
-        } = self.at;
         self.sizing.forget_offered();
-        let joined = self.memory.get(joined_start..joined_end).unwrap_or_default();
-        let unread = self.memory.get(start..end).unwrap_or_default();
-        let (joined_len, kept) = (joined.len(), joined.len() + unread.len());
-        for (to, from) in [(0..joined_len, joined), (joined_len..kept, unread)] {
-            if let Some(to) = memory.get_mut(to) {
-                to.copy_from_slice(from);
-            }
+        let joined = self.memory.get(self.at.joined_start..self.at.joined_end);
+        let places = [joined.unwrap_or_default(), self.unread()];
+        let mut rest = &mut memory[..];
+        for from in places {
+            let Some((to, behind)) = rest.split_at_mut_checked(from.len()) else {
+                break;
+            };
+            to.copy_from_slice(from);
+            rest = behind;
         }
-        self.at.joined_start = 0;
-        self.at.joined_end = joined_len;
-        self.at.start = joined_len;
-        self.at.end = kept;
-        self.at.forget_delivered();
+        self.packed();
         core::mem::replace(&mut self.memory, memory)
     }
 }

@@ -25,6 +25,6 @@ pub use read::ReadBuffer;
 pub use shared::SharedBytes;
 pub use slice::SliceOutput;
 pub use storage::Storage;
-pub(crate) use storage::move_to_front;
+pub(crate) use storage::move_within;
 #[cfg(feature = "alloc")]
 pub use write::WriteBuffer;

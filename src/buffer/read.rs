@@ -18,8 +18,8 @@ use super::len::Len;
 #[cfg(feature = "alloc")]
 use super::output::OutOfMemory;
 #[cfg(feature = "alloc")]
-use super::storage::grow;
-use super::storage::{Storage, move_to_front};
+use super::storage::sealed::Memory as _;
+use super::storage::{Storage, move_within};
 use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
@@ -122,7 +122,7 @@ impl Account {
 /// Positions in the memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor {
-    /// The fragments of the message under way that are complete, unmasked.
+    /// The fragments of the message under way that are complete, unmasked. They are at the front if there are none.
     pub(crate) joined_start: usize,
     pub(crate) joined_end: usize,
     /// What was read and has not been consumed.
@@ -163,11 +163,11 @@ pub(super) struct Sizing {
 }
 
 impl Sizing {
-    const fn new(least: usize, most: usize) -> Self {
+    const fn new(least: Len, most: Len) -> Self {
         Self {
-            read_len: Len::new(least),
-            least: Len::new(least),
-            most: Len::new(most),
+            read_len: least,
+            least,
+            most,
             offered: Len::ZERO,
             peak: Len::ZERO,
             exhausted: false,
@@ -231,9 +231,32 @@ impl Cursor {
     }
 
     /// How many bytes were read and have not been consumed.
-    #[cfg(feature = "alloc")]
     pub(crate) const fn unread_len(&self) -> usize {
         self.end - self.start
+    }
+
+    /// Where the message begins that is under way, and what is unread otherwise.
+    pub(super) const fn begins_at(&self) -> usize {
+        if self.joined_len() > 0 {
+            self.joined_start
+        } else {
+            self.start
+        }
+    }
+
+    /// How much is there: what is joined and what is unread.
+    pub(super) const fn kept(&self) -> usize {
+        self.joined_len() + self.unread_len()
+    }
+
+    /// All that is there lies at the front now.
+    pub(super) const fn packed(&mut self) {
+        let (joined_len, kept) = (self.joined_len(), self.kept());
+        self.joined_start = 0;
+        self.joined_end = joined_len;
+        self.start = joined_len;
+        self.end = kept;
+        self.forget_delivered();
     }
 
     pub(super) const fn is_at_rest(&self) -> bool {
@@ -275,8 +298,8 @@ impl Cursor {
 
     /// Forgets the fragments of the last message.
     pub(crate) const fn clear_joined(&mut self) {
-        self.joined_start = self.start;
-        self.joined_end = self.start;
+        self.joined_start = 0;
+        self.joined_end = 0;
     }
 }
 
@@ -300,7 +323,7 @@ impl ReadBuffer {
             memory: Vec::new(),
             at: Cursor::START,
             account: Account::NEW,
-            sizing: Sizing::new(least, most),
+            sizing: Sizing::new(Len::new(least), Len::new(most)),
         }
     }
 
@@ -309,38 +332,24 @@ impl ReadBuffer {
     /// # Errors
     /// [`OutOfMemory`]: nothing was appended.
     pub fn extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        // What is read into space that was handed out before would not follow these bytes.
+        self.sizing.forget_offered();
+        self.at.forget_delivered();
         if self.is_at_rest() {
             self.at = Cursor::START;
         }
-        // What is read into space that was handed out before would not follow these bytes.
-        self.sizing.forget_offered();
         if self.room() < bytes.len() {
-            self.compact();
+            self.pack_if_cheap();
         }
         let end = self.at.end.checked_add(bytes.len()).ok_or(OutOfMemory)?;
         if end > self.memory.len() {
-            let len = end.max(self.memory.len().saturating_mul(2).min(end.saturating_add(MOST_READ)));
-            grow(&mut self.memory, len)?;
+            let doubled = self.memory.len().saturating_mul(2);
+            self.memory.grow(end.max(doubled.min(end.saturating_add(MOST_READ))));
         }
-        if let Some(room) = self.memory.get_mut(self.at.end..end) {
-            room.copy_from_slice(bytes);
-        }
-        self.at.end = end;
-        self.account.arrive(bytes.len());
-        self.at.incomplete &= bytes.is_empty();
-        self.at.wanted = self.at.wanted.saturating_sub(bytes.len());
-        self.at.forget_delivered();
+        let room = self.memory.get_mut(self.at.end..end).ok_or(OutOfMemory)?;
+        room.copy_from_slice(bytes);
+        self.arrive(bytes.len());
         Ok(())
-    }
-
-    /// Moves what is there to the front, if at least as much was consumed, so that the work stays linear however often it
-    /// is asked for.
-    fn compact(&mut self) {
-        let kept = self.joined().len().saturating_add(self.unread().len());
-        if self.at.end.saturating_sub(kept) >= kept {
-            self.move_joined();
-            self.move_unread();
-        }
     }
 
     /// Gives back all memory, if nothing is unread and no message is under way. The next [`space`](Self::space) allocates.
@@ -349,10 +358,7 @@ impl ReadBuffer {
         if self.is_at_rest() {
             self.memory = Vec::new();
             self.at = Cursor::START;
-            self.sizing.forget_offered();
-            self.sizing.read_len = self.sizing.least;
-            self.sizing.peak = Len::ZERO;
-            self.sizing.lent = Len::ZERO;
+            self.sizing = Sizing::new(self.sizing.least, self.sizing.most);
         }
     }
 
@@ -414,7 +420,7 @@ impl<S: Storage> ReadBuffer<S> {
     /// assert_eq!(input.space().len(), 1024);
     /// ```
     pub fn fixed(memory: S) -> Self {
-        let len = memory.bytes().len();
+        let len = Len::new(memory.bytes().len());
         Self {
             memory,
             at: Cursor::START,
@@ -427,26 +433,23 @@ impl<S: Storage> ReadBuffer<S> {
     ///
     /// Receive all messages first: what is consumed makes room. It is empty only if there is no memory for more, and then
     /// the next [`receive`](crate::connection::Connection::receive) fails the connection.
-    #[inline]
-    pub fn space(&mut self) -> &mut [u8] {
-        if self.sizing.lent() > 0 && self.at.is_at_rest() {
-            self.lent_space()
-        } else {
-            self.own_space()
-        }
-    }
-
     #[inline(never)]
-    fn own_space(&mut self) -> &mut [u8] {
+    pub fn space(&mut self) -> &mut [u8] {
+        let len = if self.sizing.lent() > 0 && self.at.is_at_rest() {
+            // What is lent stays as it is.
+            self.at.start_again();
+            self.memory.bytes().len().min(self.sizing.lent())
+        } else {
+            self.make_room()
+        };
         self.at.forget_delivered();
-        self.sizing.offered = Len::new(self.make_room());
-        let room = self.sizing.offered.get();
-        self.sizing.exhausted = room == 0;
-        let Self { memory, at, .. } = self;
+        self.sizing.offered = Len::new(len);
+        self.sizing.exhausted = len == 0;
+        let Self { memory, at, sizing, .. } = self;
         memory
             .bytes_mut()
             .get_mut(at.end..)
-            .and_then(|space| space.get_mut(..room))
+            .and_then(|room| room.get_mut(..sizing.offered.get()))
             .unwrap_or_default()
     }
 
@@ -455,9 +458,14 @@ impl<S: Storage> ReadBuffer<S> {
         let len = len.min(self.sizing.offered.get());
         self.sizing.adapt(len);
         self.sizing.forget_offered();
-        self.at.incomplete &= len == 0;
+        self.arrive(len);
+    }
+
+    /// `len` more bytes lie behind what is there.
+    fn arrive(&mut self, len: usize) {
         self.account.arrive(len);
         self.at.end += len;
+        self.at.incomplete &= len == 0;
         self.at.wanted = self.at.wanted.saturating_sub(len);
     }
 
@@ -511,27 +519,7 @@ impl<S: Storage> ReadBuffer<S> {
 
     /// Whether the last [`space`](Self::space) was empty, and nothing has been consumed since that makes room.
     pub(crate) fn is_exhausted(&self) -> bool {
-        let has_room_in_front = !S::GROWS && self.at.joined_len() > 0 && self.at.joined_start > 0;
-        self.sizing.exhausted && self.room() == 0 && self.at.start == self.unread_target() && !has_room_in_front
-    }
-
-    #[cfg(feature = "alloc")]
-    fn joined(&self) -> &[u8] {
-        self.memory
-            .bytes()
-            .get(self.at.joined_start..self.at.joined_end)
-            .unwrap_or_default()
-    }
-
-    /// As much as was lent, from the front.
-    #[inline]
-    fn lent_space(&mut self) -> &mut [u8] {
-        self.at.start_again();
-        let memory = self.memory.bytes_mut();
-        let len = memory.len().min(self.sizing.lent());
-        self.sizing.offered = Len::new(len);
-        self.sizing.exhausted = len == 0;
-        memory.get_mut(..len).unwrap_or_default()
+        self.sizing.exhausted && self.room() == 0 && self.at.kept() == self.at.end
     }
 
     /// Starts from the front, and takes the memory that the last reads suggest. Memory that is much too long goes only
@@ -554,32 +542,23 @@ impl<S: Storage> ReadBuffer<S> {
             self.rest();
             return self.room().min(self.sizing.read_len());
         }
-        if self.at.joined_len() > 0 && self.at.end - self.at.joined_start <= self.at.joined_start {
-            // A message in fragments has begun behind others. It goes on where those were, into memory that the caches hold.
-            self.move_joined();
-        }
-        let Cursor { start, end, wanted, .. } = self.at;
-        let large = wanted > 0 && wanted.saturating_add(end - start) >= LARGE;
+        let wanted = self.at.wanted;
+        let large = wanted > 0 && wanted.saturating_add(self.at.unread_len()) >= LARGE;
         let (read, needed) = if large {
             (wanted, wanted)
         } else {
             let read_len = self.sizing.read_len().max(self.sizing.lent());
             (read_len, wanted.max(self.sizing.read_len() / 2).max(1))
         };
-        let apart = if S::GROWS && !large { self.place_apart(read) } else { 0 };
-        if apart > self.at.joined_end {
-            let len = end - start;
-            let down = apart < start && (len <= start - apart || self.room() < needed);
-            if down || (apart > start && len <= LARGE) {
-                self.move_unread_to(apart);
-            }
-        } else if self.room() < read && end - start <= start - self.unread_target() {
-            self.move_unread();
+        if S::GROWS && !large {
+            self.set_apart(read);
+        }
+        if self.room() < read {
+            self.pack_if_cheap();
         }
         if self.room() < needed {
             // Each frame and each message moves so at most once.
-            self.move_joined();
-            self.move_unread();
+            self.pack();
         }
         if S::GROWS && self.room() < needed {
             self.grow(large);
@@ -591,22 +570,17 @@ impl<S: Storage> ReadBuffer<S> {
     /// stays linear however the bytes come. For a message in one frame it grows sooner, in fewer steps, and no further than
     /// to its end.
     fn grow(&mut self, large: bool) {
-        let Cursor { start, end, wanted, .. } = self.at;
-        let arrived = self.at.joined_len().saturating_add(end - start);
+        let (arrived, end) = (self.at.kept(), self.at.end);
         if self.room() > (arrived / 4).max(if large { 0 } else { self.sizing.read_len() / 2 }) {
             return;
         }
-        let doubled = end.saturating_add(arrived.max(self.sizing.target()));
-        // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
-        let frame = end.saturating_add(wanted).saturating_add(MAX_HEADER_LEN);
-        let is_one_frame = large && self.at.joined_len() == 0;
-        let len = if is_one_frame {
-            let ahead = arrived.saturating_mul(3).min(MOST_AHEAD);
-            let sooner = end.saturating_add(arrived).saturating_add(ahead);
-            doubled.max(sooner).min(frame)
-        } else {
-            doubled
-        };
+        let mut len = end.saturating_add(arrived.max(self.sizing.target()));
+        if large && self.at.joined_len() == 0 {
+            let ahead = arrived.saturating_add(arrived.saturating_mul(3).min(MOST_AHEAD));
+            // Behind the frame, room for as much as its header took, so that the next one of its length need not move.
+            let frame_end = end.saturating_add(self.at.wanted).saturating_add(MAX_HEADER_LEN);
+            len = len.max(end.saturating_add(ahead)).min(frame_end);
+        }
         self.memory.grow(len);
     }
 
@@ -614,59 +588,55 @@ impl<S: Storage> ReadBuffer<S> {
         self.memory.bytes().len().saturating_sub(self.at.end)
     }
 
-    /// Where what is unread can move to: the end of the fragments that are joined, or the front.
-    const fn unread_target(&self) -> usize {
-        if self.at.joined_len() > 0 {
-            self.at.joined_end
-        } else {
-            0
+    /// While fragments are joined, reads go to one place at the end, as long as it lies behind them, so that what was read is
+    /// moved out of memory that the caches hold. Not if the memory is much longer than what is needed of it: it would not
+    /// look too long any more.
+    fn set_apart(&mut self, read: usize) {
+        let (joined, unread, len) = (self.at.joined_len(), self.at.unread_len(), self.memory.bytes().len());
+        let apart = len.saturating_sub(read.saturating_add(LARGE));
+        if joined == 0 || apart <= self.at.joined_end || len / 8 > joined.saturating_add(read) {
+            return;
         }
-    }
-
-    /// Where reads go while fragments are joined: to one place at the end, as long as it lies behind them, so that what was
-    /// read is moved out of memory that the caches hold. Zero if no fragments are joined, and if the memory is much longer
-    /// than what is needed of it: it would not look too long any more.
-    fn place_apart(&self, read: usize) -> usize {
-        let (joined, len) = (self.at.joined_len(), self.memory.bytes().len());
-        if joined == 0 || len / 8 > joined.saturating_add(read) {
-            return 0;
-        }
-        len.saturating_sub(read.saturating_add(LARGE))
-    }
-
-    fn move_unread_to(&mut self, to: usize) {
         let Cursor { start, end, .. } = self.at;
-        let bytes = self.memory.bytes_mut();
-        let room = bytes.len().saturating_sub(to);
-        if start <= end && end <= bytes.len() && end - start <= room {
-            bytes.copy_within(start..end, to);
-            self.at.start = to;
-            self.at.end = to + (end - start);
+        if start.checked_sub(apart).map_or(unread <= LARGE, |by| unread <= by) {
+            move_within(self.memory.bytes_mut(), start..end, apart);
+            self.at.start = apart;
+            self.at.end = apart + unread;
         }
     }
 
-    fn move_unread(&mut self) {
-        let (Cursor { start, end, .. }, to) = (self.at, self.unread_target());
-        if let (Some(bytes), Some(by)) = (self.memory.bytes_mut().get_mut(to..end), start.checked_sub(to)) {
-            move_to_front(bytes, by);
-            self.at.start -= by;
-            self.at.end -= by;
-        }
-        if self.at.joined_len() == 0 {
-            self.at.clear_joined();
+    /// Moves what is there to the front: the fragments of a message under way, with what is unread behind them.
+    fn pack(&mut self) {
+        let Cursor {
+            joined_start,
+            joined_end,
+            start,
+            end,
+            ..
+        } = self.at;
+        let memory = self.memory.bytes_mut();
+        move_within(memory, joined_start..joined_end, 0);
+        move_within(memory, start..end, joined_end - joined_start);
+        self.packed();
+    }
+
+    /// The same if at least as much is free before and between as would move, so that the work stays linear however often it
+    /// is asked for.
+    fn pack_if_cheap(&mut self) {
+        let (at, kept) = (&self.at, self.at.kept());
+        let moved = if at.joined_start > 0 { kept } else { at.unread_len() };
+        if moved <= at.end - kept {
+            self.pack();
         }
     }
 
-    /// Moves the fragments of a message under way to the front, with what is unread behind them.
-    fn move_joined(&mut self) {
-        let Cursor { joined_start, end, .. } = self.at;
-        if self.at.joined_len() > 0 {
-            move_to_front(self.memory.bytes_mut().get_mut(..end).unwrap_or_default(), joined_start);
-            self.at.joined_start = 0;
-            self.at.joined_end -= joined_start;
-            self.at.start -= joined_start;
-            self.at.end -= joined_start;
+    /// What is there has moved to the front.
+    #[inline]
+    pub(super) const fn packed(&mut self) {
+        if self.at.begins_at() > 0 {
+            self.sizing.moved = 0;
         }
+        self.at.packed();
     }
 }
 
