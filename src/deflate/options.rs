@@ -104,7 +104,8 @@ impl DeflateOptions {
         self
     }
 
-    /// Messages of fewer bytes are sent plain. Default: 32.
+    /// Messages of fewer bytes are sent plain. Default: 32. So are those that do not shrink, and those of 16 KiB or more
+    /// whose middle looks random, as if they were compressed already.
     #[must_use]
     pub const fn with_threshold(mut self, bytes: u16) -> Self {
         self.sending.threshold = bytes;

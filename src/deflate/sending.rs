@@ -177,18 +177,16 @@ impl Sending {
 
 /// Whether a long message looks as if it had been compressed or encrypted already, from its middle.
 fn looks_random(message: &[u8]) -> bool {
-    let middle = message.len() / 2;
-    let Some(sample) = message.get(middle..).and_then(|rest| rest.get(..SAMPLE)) else {
-        return false;
-    };
     if message.len() < LONG {
         return false;
     }
+    let middle = message.len() / 2;
+    let sample = message.get(middle..).and_then(|rest| rest.get(..SAMPLE));
     let mut counts = [0_u32; 256];
-    for &byte in sample {
+    for &byte in sample.unwrap_or_default() {
         if let Some(count) = counts.get_mut(usize::from(byte)) {
             *count += 1;
         }
     }
-    counts.iter().map(|count| count * count).sum::<u32>() < RANDOM
+    (..RANDOM).contains(&counts.iter().map(|count| count * count).sum())
 }

@@ -2,7 +2,7 @@
 
 use crate::common::{ClientWs, Got, Random, ServerWs, agree, client, receive, server};
 use sockless::connection::{Connection, Server};
-use sockless::deflate::{Broadcast, DeflateConnection, DeflateOptions, Engines};
+use sockless::deflate::{Broadcast, BroadcastMessage, DeflateConnection, DeflateOptions, Engines};
 use sockless::limits::Limits;
 
 struct Member {
@@ -138,6 +138,59 @@ fn all_members_in_step_share_the_bytes() {
             assert_eq!(newcomer == frames[0], round >= 29, "{round}");
         }
     }
+}
+
+/// What one member is sent: the first byte, and the length of the frame.
+fn sent(member: &mut Member, message: &mut BroadcastMessage, engines: &mut Engines) -> (u8, usize) {
+    let mut out = Vec::new();
+    member.server.tx(&mut out, engines).broadcast(message).unwrap();
+    (out[0], out.len())
+}
+
+/// As to one connection, short messages go plain.
+#[test]
+fn messages_below_the_threshold_go_plain() {
+    let mut engines = Engines::new();
+    let mut group = Broadcast::new(&DeflateOptions::new().with_threshold(50));
+    let mut member = member(&DeflateOptions::new());
+    for (len, first) in [(49, 0x81), (50, 0xc1), (1, 0x81), (500, 0xc1)] {
+        let mut message = group.message(&"x".repeat(len), &mut engines).unwrap();
+        assert_eq!(sent(&mut member, &mut message, &mut engines).0, first, "{len} bytes");
+    }
+}
+
+/// A member whose window is smaller than the group's is sent plain messages; the same window is large enough.
+#[test]
+fn members_need_the_window_of_the_group() {
+    let mut engines = Engines::new();
+    let mut group = Broadcast::new(&DeflateOptions::new().with_compressor(12, 5));
+    for (bits, first) in [(8, 0x81), (11, 0x81), (12, 0xc1), (13, 0xc1), (15, 0xc1)] {
+        let mut member = member(&DeflateOptions::new().with_receive_window_bits(bits));
+        let mut message = group.message(&"x".repeat(500), &mut engines).unwrap();
+        assert_eq!(sent(&mut member, &mut message, &mut engines).0, first, "{bits} bits");
+    }
+}
+
+/// Compressed is shorter than plain, for those in step and for those whose messages refer to nothing.
+#[test]
+fn what_is_compressed_for_a_group_is_shorter() {
+    let (mut engines, mut random) = (Engines::new(), Random(17));
+    let mut group = Broadcast::new(&DeflateOptions::new().with_threshold(0));
+    let mut in_step = member(&DeflateOptions::new());
+    let mut alone = member(&DeflateOptions::new().with_receive_takeover(false));
+    let mut seen = [0; 4];
+    for _ in 0..3000 {
+        let len = 1 + random.below(25);
+        let text: String = (0..len).map(|_| ['a', 'b'][random.below(2)]).collect();
+        let mut message = group.message(&text, &mut engines).unwrap();
+        for (member, at) in [(&mut in_step, 0), (&mut alone, 2)] {
+            let (first, frame_len) = sent(member, &mut message, &mut engines);
+            let is_compressed = first == 0xc1;
+            assert!(!is_compressed || frame_len < len + 2, "{frame_len} for {len}");
+            seen[at + usize::from(is_compressed)] += 1;
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
 }
 
 #[test]

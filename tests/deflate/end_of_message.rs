@@ -123,6 +123,120 @@ fn garbage_after_the_end_is_refused() {
     }
 }
 
+/// Text that ends inside a character is refused with the message that it ends, and nothing of it is handed out.
+#[test]
+fn a_text_that_ends_inside_a_character() {
+    for end in [&b"\xe2\x82"[..], b"\xf0\x9f\x99", b"\xc3"] {
+        let text = [b"Hello", end].concat();
+        let len = text.len() as u8;
+        let stored = [&[0, len, 0, !len, 0xff][..], &text, &[0]].concat();
+        assert_eq!(verdict(&stored), Err(Violation::TextNotUtf8.into()));
+    }
+}
+
+/// A message that fails before anything of it was good has no chunk.
+#[test]
+fn a_failure_is_not_behind_an_empty_chunk() {
+    for (first, payload, failure) in [
+        (0xc1, &b"\x06"[..], Violation::NotDeflate),
+        (0xc2, b"\x06", Violation::NotDeflate),
+        (0xc2, b"", Violation::DeflateCut),
+        // The first byte of the text is bad.
+        (0xc1, b"\x00\x01\x00\xfe\xff\xff\x00", Violation::TextNotUtf8),
+    ] {
+        let bytes = masked(first, payload);
+        let got = receive_chunks(&mut plain_server(), &bytes, bytes.len(), &mut Engines::new());
+        assert_eq!(got, (vec![], None, Some(failure.into())));
+    }
+}
+
+/// Payload that makes nothing, or very much, is taken all the same.
+#[test]
+fn long_payloads_are_taken_whole() {
+    const EMPTY: [u8; 5] = [0, 0, 0, 0xff, 0xff];
+    let nothing = [&EMPTY.repeat(3000)[..], &[0]].concat();
+    assert_eq!(verdict(&nothing).as_deref(), Ok(""));
+    // More than zlib-rs is given at a time.
+    let stored = [&[0, 0x60, 0xea, 0x9f, 0x15][..], &[b'x'; 60_000]].concat();
+    let long = [&stored.repeat(40)[..], &[0]].concat();
+    let bytes = masked(0xc1, &long);
+    let expected = vec![Got::Text("x".repeat(40 * 60_000))];
+    let whole = receive(&mut plain_server(), &bytes, bytes.len(), &mut Engines::new());
+    assert_eq!(whole, (expected.clone(), None));
+    let streamed = receive_chunks(&mut plain_server(), &bytes, bytes.len(), &mut Engines::new());
+    assert_eq!(streamed, (expected, None, None));
+}
+
+/// A block with one match of three bytes, in the fixed code, and the empty block behind it.
+fn a_match(distance: usize) -> Vec<u8> {
+    let (mut bits, mut count) = (0_u64, 0);
+    let mut put = |value: usize, len: usize| {
+        bits |= (value as u64) << count;
+        count += len;
+    };
+    // Words of the code come with their first bit first.
+    let word = |value: usize, len: usize| (0..len).fold(0, |word, at| word << 1 | (value >> at & 1));
+    put(0, 1);
+    put(1, 2);
+    put(word(1, 7), 7); // length 3
+    let (mut symbol, mut base, mut extra) = (0, 1, 0);
+    while distance >= base + (1 << extra) {
+        base += 1 << extra;
+        symbol += 1;
+        extra = (symbol / 2_usize).saturating_sub(1);
+    }
+    put(word(symbol, 5), 5);
+    put(distance - base, extra);
+    put(0, 7);
+    put(0, 3);
+    bits.to_le_bytes()[..count.div_ceil(8)].to_vec()
+}
+
+/// Stored bytes, with or without BFINAL.
+fn stored(last: bool, data: &[u8]) -> Vec<u8> {
+    let len = data.len() as u16;
+    [&[u8::from(last)][..], &len.to_le_bytes(), &(!len).to_le_bytes(), data].concat()
+}
+
+/// A stream that starts inside a message may refer to what lies in the agreed window before it, in this message or in those
+/// before, and to nothing beyond: at both levels alike.
+#[test]
+fn a_stream_inside_a_message_refers_no_further_than_the_window() {
+    use crate::common::{agree, server};
+    use sockless::limits::Limits;
+    const WINDOW: usize = 512;
+    let options = DeflateOptions::new().with_receive_window_bits(9);
+    let (servers, _) = agree(&options, &DeflateOptions::new());
+    let mut random = Random(18);
+    // Of these the window keeps the last, from its middle on and from its start.
+    let before: Vec<Vec<u8>> = [300, 300, 200].map(|len| random.bytes(len)).to_vec();
+    for len in [0, 1, 100, 500, 511, 512, 513, 700] {
+        let own = random.bytes(len);
+        for distance in [1, 3, 100, 300, 511, 512, 513, 520, 700] {
+            let mut bytes = Vec::new();
+            for message in &before {
+                bytes.extend(masked(0xc2, &[&stored(false, message)[..], &[0]].concat()));
+            }
+            bytes.extend(masked(0xc2, &[stored(true, &own), a_match(distance)].concat()));
+            let mut expected: Vec<Got> = before.iter().cloned().map(Got::Binary).collect();
+            let mut failure = Some(Violation::NotDeflate.into());
+            if distance <= WINDOW {
+                let mut all = [before.concat(), own.clone()].concat();
+                for _ in 0..3 {
+                    all.push(all[all.len() - distance]);
+                }
+                expected.push(Got::Binary(all[before.concat().len()..].to_vec()));
+                failure = None;
+            }
+            let limits = Limits::default();
+            let whole = receive(&mut server(&servers, &limits), &bytes, 1000, &mut Engines::new());
+            assert_eq!(whole, (expected.clone(), failure), "{distance} behind {len}");
+            let (got, _, failed) = receive_chunks(&mut server(&servers, &limits), &bytes, 1000, &mut Engines::new());
+            assert_eq!((got, failed), (expected, failure), "{distance} behind {len}");
+        }
+    }
+}
+
 /// A DEFLATE stream of two bytes costs as much as hundreds of others: 128 of them, and one more for each 1 KiB.
 #[test]
 fn streams_are_budgeted() {

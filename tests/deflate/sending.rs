@@ -30,6 +30,80 @@ fn short_messages_and_what_does_not_shrink_go_plain() {
     }
 }
 
+/// From 16 KiB on a message whose middle looks random goes plain without being compressed, which would cost a deflater.
+#[test]
+fn what_looks_compressed_already_goes_plain() {
+    const LONG: usize = 16 << 10;
+    let mut random = Random(14);
+    for (len, first) in [(3000, 0xc2), (LONG - 1, 0xc2), (LONG, 0x82), (100_000, 0x82)] {
+        let (mut ws, _) = pair(&DeflateOptions::new());
+        let (mut out, mut engines) = (Vec::new(), Engines::new());
+        // It would shrink: around its middle it is zeros.
+        let mut message = vec![0; len];
+        message[len / 2..][..1024].copy_from_slice(&random.bytes(1024));
+        ws.tx(&mut out, &mut engines).binary(&message).unwrap();
+        assert_eq!(out[0], first, "{len} bytes");
+        assert_eq!(engines.memory() > 0, first == 0xc2);
+        // And what is random elsewhere is compressed.
+        message.rotate_right(len / 4);
+        let mut out = Vec::new();
+        ws.tx(&mut out, &mut engines).binary(&message).unwrap();
+        assert_eq!(out[0], 0xc2, "{len} bytes");
+    }
+}
+
+/// What goes compressed is shorter than it would be plain: as long is not enough.
+#[test]
+fn what_goes_compressed_is_shorter() {
+    let mut random = Random(15);
+    let (mut ws, _) = pair(&DeflateOptions::new().with_threshold(0).with_send_takeover(false));
+    let (mut engines, mut compressed, mut plain) = (Engines::new(), 0, 0);
+    for _ in 0..2000 {
+        let len = 1 + random.below(30);
+        let message: Vec<u8> = (0..len).map(|_| b"ab"[random.below(2)]).collect();
+        let mut out = Vec::new();
+        ws.tx(&mut out, &mut engines).binary(&message).unwrap();
+        let (first, payload) = &frames(&out)[0];
+        if *first == 0xc2 {
+            compressed += 1;
+            assert!(
+                payload.len() < message.len(),
+                "{} bytes for {}",
+                payload.len(),
+                message.len()
+            );
+        } else {
+            plain += 1;
+        }
+    }
+    assert!(
+        compressed > 100 && plain > 100,
+        "{compressed} compressed, {plain} plain"
+    );
+}
+
+/// Without takeover a message refers to none before it, but its parts refer to each other.
+#[test]
+fn parts_refer_to_the_parts_before_them() {
+    let options = DeflateOptions::new().with_send_takeover(false).with_send_history(0);
+    let (mut ws, mut peer) = pair(&options);
+    let (mut out, mut engines, text) = (Vec::new(), Engines::new(), Random(16).text(1000));
+    for _ in 0..2 {
+        let mut tx = ws.tx(&mut out, &mut engines);
+        tx.part(text.as_str(), false).unwrap();
+        tx.part(text.as_str(), true).unwrap();
+        assert_eq!(ws.memory(), 0, "nothing is kept behind the message");
+    }
+    let lens: Vec<usize> = frames(&out).iter().map(|(_, payload)| payload.len()).collect();
+    assert!(
+        lens[1] * 5 < lens[0] && lens[2] == lens[0] && lens[3] == lens[1],
+        "{lens:?}"
+    );
+    let twice = Got::Text(text.repeat(2));
+    let got = receive(&mut peer, &out, 1000, &mut engines);
+    assert_eq!(got, (vec![twice.clone(), twice], None));
+}
+
 /// Secrets: what is sent plain is in nobody's window, so that no later message tells anything about it.
 #[test]
 fn plain_messages_leave_no_trace() {
