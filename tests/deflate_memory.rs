@@ -200,6 +200,27 @@ fn engines_tell_their_memory_and_give_it_back() {
     assert_eq!(engines.memory(), 0);
 }
 
+/// The same while a message is under way chunk by chunk.
+#[test]
+fn what_is_under_way_is_told() {
+    let mut bytes = frame(0xc2, &text(1, 5_000));
+    let len = bytes.len();
+    let mut input = &mut bytes[..len - 10];
+    let mut out = Vec::with_capacity(1 << 10);
+    let mut engines = Engines::with_scratch(SCRATCH);
+    let mut ws = server(&DeflateOptions::new(), &Limits::default());
+    let info = measure(|| while ws.receive_chunk(&mut input, &mut out, &mut engines).unwrap().is_some() {});
+    assert_eq!(engines.streams(), 1);
+    let told = engines.memory() + ws.memory();
+    assert_eq!(info.bytes_current, told as i64);
+    let info = measure(|| {
+        drop(ws);
+        engines.release();
+    });
+    assert_eq!((engines.streams(), engines.memory()), (0, 0));
+    assert_eq!(info.bytes_current, -(told as i64), "it is given back");
+}
+
 /// Engines are used again: nothing is allocated for the messages behind the first one.
 #[test]
 fn engines_are_used_again() {

@@ -13,7 +13,8 @@ use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
 /// matter which connection used an engine before.
 ///
 /// Nothing is allocated before it is needed: 47,552 bytes for an inflater, 164,992 for a deflater as
-/// [`DeflateOptions`](super::DeflateOptions) has it by default, and scratch for one message of each direction.
+/// [`DeflateOptions`](super::DeflateOptions) has it by default, and scratch for one message of each direction. Of the
+/// inflaters that messages give back, four are kept for the next ones.
 pub struct Engines {
     pub(super) receive: ReceiveEngines,
     pub(super) send: SendEngines,
@@ -293,4 +294,28 @@ fn make_room(scratch: &mut Vec<u8>, len: usize) -> Result<(), OutOfMemory> {
         scratch.resize(len, 0);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and zlib-rs may"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inflater_that_has_panicked_is_not_used_again() {
+        let mut engines = Engines::new().receive;
+        let mut inflater = engines.check_out().unwrap();
+        assert!(inflater.guarded(|_| panic!("as zlib-rs might")).is_none());
+        assert!(inflater.guarded(|_| ()).is_none());
+        engines.give_back(inflater);
+        assert!(engines.spare.is_empty());
+        let mut inflater = engines.check_out().unwrap();
+        assert!(inflater.guarded(|_| ()).is_some());
+        engines.give_back(inflater);
+        assert_eq!(engines.spare.len(), 1);
+    }
 }

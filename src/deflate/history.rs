@@ -85,9 +85,32 @@ fn copy(to: &mut [u8], at: usize, from: &[u8]) {
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_possible_truncation, reason = "any bytes will do")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "any bytes will do, and a test fails by panicking"
+)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_grows_only_where_there_is_no_room() {
+        let mut history = History::new();
+        for (len, memory) in [
+            (100, 100),
+            (0, 100),
+            (1, 200),
+            (99, 200),
+            (0, 200),
+            (50, 400),
+            (500, 450),
+            (0, 450),
+        ] {
+            history.reserve(len, 450).unwrap();
+            history.push(&[7; 500][..len], 450);
+            assert_eq!(history.memory(), memory, "{len} more bytes");
+        }
+    }
 
     #[test]
     fn it_holds_the_last_bytes_whatever_their_pieces() {

@@ -211,7 +211,6 @@ impl Deflater {
             // Between streams, and without a header, none is refused.
             let _ = self.deflate.set_dictionary(part);
         }
-        let (start_in, start_out) = (self.deflate.total_in(), self.deflate.total_out());
         let (mut taken, mut made) = (0, 0);
         loop {
             let (rest, room) = (
@@ -219,8 +218,8 @@ impl Deflater {
                 output.get_mut(made..).filter(|room| !room.is_empty())?,
             );
             self.deflate.compress(rest, room, DeflateFlush::SyncFlush).ok()?;
-            taken = to_len(self.deflate.total_in() - start_in);
-            made = to_len(self.deflate.total_out() - start_out);
+            taken = to_len(self.deflate.total_in());
+            made = to_len(self.deflate.total_out());
             // Room that is left says that the flush is complete.
             if taken == input.len() && made < output.len() {
                 return Some(made);
@@ -237,6 +236,23 @@ impl Deflater {
 )]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_output_that_is_too_small_is_told() {
+        let setting = Setting {
+            level: 6,
+            window_bits: 9,
+            mem_level: 1,
+        };
+        let input: Vec<u8> = (0..2000_u32).map(|at| (at * at >> 3) as u8).collect();
+        let mut output = alloc::vec![0; Deflater::room_for(input.len())];
+        let deflate = |output: &mut [u8]| Deflater::new(setting).unwrap().deflate([&[], &[]], &input, output);
+        let made = deflate(&mut output).unwrap();
+        for len in [0, 1, 10, made / 2, made - 5, made - 1, made] {
+            assert_eq!(deflate(&mut output[..len]), None, "{len} of {made}");
+        }
+        assert_eq!(deflate(&mut output[..=made]), Some(made));
+    }
 
     /// Whatever the setting and the data: so that no output is ever too small.
     #[test]

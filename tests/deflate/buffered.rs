@@ -119,12 +119,14 @@ fn a_connection_borrows_engines_and_gives_back_its_own() {
         for (server, client) in &mut ends {
             let text = random.text(900);
             client.tx_with(&mut engines).text(&text).unwrap();
+            assert_eq!(client.output()[0], 0xc1);
             carry(client, server);
             while let Some((event, mut tx)) = server.next_event_with(&mut engines).unwrap() {
                 if let Event::Text(text) = event {
                     tx.text(text).unwrap();
                 }
             }
+            assert_eq!(server.output()[0], 0xc1);
             carry(server, client);
             match client.next_event_with(&mut engines).unwrap() {
                 Some((Event::Text(echoed), _)) => assert_eq!(echoed, text),
@@ -133,15 +135,32 @@ fn a_connection_borrows_engines_and_gives_back_its_own() {
         }
     }
     for (server, client) in &mut ends {
-        // Histories alone.
-        assert!(server.compression_memory().unwrap() <= 8 << 10);
+        // Histories alone: two windows of 4 KiB.
+        assert_eq!(server.compression_memory(), Some(8 << 10));
         client.tx().text(&random.text(1000)).unwrap();
         carry(client, server);
         echo(server);
         assert!(server.compression_memory().unwrap() > 200 << 10);
         server.release();
-        assert!(server.compression_memory().unwrap() <= 8 << 10);
+        assert_eq!(server.compression_memory(), Some(8 << 10));
     }
+}
+
+/// What a machine tells of its own engines is what others would hold that had done the same.
+#[test]
+fn a_machine_tells_the_memory_of_its_engines() {
+    let some = Some(DeflateOptions::small());
+    let [(mut own, mut client), (mut lent, mut other)] = [(); 2].map(|()| open(some, some).0);
+    let (mut engines, text) = (Engines::new(), Random(13).text(900));
+    client.tx().text(&text).unwrap();
+    other.tx().text(&text).unwrap();
+    carry(&mut client, &mut own);
+    carry(&mut other, &mut lent);
+    echo(&mut own);
+    assert!(lent.next_event_with(&mut engines).unwrap().is_some());
+    lent.tx_with(&mut engines).text(&text).unwrap();
+    assert_eq!(lent.compression_memory(), Some(2 * text.len()));
+    assert_eq!(own.compression_memory(), Some(2 * text.len() + engines.memory()));
 }
 
 /// The halves of a machine go on where it was.

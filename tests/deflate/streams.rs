@@ -65,6 +65,27 @@ fn messages_under_way_are_bounded() {
     assert_eq!(engines.streams(), 0);
 }
 
+/// Of the inflaters that messages give back, four are kept for the next ones.
+#[test]
+fn few_inflaters_are_kept() {
+    const INFLATER: usize = 47_552;
+    let bytes = masked(0xc1, &HELLO);
+    let (first, rest) = bytes.split_at(9);
+    for (count, kept) in [(1, 1), (3, 3), (4, 4), (5, 4), (10, 4)] {
+        let mut engines = Engines::with_scratch(64);
+        let mut all: Vec<ServerWs> = (0..count).map(|_| plain_server()).collect();
+        for ws in &mut all {
+            chunk(ws, first, &mut engines).unwrap();
+        }
+        // They belong to their messages.
+        assert!(engines.memory() < INFLATER);
+        for ws in &mut all {
+            chunk(ws, rest, &mut engines).unwrap();
+        }
+        assert_eq!(engines.memory() / INFLATER, kept, "of {count}");
+    }
+}
+
 /// A half waits in the same way.
 #[test]
 fn a_half_waits_too() {
