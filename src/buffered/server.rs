@@ -178,7 +178,7 @@ impl BufferedServerHandshake {
             Some((Request::Upgrade(upgrade), out)) => {
                 #[cfg(feature = "deflate")]
                 if let Some(agreed) = deflate.and_then(|options| options.accept(upgrade.request().extensions())) {
-                    let (others, mut implemented) = options.agreed();
+                    let (others, mut implemented) = (options.extensions, options.implemented);
                     implemented.compression = true;
                     let mut all = Vec::new();
                     // Without memory for the list, messages go plain.

@@ -1,6 +1,6 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455 section 4.1).
 
-use super::error::{ConnectError, HandshakeError};
+use super::error::{ConnectError, HandshakeError, rule};
 use super::head::{HeadSpace, Headers, Scanner};
 use super::key::Key;
 use super::options::ConnectOptions;
@@ -54,8 +54,7 @@ pub struct ClientHandshake<'r> {
     options: ConnectOptions<'r>,
     key: Key,
     scanner: Scanner<StatusLine>,
-    /// What interim responses have left of the limit on the head, in bytes.
-    head_len_left: u32,
+    /// The limit on the head is what interim responses have left of it.
     limits: Limits,
     failure: Option<HandshakeError>,
 }
@@ -75,19 +74,20 @@ impl<'r> ClientHandshake<'r> {
         let key = Key::generate(entropy);
         let fields = options.fields(Some(&key))?;
         write_whole(out, |head| {
-            head.text(format_args!("GET {} HTTP/1.1\r\n", uri.resource_name()));
+            let (mark, query) = uri.query().map_or(("", ""), |query| ("?", query));
+            for piece in ["GET ", uri.path(), mark, query, " HTTP/1.1\r\n"] {
+                head.bytes(piece.as_bytes());
+            }
             head.field("Host", FieldValue::text(uri.authority()));
             for (name, value) in fields.clone() {
                 head.field(name, value);
             }
             head.bytes(b"\r\n");
         })?;
-        let scanner = Scanner::new(limits);
         Ok(Self {
             options: *options,
             key,
-            scanner,
-            head_len_left: limits.max_head_len,
+            scanner: Scanner::new(limits),
             limits: *limits,
             failure: None,
         })
@@ -143,15 +143,16 @@ impl<'r> ClientHandshake<'r> {
             // section 15.2). All heads share one limit.
             rest = rest.get(head.bytes.len()..).unwrap_or_default();
             let used = u32::try_from(head.bytes.len()).unwrap_or(u32::MAX);
-            self.head_len_left = self.head_len_left.saturating_sub(used);
-            self.scanner = Scanner::new(&self.limits.with_max_head_len(self.head_len_left));
+            self.limits.max_head_len = self.limits.max_head_len.saturating_sub(used);
+            self.scanner = Scanner::new(&self.limits);
         };
         let StatusLine { status, version } = head.start_line;
         // RFC 6455 section 4.2.2: "A Status-Line with a 101 response code as per RFC 2616 [...] Such a response could look
         // like "HTTP/1.1 101 Switching Protocols"." HTTP/1.0 has no such status.
-        if status == 101 && version < HttpVersion::Http11 {
-            return Err(HandshakeError::ResponseVersion);
-        }
+        rule(
+            status != 101 || version >= HttpVersion::Http11,
+            HandshakeError::ResponseVersion,
+        )?;
         let response = self
             .options
             .check_summary(Some(&self.key), status, head.headers, &head.summary)?;
@@ -169,10 +170,7 @@ impl<'r> ClientHandshake<'r> {
     /// # Errors
     /// [`HandshakeError::EndOfStream`] when the head is not complete, or the error that came before. It is sticky.
     pub fn end_of_stream(&mut self) -> Result<(), HandshakeError> {
-        if self.failure.is_none() && !self.scanner.is_complete() {
-            self.failure = Some(HandshakeError::EndOfStream);
-        }
-        self.failure.map_or(Ok(()), Err)
+        self.give_up(HandshakeError::EndOfStream)
     }
 
     /// A deadline of the caller's has passed. If the head is complete, nothing happens.
@@ -180,8 +178,12 @@ impl<'r> ClientHandshake<'r> {
     /// # Errors
     /// [`HandshakeError::TimedOut`], or the error that came before. It is sticky.
     pub fn timed_out(&mut self) -> Result<(), HandshakeError> {
+        self.give_up(HandshakeError::TimedOut)
+    }
+
+    fn give_up(&mut self, error: HandshakeError) -> Result<(), HandshakeError> {
         if self.failure.is_none() && !self.scanner.is_complete() {
-            self.failure = Some(HandshakeError::TimedOut);
+            self.failure = Some(error);
         }
         self.failure.map_or(Ok(()), Err)
     }

@@ -227,3 +227,8 @@ holds! {
     ConnectError::Misuse(Misuse);
     ConnectError::OutputFull(OutputFull);
 }
+
+/// What a rule comes to.
+pub(super) fn rule<E>(holds: bool, broken: E) -> Result<(), E> {
+    if holds { Ok(()) } else { Err(broken) }
+}

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::grammar::{ascii, is_ows, is_token_byte, split_token, trim};
+use super::grammar::{TOKEN, ascii, is, is_ows, split_token, split_while, trim};
 
 /// Where a parser stands in a value.
 #[derive(Clone, Debug)]
@@ -10,20 +10,15 @@ struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn skip(&mut self, skipped: impl Fn(u8) -> bool) {
-        let end = self.0.iter().position(|&byte| !skipped(byte));
-        self.0 = end.and_then(|end| self.0.get(end..)).unwrap_or_default();
+        self.0 = split_while(self.0, skipped).1;
     }
 
     fn eat(&mut self, byte: u8) -> bool {
         #[cfg(test)]
         super::grammar::looks::look();
-        match self.0.split_first() {
-            Some((&first, rest)) if first == byte => {
-                self.0 = rest;
-                true
-            }
-            _ => false,
-        }
+        let rest = self.0.strip_prefix(&[byte]);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
     }
 
     /// What has been passed since the cursor stood at `start`.
@@ -43,23 +38,14 @@ impl<'a> Cursor<'a> {
     /// opening quote.
     fn quoted(&mut self) -> Option<&'a [u8]> {
         let start = self.0;
-        loop {
-            let before = self.0;
-            let (&first, rest) = before.split_first()?;
+        while !self.eat(b'"') {
+            self.eat(b'\\');
+            let (&character, rest) = self.0.split_first()?;
+            is(TOKEN, character).then_some(())?;
             self.0 = rest;
-            match first {
-                b'"' => {
-                    let inside = start.get(..start.len().saturating_sub(before.len()))?;
-                    return Some(inside).filter(|inside| !inside.is_empty());
-                }
-                b'\\' => {
-                    let (&escaped, rest) = rest.split_first()?;
-                    self.0 = rest;
-                    is_token_byte(escaped).then_some(())?;
-                }
-                other => is_token_byte(other).then_some(())?,
-            }
         }
+        let (_quote, inside) = self.since(start).split_last()?;
+        (!inside.is_empty()).then_some(inside)
     }
 
     /// `token [ "=" ( token | quoted-string ) ]`
@@ -205,15 +191,9 @@ impl PartialEq for ParamValue<'_> {
 
 impl Eq for ParamValue<'_> {}
 
-impl PartialEq<str> for ParamValue<'_> {
-    fn eq(&self, other: &str) -> bool {
-        self.bytes().eq(other.bytes())
-    }
-}
-
 impl PartialEq<&str> for ParamValue<'_> {
     fn eq(&self, other: &&str) -> bool {
-        *self == **other
+        self.bytes().eq(other.bytes())
     }
 }
 
@@ -337,7 +317,7 @@ mod tests {
             (quoted.to_string(), value.to_string()),
             ("10".to_string(), "10".to_string())
         );
-        assert!(value == *"10" && value != *"1" && value != "11");
+        assert!(value == "10" && value != "1" && value != "11");
         let other = Extension::parse("x; a=11").unwrap();
         assert_ne!(other.params().next().unwrap().1, Some(value));
         assert_ne!(other, Extension::parse("x; a=1").unwrap());

@@ -2,12 +2,19 @@
 
 use memchr::memchr;
 
-/// Where a byte may stand: bits of [`CLASSES`].
-const TOKEN: u8 = 1;
-const TARGET: u8 = 2;
-const HOST: u8 = 4;
-const PATH: u8 = 8;
-const BASE64: u8 = 16;
+/// What a byte may stand in: a set of bytes, as a bit of [`CLASSES`].
+pub(crate) type Class = u8;
+
+/// `token` characters (RFC 9110 section 5.6.2; RFC 2616 section 2.2 means the same set).
+pub(crate) const TOKEN: Class = 1;
+/// A request target. RFC 9112 section 3.2 has no fragment in any of its forms.
+pub(crate) const TARGET: Class = 2;
+/// A host's name: `unreserved / sub-delims`, and the percent sign (RFC 3986 section 2).
+pub(crate) const HOST: Class = 4;
+/// A path or a query: `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
+pub(crate) const PATH: Class = 8;
+/// RFC 4648 section 4.
+pub(crate) const BASE64: Class = 16;
 
 /// What each byte may stand in, so that a text is judged by one look per byte.
 static CLASSES: [u8; 256] = {
@@ -22,45 +29,28 @@ static CLASSES: [u8; 256] = {
     classes
 };
 
-const fn classes_of(byte: u8) -> u8 {
-    // RFC 9110 section 5.6.2; RFC 2616 section 2.2 means the same set.
-    let token = matches!(byte,
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.'
-        | b'^' | b'_' | b'`' | b'|' | b'~');
-    // RFC 9112 section 3.2 has no fragment in any of its forms.
+const fn classes_of(byte: u8) -> Class {
+    let alphanumeric = byte.is_ascii_alphanumeric();
+    let token = alphanumeric || has(b"!#$%&'*+-.^_`|~", byte);
     let target = byte.is_ascii_graphic() && byte != b'#';
-    // `unreserved / sub-delims`, and the percent sign (RFC 3986 section 2).
-    let host = byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-                | b'%'
-        );
-    // `pchar / "/" / "?"` (RFC 3986 sections 3.3 and 3.4).
-    let path = host || matches!(byte, b':' | b'@' | b'/' | b'?');
-    // RFC 4648 section 4.
-    let base64 = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    bit(token, TOKEN) + bit(target, TARGET) + bit(host, HOST) + bit(path, PATH) + bit(base64, BASE64)
+    let host = alphanumeric || has(b"-._~!$&'()*+,;=%", byte);
+    let path = host || has(b":@/?", byte);
+    let base64 = alphanumeric || has(b"+/", byte);
+    token as u8 * TOKEN + target as u8 * TARGET + host as u8 * HOST + path as u8 * PATH + base64 as u8 * BASE64
 }
 
-const fn bit(set: bool, class: u8) -> u8 {
-    if set { class } else { 0 }
+const fn has(mut set: &[u8], byte: u8) -> bool {
+    while let [first, rest @ ..] = set {
+        if *first == byte {
+            return true;
+        }
+        set = rest;
+    }
+    false
 }
 
-fn is(byte: u8, class: u8) -> bool {
+/// Whether a byte is in the class.
+pub(crate) fn is(class: Class, byte: u8) -> bool {
     #[cfg(test)]
     looks::look();
     CLASSES
@@ -68,25 +58,20 @@ fn is(byte: u8, class: u8) -> bool {
         .is_some_and(|classes| classes & class != 0)
 }
 
-/// `token` characters.
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    is(byte, TOKEN)
+/// Whether all bytes are in the class.
+pub(crate) fn all(class: Class, bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| is(class, byte))
+}
+
+/// The bytes at the start that `passes`, which may be none, and what comes after them.
+pub(crate) fn split_while(bytes: &[u8], passes: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|&byte| !passes(byte));
+    end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]))
 }
 
 /// The token at the start, which may be empty, and what comes after it.
 pub(crate) fn split_token(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let end = bytes.iter().position(|&byte| !is_token_byte(byte));
-    end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]))
-}
-
-/// What a host's name may hold.
-pub(crate) fn is_host_byte(byte: u8) -> bool {
-    is(byte, HOST)
-}
-
-/// What a path or a query may hold.
-pub(crate) fn is_path_byte(byte: u8) -> bool {
-    is(byte, PATH)
+    split_while(bytes, |byte| is(TOKEN, byte))
 }
 
 /// Whether `bytes` are this text of lower-case letters, hyphens and digits, the letters in any case.
@@ -124,14 +109,9 @@ fn first_and_last<const W: usize>(bytes: &[u8]) -> Option<([u8; W], [u8; W])> {
     Some((*bytes.first_chunk()?, *bytes.last_chunk()?))
 }
 
-/// Whether all of it is in the alphabet of base64.
-pub(crate) fn is_base64(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| is(byte, BASE64))
-}
-
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
+    !bytes.is_empty() && all(TOKEN, bytes)
 }
 
 /// What a header value may hold: VCHAR, SP, HTAB, obs-text (RFC 9110 section 5.5).
@@ -148,11 +128,6 @@ pub(crate) fn is_value(bytes: &[u8]) -> bool {
         Some(last) => bytes.chunks_exact(16).filter_map(<[u8]>::first_chunk).all(block) && block(last),
         None => bytes.iter().all(|&byte| is_value_byte(byte)),
     }
-}
-
-/// Whether all of it may stand in a request target.
-pub(crate) fn is_target(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is(byte, TARGET))
 }
 
 /// What stands before and after the first `byte`.
@@ -174,25 +149,14 @@ pub(crate) fn trim(value: &[u8]) -> &[u8] {
 }
 
 /// A value without the white space before it.
-pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
-    while let Some((&first, rest)) = value.split_first() {
-        if !is_ows(first) {
-            break;
-        }
-        value = rest;
-    }
-    value
+pub(crate) fn trim_start(value: &[u8]) -> &[u8] {
+    split_while(value, is_ows).1
 }
 
 /// A value without the white space after it.
-pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
-    while let Some((&last, rest)) = value.split_last() {
-        if !is_ows(last) {
-            break;
-        }
-        value = rest;
-    }
-    value
+pub(crate) fn trim_end(value: &[u8]) -> &[u8] {
+    let last = value.iter().rposition(|&byte| !is_ows(byte));
+    last.and_then(|last| value.get(..=last)).unwrap_or_default()
 }
 
 /// The elements of a comma-separated list without quoted strings, empty ones left out (RFC 9110 section 5.6.1.2).

@@ -10,8 +10,8 @@ use core::fmt;
 
 use memchr::memchr;
 
-use super::error::HandshakeError;
-use super::grammar::{ascii, is_value, split_once, split_token, trim, trim_end, trim_start};
+use super::error::{HandshakeError, rule};
+use super::grammar::{ascii, is_ows, is_value, split_once, split_token, trim, trim_end, trim_start};
 use super::start_line::StartLine;
 use super::summary::{HeaderSummary, concerns};
 use super::words::plain_field;
@@ -41,7 +41,7 @@ impl HeadSpace {
 }
 
 /// Where a value lies in the head.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Span {
     start: usize,
     len: usize,
@@ -119,9 +119,7 @@ impl<L: StartLine> Scanner<L> {
         let window = self.window(bytes, space);
         if let (0, Some(&first)) = (self.looked, window.first()) {
             // What is no HTTP at all, such as a TLS handshake, may have no line end to wait for.
-            if !L::can_start_with(first) {
-                return Err(HandshakeError::FirstByte);
-            }
+            rule(L::can_start_with(first), HandshakeError::FirstByte)?;
         }
         while !self.complete {
             let open = window.get(self.line_start..).unwrap_or_default();
@@ -149,13 +147,10 @@ impl<L: StartLine> Scanner<L> {
                 .zip(self.start_line)
                 .map(|(bytes, start_line)| self.head(bytes, start_line)));
         }
-        if bytes.len() >= self.max_len.max(1).min(space.longest) {
-            // The byte that ends the longest head is there, and it has not ended one.
-            return Err(HandshakeError::HeadTooLarge);
-        }
-        if space.exhausted {
-            return Err(HandshakeError::OutOfMemory);
-        }
+        // The byte that ends the longest head must not be there without ending one.
+        let longest = self.max_len.max(1).min(space.longest);
+        rule(bytes.len() < longest, HandshakeError::HeadTooLarge)?;
+        rule(!space.exhausted, HandshakeError::OutOfMemory)?;
         Ok(None)
     }
 
@@ -216,9 +211,7 @@ impl<L: StartLine> Scanner<L> {
             return Ok(());
         }
         // The number comes before the field itself, here and in a plain line.
-        if self.fields_left == 0 {
-            return Err(HandshakeError::TooManyHeaders);
-        }
+        rule(self.fields_left > 0, HandshakeError::TooManyHeaders)?;
         let (name, value) = split_field(line)?;
         self.field(name, value, name.len())
     }
@@ -252,19 +245,14 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
     // RFC 9112 section 5.2: "A server that receives an obs-fold in a request message [...] MUST either reject the message
     // [...] or replace" it.
-    if matches!(line.first(), Some(b' ' | b'\t')) {
-        return Err(HandshakeError::HeaderFolded);
-    }
+    let folded = line.first().copied().is_some_and(is_ows);
+    rule(!folded, HandshakeError::HeaderFolded)?;
     // RFC 9112 section 5.1: "No whitespace is allowed between the field name and colon."
     let (name, [b':', value @ ..]) = split_token(line) else {
         return Err(HandshakeError::HeaderName);
     };
-    if name.is_empty() {
-        return Err(HandshakeError::HeaderName);
-    }
-    if !is_value(value) {
-        return Err(HandshakeError::HeaderValue);
-    }
+    rule(!name.is_empty(), HandshakeError::HeaderName)?;
+    rule(is_value(value), HandshakeError::HeaderValue)?;
     Ok((name, value))
 }
 

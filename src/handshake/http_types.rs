@@ -1,5 +1,7 @@
 //! Requests and responses of the `http` crate (feature `http`).
 
+use alloc::string::ToString as _;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use super::error::HandshakeError;
@@ -128,21 +130,16 @@ impl HandshakeError {
         let status = if status == 426 && !is_http1 { 400 } else { status };
         let mut response = http::Response::new(self.text());
         *response.status_mut() = StatusCode::from_u16(status).ok()?;
-        for (name, value) in self.answer_headers() {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            if name == http::header::UPGRADE {
-                if !is_http1 {
-                    continue;
-                }
-                // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
-                let connection = HeaderValue::from_static("Upgrade");
-                response
-                    .headers_mut()
-                    .try_append(http::header::CONNECTION, connection)
-                    .ok()?;
-            }
-            let value = HeaderValue::from_static(value);
-            response.headers_mut().try_append(name, value).ok()?;
+        let fields = self
+            .answer_headers()
+            .iter()
+            .filter(|(name, _)| is_http1 || *name != "Upgrade");
+        let fields = fields.map(|(name, value)| (*name, FieldValue::text(value)));
+        append(response.headers_mut(), fields).ok()?;
+        if status == 426 {
+            // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
+            let connection = [("Connection", FieldValue::text("Upgrade"))];
+            append(response.headers_mut(), connection).ok()?;
         }
         Some(response)
     }
@@ -161,17 +158,11 @@ fn http1(version: Version) -> Option<HttpVersion> {
 
 fn append<'r, 's>(
     headers: &mut HeaderMap,
-    fields: impl Iterator<Item = (&'r str, FieldValue<'s>)>,
+    fields: impl IntoIterator<Item = (&'r str, FieldValue<'s>)>,
 ) -> Result<(), http::Error> {
     for (name, value) in fields {
-        let mut bytes = alloc::vec::Vec::new();
-        value
-            .pieces()
-            .for_each(|piece| bytes.extend_from_slice(piece.as_bytes()));
-        headers.try_append(
-            HeaderName::from_bytes(name.as_bytes())?,
-            HeaderValue::from_maybe_shared(bytes)?,
-        )?;
+        let (name, value) = (HeaderName::try_from(name)?, HeaderValue::try_from(value.to_string())?);
+        headers.try_append(name, value)?;
     }
     Ok(())
 }

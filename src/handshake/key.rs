@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
-use super::grammar::is_base64;
+use super::grammar::{BASE64, all, ascii};
 use crate::entropy::Entropy;
 
 /// What the server appends to the key before it hashes it (RFC 6455 section 1.3).
@@ -55,51 +55,31 @@ impl Key {
         let [characters @ .., b'=', b'='] = &key else {
             return None;
         };
-        is_base64(characters).then_some(Self(key))
+        all(BASE64, characters).then_some(Self(key))
     }
 
     /// The key's 24 characters.
     pub(crate) fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or_default()
+        ascii(&self.0)
     }
 
-    /// What a server answers to it.
+    /// What a server answers to it: the value of `Sec-WebSocket-Accept`.
     pub(crate) fn accept(&self) -> AcceptKey {
         let mut accept = [b'='; 28];
+        let hash = Sha1::new().chain_update(self.0).chain_update(GUID).finalize();
         // 20 bytes are 28 characters: this cannot fail.
-        let _ = STANDARD.encode_slice(
-            Sha1::new().chain_update(self.0).chain_update(GUID).finalize(),
-            &mut accept,
-        );
-        AcceptKey(accept)
+        let _ = STANDARD.encode_slice(hash, &mut accept);
+        accept
     }
 }
+
+/// The 28 characters of the answer to a [`Key`].
+pub(crate) type AcceptKey = [u8; 28];
 
 /// Does not show the key, which is the client's own until the handshake is over.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key").finish_non_exhaustive()
-    }
-}
-
-/// The answer to a [`Key`]: the value of `Sec-WebSocket-Accept`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AcceptKey([u8; 28]);
-
-impl AcceptKey {
-    pub(crate) const fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The answer's 28 characters.
-    pub(crate) fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for AcceptKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AcceptKey").field(&self.as_str()).finish()
     }
 }
 
@@ -112,11 +92,7 @@ mod tests {
         let key = Key::generate(&mut |bytes: &mut [u8]| bytes.copy_from_slice(b"the sample nonce"));
         assert_eq!(key.as_str(), "dGhlIHNhbXBsZSBub25jZQ==");
         assert_eq!(Key::parse(b"dGhlIHNhbXBsZSBub25jZQ=="), Some(key));
-        assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(ascii(&key.accept()), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert!(Key::parse(b"AQIDBAUGBwgJCgsMDQ4PEC==").is_some());
-        assert_eq!(
-            std::format!("{:?}", key.accept()),
-            "AcceptKey(\"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\")"
-        );
     }
 }

@@ -1,10 +1,10 @@
 //! What each side asks for and agrees to: options that the caller sets, and the header fields that they make.
 
-use super::error::Misuse;
+use super::error::{Misuse, rule};
 use super::extension::Extension;
-use super::grammar::is_token;
+use super::grammar::{ascii, is_token, is_value};
 use super::key::{AcceptKey, Key};
-use super::write::{FieldValue, HeaderCase, check_fields, check_value, managed};
+use super::write::{FieldValue, check_fields};
 use crate::connection::{Connection, Extensions, Server};
 use crate::limits::Limits;
 
@@ -19,9 +19,9 @@ use crate::limits::Limits;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AcceptOptions<'r> {
     pub(super) subprotocol: Option<&'r str>,
-    pub(super) extensions: &'r [&'r str],
-    implemented: Extensions,
-    headers: &'r [(&'r str, &'r str)],
+    pub(crate) extensions: &'r [&'r str],
+    pub(crate) implemented: Extensions,
+    pub(super) headers: &'r [(&'r str, &'r str)],
 }
 
 impl<'r> AcceptOptions<'r> {
@@ -70,12 +70,6 @@ impl<'r> AcceptOptions<'r> {
         self
     }
 
-    /// The extensions that are agreed to, and what of them is implemented.
-    #[cfg(feature = "deflate")]
-    pub(crate) const fn agreed(&self) -> (&'r [&'r str], Extensions) {
-        (self.extensions, self.implemented)
-    }
-
     /// Adds header fields to the response. In extended CONNECT their names have to be lower case.
     #[must_use]
     pub const fn headers(mut self, headers: &'r [(&'r str, &'r str)]) -> Self {
@@ -88,24 +82,13 @@ impl<'r> AcceptOptions<'r> {
 #[derive(Clone, Copy, Debug)]
 pub struct AcceptResponse<'r> {
     /// `None` in extended CONNECT.
-    accept: Option<AcceptKey>,
-    options: AcceptOptions<'r>,
+    pub(super) accept: Option<AcceptKey>,
+    pub(super) options: AcceptOptions<'r>,
     /// What was agreed.
-    extensions: Extensions,
+    pub(super) extensions: Extensions,
 }
 
 impl<'r> AcceptResponse<'r> {
-    pub(super) fn new(accept: Option<AcceptKey>, options: &AcceptOptions<'r>) -> Result<Self, Misuse> {
-        let names = options.extensions.iter().filter_map(|text| Extension::parse(text));
-        let extensions = agree(names, options.implemented)?;
-        check_fields(options.headers, HeaderCase::of_http1(accept.is_some()), managed)?;
-        Ok(Self {
-            accept,
-            options: *options,
-            extensions,
-        })
-    }
-
     /// The status of the response: 101, or 200 in extended CONNECT.
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -115,11 +98,11 @@ impl<'r> AcceptResponse<'r> {
     /// The header fields of the response (RFC 6455 section 4.2.2). In extended CONNECT their names are lower case, as
     /// HTTP/2 and HTTP/3 demand (RFC 9113 section 8.2.1).
     pub fn fields(&self) -> impl Iterator<Item = (&'r str, FieldValue<'_>)> {
-        let http1 = self.accept_key().map(|accept| {
+        let http1 = self.accept.as_ref().map(|accept| {
             [
                 ("Upgrade", "websocket"),
                 ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Accept", accept.as_str()),
+                ("Sec-WebSocket-Accept", ascii(accept)),
             ]
         });
         http1
@@ -129,29 +112,17 @@ impl<'r> AcceptResponse<'r> {
             .chain(self.further_fields())
     }
 
-    pub(super) const fn accept_key(&self) -> Option<&AcceptKey> {
-        self.accept.as_ref()
-    }
-
     /// Those fields that not every response has.
-    pub(super) fn further_fields<'s>(&self) -> impl Iterator<Item = (&'r str, FieldValue<'s>)> + use<'r, 's>
-    where
-        'r: 's,
-    {
-        let names = HeaderCase::of_http1(self.accept.is_some());
-        let AcceptOptions {
-            subprotocol,
-            extensions,
-            headers,
-            ..
-        } = self.options;
+    pub(super) fn further_fields(&self) -> impl Iterator<Item = (&'r str, FieldValue<'_>)> {
+        let name = |http1, lower| if self.accept.is_some() { http1 } else { lower };
+        let protocol = name("Sec-WebSocket-Protocol", "sec-websocket-protocol");
+        let extensions = name("Sec-WebSocket-Extensions", "sec-websocket-extensions");
         let text = |(name, value)| (name, FieldValue::text(value));
-        let subprotocol = subprotocol.map(|name| (names.protocol(), name)).map(text);
-        let extensions = FieldValue::list(extensions).map(|list| (names.extensions(), list));
+        let subprotocol = self.options.subprotocol.map(|value| (protocol, value)).map(text);
         subprotocol
             .into_iter()
-            .chain(extensions)
-            .chain(headers.iter().copied().map(text))
+            .chain(FieldValue::list(self.options.extensions).map(|list| (extensions, list)))
+            .chain(self.options.headers.iter().copied().map(text))
     }
 
     /// The connection, with the extensions that were agreed to. What the client sent after the head of its request is its
@@ -249,8 +220,12 @@ impl<'r> ConnectOptions<'r> {
     where
         'r: 's,
     {
-        let names = HeaderCase::of_http1(key.is_some());
-        self.check(names)?;
+        self.check(key.is_some())?;
+        let name = |http1, lower| if key.is_some() { http1 } else { lower };
+        let version = name("Sec-WebSocket-Version", "sec-websocket-version");
+        let origin = name("Origin", "origin");
+        let protocol = name("Sec-WebSocket-Protocol", "sec-websocket-protocol");
+        let extensions = name("Sec-WebSocket-Extensions", "sec-websocket-extensions");
         let text = |(name, value)| (name, FieldValue::text(value));
         let http1 = key.map(|key| {
             [
@@ -262,71 +237,47 @@ impl<'r> ConnectOptions<'r> {
         Ok(http1
             .into_iter()
             .flatten()
-            .chain([(names.version(), "13")])
-            .chain(self.origin.map(|origin| (names.origin(), origin)))
+            .chain([(version, "13")])
+            .chain(self.origin.map(|value| (origin, value)))
             .map(text)
-            .chain(FieldValue::list(self.subprotocols).map(|list| (names.protocol(), list)))
-            .chain(FieldValue::list(self.extensions).map(|list| (names.extensions(), list)))
+            .chain(FieldValue::list(self.subprotocols).map(|list| (protocol, list)))
+            .chain(FieldValue::list(self.extensions).map(|list| (extensions, list)))
             .chain(self.headers.iter().copied().map(text)))
     }
 
     /// Checks that all of it may be sent.
-    fn check(&self, names: HeaderCase) -> Result<(), Misuse> {
-        self.origin.map_or(Ok(()), check_value)?;
+    fn check(&self, http1: bool) -> Result<(), Misuse> {
+        let origin = self.origin.unwrap_or_default();
+        rule(is_value(origin.as_bytes()), Misuse::HeaderValue)?;
         // Section 4.1: "The elements that comprise this value [...] MUST all be unique strings."
         let mut before = self.subprotocols.iter();
         while let Some(last) = before.next_back() {
-            if !is_token(last.as_bytes()) {
-                return Err(Misuse::SubprotocolSyntax);
-            }
-            if before.as_slice().contains(last) {
-                return Err(Misuse::SubprotocolRepeated);
-            }
+            rule(is_token(last.as_bytes()), Misuse::SubprotocolSyntax)?;
+            rule(!before.as_slice().contains(last), Misuse::SubprotocolRepeated)?;
         }
         for extension in self.extensions {
             let extension = Extension::parse(extension).ok_or(Misuse::ExtensionSyntax)?;
+            let (missing, conflict) = (Misuse::ExtensionNotImplemented, Misuse::ExtensionConflict);
             // Each for itself: only one of several offers will be agreed to.
-            agree([extension].into_iter(), self.implemented)?;
+            agree([extension].into_iter(), self.implemented, missing, conflict)?;
         }
-        check_fields(self.headers, names, |name| {
-            let own = ["Host", "Origin"].into_iter();
-            managed(name).or_else(|| own.into_iter().find(|own| name.eq_ignore_ascii_case(own)))
-        })
+        check_fields(self.headers, &["Host", "Origin"], http1)
     }
 }
 
-/// Why extensions cannot be agreed to, or offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExtensionFault {
-    NotImplemented,
-    Conflict,
-}
-
-impl From<ExtensionFault> for Misuse {
-    fn from(fault: ExtensionFault) -> Self {
-        match fault {
-            ExtensionFault::NotImplemented => Self::ExtensionNotImplemented,
-            ExtensionFault::Conflict => Self::ExtensionConflict,
-        }
-    }
-}
-
-/// What the agreed extensions change about frames, if that is implemented.
-pub(super) fn agree<'e>(
+/// What the agreed extensions change about frames, if that is implemented and they do not conflict.
+pub(super) fn agree<'e, E>(
     agreed: impl Iterator<Item = Extension<'e>>,
     implemented: Extensions,
-) -> Result<Extensions, ExtensionFault> {
-    let mut extensions = Extensions::NONE;
-    for _ in agreed.filter(Extension::is_compression) {
+    not_implemented: E,
+    conflict: E,
+) -> Result<Extensions, E> {
+    match agreed.filter(Extension::is_compression).count() {
+        0 => Ok(Extensions::NONE),
+        _ if !implemented.compression => Err(not_implemented),
+        1 => Ok(Extensions::COMPRESSION),
         // RFC 7692 section 5: a server "MUST NOT accept a PMCE extension negotiation offer together with another extension
         // if the PMCE will conflict with the other extension on their use of the RSV1 bit". All PMCEs use it.
-        if extensions.compression {
-            return Err(ExtensionFault::Conflict);
-        }
-        if !implemented.compression {
-            return Err(ExtensionFault::NotImplemented);
-        }
-        extensions.compression = true;
+        _ => Err(conflict),
     }
-    Ok(extensions)
 }

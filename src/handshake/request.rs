@@ -1,14 +1,15 @@
 //! The rules over the header fields of a request (RFC 6455 section 4.2.1), common to HTTP/1.1 and extended CONNECT.
 
-use super::error::{HandshakeError, Misuse};
+use super::error::{HandshakeError, Misuse, rule};
 use super::extension::Extension;
 use super::fields::{Fields, extensions, subprotocols};
 use super::grammar::{ascii, is_token};
 use super::key::Key;
-use super::options::{AcceptOptions, AcceptResponse};
+use super::options::{AcceptOptions, AcceptResponse, agree};
 use super::start_line::HttpVersion;
-use super::summary::{HeaderSummary, Single};
+use super::summary::HeaderSummary;
 use super::uri::Authority;
+use super::write::check_fields;
 
 /// The most subprotocols that one request may offer. They must be unique (RFC 6455 section 4.1), so that each is compared
 /// with those before it, and this bounds the work. A request with more is answered with status 431.
@@ -42,7 +43,8 @@ pub struct ValidRequest<'a, F> {
     fields: F,
     /// `None` in extended CONNECT.
     key: Option<Key>,
-    host: Option<&'a str>,
+    /// `None` in extended CONNECT, which has `:authority` instead.
+    pub(super) host: Option<&'a str>,
     origin: Option<&'a [u8]>,
     has_subprotocols: bool,
     has_extensions: bool,
@@ -70,7 +72,6 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
         if !summary.names_websocket && !summary.websocket_field {
             return Ok(None);
         }
-        let rule = |holds: bool, error| if holds { Ok(()) } else { Err(error) };
         // Item 1: "An HTTP/1.1 or higher GET request".
         rule(method == b"GET", HandshakeError::MethodNotGet)?;
         rule(version >= HttpVersion::Http11, HandshakeError::HttpVersionTooOld)?;
@@ -104,9 +105,7 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
             return Ok(None);
         }
         // RFC 8441 section 4: `:protocol` belongs to requests with the method CONNECT.
-        if method != "CONNECT" {
-            return Err(HandshakeError::MethodNotConnect);
-        }
+        rule(method == "CONNECT", HandshakeError::MethodNotConnect)?;
         let summary = HeaderSummary::of(fields.clone());
         Self::check(fields, &summary, None, false).map(Some)
     }
@@ -119,22 +118,25 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
         with_key: bool,
     ) -> Result<Self, HandshakeError> {
         // The grammar of section 4.3 is in US-ASCII.
-        if summary.not_ascii {
-            return Err(HandshakeError::NotAscii);
-        }
+        rule(!summary.not_ascii, HandshakeError::NotAscii)?;
         // Item 6: "A |Sec-WebSocket-Version| header field, with a value of 13." It is checked before the key: a client of another
         // version may not know of keys, and is to be told which version to speak (section 4.4).
         let version = summary
             .version
             .required(HandshakeError::VersionMissing, HandshakeError::VersionRepeated)?;
         // Section 11.3.5: it "MUST NOT appear more than once in an HTTP request"; nor may its values be joined by commas.
-        if version.contains(&b',') {
-            return Err(HandshakeError::VersionRepeated);
-        }
-        if version != b"13" {
-            return Err(HandshakeError::VersionUnsupported);
-        }
-        let key = if with_key { Some(check_key(summary.key)?) } else { None };
+        rule(!version.contains(&b','), HandshakeError::VersionRepeated)?;
+        rule(version == b"13", HandshakeError::VersionUnsupported)?;
+        // Item 5: "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes in length."
+        // Section 11.3.1: it "MUST NOT appear more than once in an HTTP request."
+        let key = if with_key {
+            let key = summary
+                .key
+                .required(HandshakeError::KeyMissing, HandshakeError::KeyRepeated)?;
+            Some(Key::parse(key).ok_or(HandshakeError::KeyInvalid)?)
+        } else {
+            None
+        };
         // RFC 6454 section 7.3: "the user agent MUST NOT include more than one Origin header field".
         let origin = summary.origin.optional(HandshakeError::OriginRepeated)?;
         let has_subprotocols = summary.protocol.is_present();
@@ -155,11 +157,6 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
     /// All header fields, in their order.
     pub fn headers(&self) -> F {
         self.fields.clone()
-    }
-
-    /// The value of `Host`. `None` in extended CONNECT, which has `:authority` instead.
-    pub(crate) const fn host(&self) -> Option<&'a str> {
-        self.host
     }
 
     /// The value of `Origin`: browsers always send it, other clients need not (RFC 6455 section 4.1).
@@ -222,27 +219,26 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
     pub fn accept<'r>(&self, options: &AcceptOptions<'r>) -> Result<AcceptResponse<'r>, Misuse> {
         // Section 4.2.2: "The value chosen MUST be derived from the client's handshake".
         if let Some(subprotocol) = options.subprotocol {
-            if !self.subprotocols().any(|offered| offered == subprotocol) {
-                return Err(Misuse::SubprotocolNotOffered);
-            }
+            let offered = self.subprotocols().any(|offered| offered == subprotocol);
+            rule(offered, Misuse::SubprotocolNotOffered)?;
         }
         // Section 9.1: "A server accepts one or more extensions by including a |Sec-WebSocket-Extensions| header field
         // containing one or more extensions that were requested by the client."
         for extension in options.extensions {
             let agreed = Extension::parse(extension).ok_or(Misuse::ExtensionSyntax)?;
-            if !self.extensions().any(|offered| offered.name() == agreed.name()) {
-                return Err(Misuse::ExtensionNotOffered);
-            }
+            let offered = self.extensions().any(|offered| offered.name() == agreed.name());
+            rule(offered, Misuse::ExtensionNotOffered)?;
         }
-        AcceptResponse::new(self.key.as_ref().map(Key::accept), options)
+        let extensions = options.extensions.iter().filter_map(|text| Extension::parse(text));
+        let (missing, conflict) = (Misuse::ExtensionNotImplemented, Misuse::ExtensionConflict);
+        let extensions = agree(extensions, options.implemented, missing, conflict)?;
+        check_fields(options.headers, &[], self.key.is_some())?;
+        Ok(AcceptResponse {
+            accept: self.key.as_ref().map(Key::accept),
+            options: *options,
+            extensions,
+        })
     }
-}
-
-/// Item 5: "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16 bytes in length."
-/// Section 11.3.1: it "MUST NOT appear more than once in an HTTP request."
-fn check_key(key: Single<&[u8]>) -> Result<Key, HandshakeError> {
-    let key = key.required(HandshakeError::KeyMissing, HandshakeError::KeyRepeated)?;
-    Key::parse(key).ok_or(HandshakeError::KeyInvalid)
 }
 
 /// Section 4.3: "1#token" over all header fields of the name. Section 4.1: they "MUST all be unique strings".
@@ -250,18 +246,11 @@ fn check_subprotocols<'a>(fields: impl Fields<'a>) -> Result<(), HandshakeError>
     let mut seen: [&[u8]; MAX_SUBPROTOCOLS] = [&[]; MAX_SUBPROTOCOLS];
     let mut count = 0;
     for name in subprotocols(fields) {
-        if !is_token(name) {
-            return Err(HandshakeError::SubprotocolMalformed);
-        }
-        if seen.get(..count).unwrap_or(&seen).contains(&name) {
-            return Err(HandshakeError::SubprotocolRepeated);
-        }
+        rule(is_token(name), HandshakeError::SubprotocolMalformed)?;
+        let repeated = seen.get(..count).unwrap_or(&seen).contains(&name);
+        rule(!repeated, HandshakeError::SubprotocolRepeated)?;
         *seen.get_mut(count).ok_or(HandshakeError::TooManySubprotocols)? = name;
         count += 1;
     }
-    if count == 0 {
-        Err(HandshakeError::SubprotocolMalformed)
-    } else {
-        Ok(())
-    }
+    rule(count > 0, HandshakeError::SubprotocolMalformed)
 }

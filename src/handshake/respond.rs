@@ -1,8 +1,10 @@
 //! Responses that do not open a connection: the answer to a plain request, and a refused handshake.
 
-use super::error::{HandshakeError, Misuse, RequestError};
+use core::fmt::Write as _;
+
+use super::error::{HandshakeError, Misuse, RequestError, rule};
 use super::options::AcceptResponse;
-use super::write::{FieldValue, HeadWriter, HeaderCase, check_fields, managed, write_whole};
+use super::write::{FieldValue, check_fields, write_whole};
 use crate::buffer::{Output, OutputFull};
 
 /// The status whose response must have an `Upgrade` (RFC 9110 section 15.5.22).
@@ -48,22 +50,6 @@ const fn reason(status: u16) -> &'static str {
         505 => "HTTP Version Not Supported",
         // It may be empty, and the space before it stays.
         _ => "",
-    }
-}
-
-fn status_line(head: &mut HeadWriter<'_>, status: u16) {
-    let digits = [100, 10, 1].map(|unit| {
-        let [digit, _] = (status / unit % 10).to_le_bytes();
-        b'0' + digit
-    });
-    for piece in [
-        b"HTTP/1.1 ",
-        digits.as_slice(),
-        b" ",
-        reason(status).as_bytes(),
-        b"\r\n",
-    ] {
-        head.bytes(piece);
     }
 }
 
@@ -122,50 +108,23 @@ impl<'r> HttpResponse<'r> {
     }
 
     fn check(&self) -> Result<(), Misuse> {
-        if !(200..=599).contains(&self.status) {
-            return Err(Misuse::Status);
-        }
-        if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
-            return Err(Misuse::BodyNotAllowed);
-        }
-        check_fields(self.headers, HeaderCase::Http1, managed)
+        rule((200..=599).contains(&self.status), Misuse::Status)?;
+        let may_have_body = !matches!(self.status, 204 | 205 | 304);
+        rule(may_have_body || self.body.is_empty(), Misuse::BodyNotAllowed)?;
+        check_fields(self.headers, &[], true)
     }
 
     /// Writes the response; without its body, yet with the body's length, to a HEAD request (RFC 9110 section 9.3.2).
     pub(crate) fn write(&self, head_only: bool, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
         self.check()?;
-        write_whole(out, |head| {
-            status_line(head, self.status);
-            for (name, value) in self.headers {
-                head.field(name, FieldValue::text(value));
-            }
-            if self.status == UPGRADE_REQUIRED {
-                for (name, value) in HandshakeError::VersionUnsupported.answer_headers() {
-                    head.field(name, FieldValue::text(value));
-                }
-            }
-            body(head, self.status, head_only, &[self.body]);
-        })?;
+        let upgrade = match self.status {
+            UPGRADE_REQUIRED => HandshakeError::VersionUnsupported.answer_headers(),
+            _ => &[],
+        };
+        let (headers, body) = ([self.headers, upgrade], [self.body, b""]);
+        write_response(self.status, headers, body, head_only, out)?;
         Ok(())
     }
-}
-
-/// The response that accepts a request over HTTP/1.1.
-pub(crate) fn write_accept(response: &AcceptResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), OutputFull> {
-    write_whole(out, |head| {
-        match response.accept_key() {
-            Some(accept) => {
-                head.bytes(SWITCHING_PROTOCOLS);
-                head.bytes(accept.as_bytes());
-                head.bytes(b"\r\n");
-            }
-            None => status_line(head, response.status()),
-        }
-        for (name, value) in response.further_fields() {
-            head.field(name, value);
-        }
-        head.bytes(b"\r\n");
-    })
 }
 
 /// The answer to a request that broke a rule. Nothing where there is nobody to answer.
@@ -175,34 +134,50 @@ pub(crate) fn write_error(
     out: &mut (impl Output + ?Sized),
 ) -> Result<(), OutputFull> {
     let Some(status) = error.status() else { return Ok(()) };
+    let headers = [error.answer_headers(), &[("Content-Type", "text/plain")]];
+    let body = [error.text().as_bytes(), b"\n"];
+    write_response(status, headers, body, head_only, out)
+}
+
+fn write_response(
+    status: u16,
+    headers: [&[(&str, &str)]; 2],
+    body: [&[u8]; 2],
+    head_only: bool,
+    out: &mut (impl Output + ?Sized),
+) -> Result<(), OutputFull> {
     write_whole(out, |head| {
-        status_line(head, status);
-        for (name, value) in error.answer_headers() {
+        // Writing into a head cannot fail.
+        let _ = write!(head, "HTTP/1.1 {status} {}\r\n", reason(status));
+        for (name, value) in headers.into_iter().flatten() {
             head.field(name, FieldValue::text(value));
         }
-        head.field("Content-Type", FieldValue::text("text/plain"));
-        body(head, status, head_only, &[error.text().as_bytes(), b"\n"]);
+        // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
+        let upgrade = if status == UPGRADE_REQUIRED { ", Upgrade" } else { "" };
+        let _ = write!(head, "Connection: close{upgrade}\r\n");
+        // RFC 9110 section 8.6: not with 204; with 304 it would be the length of what is not sent.
+        if !matches!(status, 204 | 304) {
+            let len = body.iter().map(|part| part.len()).sum::<usize>();
+            let _ = write!(head, "Content-Length: {len}\r\n");
+        }
+        head.bytes(b"\r\n");
+        if !head_only {
+            body.iter().for_each(|part| head.bytes(part));
+        }
     })
 }
 
-/// The end of a head and the body.
-fn body(head: &mut HeadWriter<'_>, status: u16, head_only: bool, body: &[&[u8]]) {
-    // RFC 9110 section 7.8: who sends Upgrade names it in Connection.
-    let connection = if status == UPGRADE_REQUIRED {
-        "close, Upgrade"
-    } else {
-        "close"
-    };
-    head.field("Connection", FieldValue::text(connection));
-    // RFC 9110 section 8.6: not with 204; with 304 it would be the length of what is not sent.
-    if !matches!(status, 204 | 304) {
-        let len = body.iter().map(|part| part.len()).sum::<usize>();
-        head.text(format_args!("Content-Length: {len}\r\n"));
-    }
-    head.bytes(b"\r\n");
-    if !head_only {
-        for part in body {
-            head.bytes(part);
+/// The response that accepts a request over HTTP/1.1.
+pub(crate) fn write_accept(response: &AcceptResponse<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), OutputFull> {
+    write_whole(out, |head| {
+        head.bytes(SWITCHING_PROTOCOLS);
+        if let Some(accept) = &response.accept {
+            head.bytes(accept);
         }
-    }
+        head.bytes(b"\r\n");
+        for (name, value) in response.further_fields() {
+            head.field(name, value);
+        }
+        head.bytes(b"\r\n");
+    })
 }

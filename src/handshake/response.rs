@@ -1,11 +1,11 @@
 //! The rules over the header fields of a response (RFC 6455 section 4.1), common to HTTP/1.1 and extended CONNECT.
 
-use super::error::HandshakeError;
+use super::error::{HandshakeError, rule};
 use super::extension::Extension;
 use super::fields::{Fields, extensions};
 use super::grammar::ascii;
 use super::key::Key;
-use super::options::{ConnectOptions, ExtensionFault, agree};
+use super::options::{ConnectOptions, agree};
 use super::summary::HeaderSummary;
 use crate::connection::{Client, Connection, Extensions};
 use crate::entropy::Entropy;
@@ -36,71 +36,32 @@ impl ConnectOptions<'_> {
         fields: F,
         summary: &HeaderSummary<&'a [u8]>,
     ) -> Result<Option<ValidResponse<'a, F>>, HandshakeError> {
-        let Some(key) = key else {
-            return match status {
-                200..=299 => self.check_agreed(fields, summary).map(Some),
-                _ => Ok(None),
-            };
-        };
         // Item 1: "If the status code received from the server is not 101, the client handles the response per HTTP [RFC2616]
         // procedures."
-        if status != 101 {
+        let accepts = match key {
+            Some(_) => status == 101,
+            None => (200..=299).contains(&status),
+        };
+        if !accepts {
             return Ok(None);
         }
-        // Item 2: "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
-        // ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_."
-        let one_upgrade = summary.upgrade.optional(HandshakeError::ResponseUpgrade)?;
-        if !one_upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
-            return Err(HandshakeError::ResponseUpgrade);
+        if let Some(key) = key {
+            check_upgrade(key, summary)?;
         }
-        // Item 3: "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token
-        // that is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket
-        // Connection_."
-        if !summary.names_upgrade {
-            return Err(HandshakeError::ResponseConnection);
-        }
-        // Item 4: "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a value
-        // other than the base64-encoded SHA-1 [...], the client MUST _Fail the WebSocket Connection_." Section 11.3.3: it
-        // "MUST NOT appear more than once in an HTTP response."
-        let accept = summary
-            .accept
-            .required(HandshakeError::AcceptMissing, HandshakeError::AcceptRepeated)?;
-        if accept != key.accept().as_bytes() {
-            return Err(HandshakeError::AcceptMismatch);
-        }
-        self.check_agreed(fields, summary).map(Some)
-    }
-
-    /// Rules common to HTTP/1.1 and extended CONNECT.
-    fn check_agreed<'a, F: Fields<'a>>(
-        &self,
-        fields: F,
-        summary: &HeaderSummary<&'a [u8]>,
-    ) -> Result<ValidResponse<'a, F>, HandshakeError> {
-        let agreed = self.check_extensions(&fields, summary)?;
-        // Item 6: "If the response includes a |Sec-WebSocket-Protocol| header field and this header field indicates the use of a
-        // subprotocol that was not present in the client's handshake [...], the client MUST _Fail the WebSocket
-        // Connection_." Section 11.3.4: it "MUST NOT appear more than once in an HTTP response."
-        let subprotocol = match summary.protocol.optional(HandshakeError::SeveralSubprotocols)? {
-            Some(value) if self.subprotocols.iter().any(|asked| asked.as_bytes() == value) => Some(ascii(value)),
-            Some(_) => return Err(HandshakeError::SubprotocolNotAsked),
-            None if self.subprotocol_required && !self.subprotocols.is_empty() => {
-                return Err(HandshakeError::SubprotocolMissing);
-            }
-            None => None,
-        };
-        Ok(ValidResponse {
+        let agreed = self.check_extensions(fields.clone(), summary)?;
+        let subprotocol = self.check_subprotocol(summary)?;
+        Ok(Some(ValidResponse {
             fields,
             subprotocol,
             agreed,
-        })
+        }))
     }
 
     /// Item 5: "If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the use of an
     /// extension that was not present in the client's handshake [...], the client MUST _Fail the WebSocket Connection_."
     fn check_extensions<'a, F: Fields<'a>>(
         &self,
-        fields: &F,
+        fields: F,
         summary: &HeaderSummary<&'a [u8]>,
     ) -> Result<Extensions, HandshakeError> {
         summary.check_extensions()?;
@@ -109,16 +70,53 @@ impl ConnectOptions<'_> {
         }
         for agreed in extensions(fields.clone()).flatten() {
             let mut offered = self.extensions.iter().filter_map(|offered| Extension::parse(offered));
-            if !offered.any(|offered| offered.name() == agreed.name()) {
-                return Err(HandshakeError::ExtensionNotAsked);
-            }
+            let asked = offered.any(|offered| offered.name() == agreed.name());
+            rule(asked, HandshakeError::ExtensionNotAsked)?;
         }
-        agree(extensions(fields.clone()).flatten(), self.implemented).map_err(|fault| match fault {
-            ExtensionFault::Conflict => HandshakeError::ExtensionConflict,
+        agree(
+            extensions(fields).flatten(),
+            self.implemented,
             // An offer that is not implemented is not sent.
-            ExtensionFault::NotImplemented => HandshakeError::ExtensionNotAsked,
-        })
+            HandshakeError::ExtensionNotAsked,
+            HandshakeError::ExtensionConflict,
+        )
     }
+
+    /// Item 6: "If the response includes a |Sec-WebSocket-Protocol| header field and this header field indicates the use of a
+    /// subprotocol that was not present in the client's handshake [...], the client MUST _Fail the WebSocket Connection_."
+    /// Section 11.3.4: it "MUST NOT appear more than once in an HTTP response."
+    fn check_subprotocol<'a>(&self, summary: &HeaderSummary<&'a [u8]>) -> Result<Option<&'a str>, HandshakeError> {
+        let Some(value) = summary.protocol.optional(HandshakeError::SeveralSubprotocols)? else {
+            let missing = self.subprotocol_required && !self.subprotocols.is_empty();
+            return rule(!missing, HandshakeError::SubprotocolMissing).map(|()| None);
+        };
+        let asked = self.subprotocols.iter().any(|asked| asked.as_bytes() == value);
+        rule(asked, HandshakeError::SubprotocolNotAsked)?;
+        Ok(Some(ascii(value)))
+    }
+}
+
+/// The rules over the header fields that only HTTP/1.1 has.
+fn check_upgrade(key: &Key, summary: &HeaderSummary<&[u8]>) -> Result<(), HandshakeError> {
+    // Item 2: "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
+    // ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_."
+    let upgrade = summary
+        .upgrade
+        .required(HandshakeError::ResponseUpgrade, HandshakeError::ResponseUpgrade)?;
+    rule(
+        upgrade.eq_ignore_ascii_case(b"websocket"),
+        HandshakeError::ResponseUpgrade,
+    )?;
+    // Item 3: "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token
+    // that is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket Connection_."
+    rule(summary.names_upgrade, HandshakeError::ResponseConnection)?;
+    // Item 4: "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a value
+    // other than the base64-encoded SHA-1 [...], the client MUST _Fail the WebSocket Connection_." Section 11.3.3: it
+    // "MUST NOT appear more than once in an HTTP response."
+    let accept = summary
+        .accept
+        .required(HandshakeError::AcceptMissing, HandshakeError::AcceptRepeated)?;
+    rule(accept == key.accept(), HandshakeError::AcceptMismatch)
 }
 
 /// A server's response that has passed every rule: the connection is open.

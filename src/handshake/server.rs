@@ -139,9 +139,8 @@ impl ServerHandshake {
             return Ok(Some((Request::Http(request), head_len)));
         };
         let (host, resource) = ResourceName::of_target(target).ok_or(HandshakeError::ResourceName)?;
-        let host = host.or(valid.host()).unwrap_or_default();
+        let host = host.or(valid.host).unwrap_or_default();
         let upgrade = Upgrade {
-            target,
             host,
             resource,
             request: valid,
@@ -231,7 +230,6 @@ impl HttpRequest<'_> {
 /// An opening handshake that has passed every rule of RFC 6455 section 4.2.1.
 #[derive(Clone, Debug)]
 pub struct Upgrade<'b> {
-    target: &'b str,
     host: &'b str,
     resource: ResourceName<'b>,
     request: ValidRequest<'b, Headers<'b>>,
@@ -239,22 +237,16 @@ pub struct Upgrade<'b> {
 }
 
 impl<'b> Upgrade<'b> {
-    /// The request target as it was sent: a path with its query, or an absolute address.
-    #[must_use]
-    pub const fn target(&self) -> &'b str {
-        self.target
-    }
-
     /// The path, at least `/`, also where the target is an absolute address.
     #[must_use]
-    pub fn path(&self) -> &'b str {
-        self.resource.path()
+    pub const fn path(&self) -> &'b str {
+        self.resource.path
     }
 
     /// The query, without its question mark.
     #[must_use]
-    pub fn query(&self) -> Option<&'b str> {
-        self.resource.query()
+    pub const fn query(&self) -> Option<&'b str> {
+        self.resource.query
     }
 
     /// The host, with a port where the client named one: that of the target where it is an absolute address (RFC 9112

@@ -1,7 +1,7 @@
 //! The first line of an HTTP/1.1 message (RFC 9112 sections 3 and 4). It is parsed once; afterwards only lengths are kept.
 
-use super::error::HandshakeError;
-use super::grammar::{ascii, is_target, is_token_byte, is_value, split_once, split_token};
+use super::error::{HandshakeError, rule};
+use super::grammar::{TARGET, TOKEN, all, ascii, is, is_value, split_once, split_token};
 
 /// The version of HTTP that a head names (RFC 9112 section 2.3). Others are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub(crate) struct RequestLine {
 
 impl StartLine for RequestLine {
     fn can_start_with(byte: u8) -> bool {
-        is_token_byte(byte)
+        is(TOKEN, byte)
     }
 
     fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
@@ -52,12 +52,11 @@ impl StartLine for RequestLine {
             return Err(HandshakeError::RequestLine);
         };
         let (target, version) = split_once(rest, b' ').ok_or(HandshakeError::RequestLine)?;
-        if method.is_empty() || version.contains(&b' ') {
-            return Err(HandshakeError::RequestLine);
-        }
-        if !is_target(target) {
-            return Err(HandshakeError::RequestTarget);
-        }
+        rule(
+            !method.is_empty() && !version.contains(&b' '),
+            HandshakeError::RequestLine,
+        )?;
+        rule(!target.is_empty() && all(TARGET, target), HandshakeError::RequestTarget)?;
         Ok(Self {
             method_len: method.len(),
             target_len: target.len(),
@@ -102,9 +101,7 @@ impl StartLine for StatusLine {
         let [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] = digits else {
             return Err(HandshakeError::StatusLine);
         };
-        if !is_value(reason) {
-            return Err(HandshakeError::StatusLine);
-        }
+        rule(is_value(reason), HandshakeError::StatusLine)?;
         let status = digits
             .iter()
             .fold(0, |status: u16, digit| status * 10 + u16::from(digit - b'0'));

@@ -1,6 +1,6 @@
 //! What the rules need to know of all header fields, gathered in one pass.
 
-use super::error::HandshakeError;
+use super::error::{HandshakeError, rule};
 use super::extension::extension_list;
 use super::fields::Fields;
 use super::grammar::{is_text, list, trim, websocket_field};
@@ -41,7 +41,7 @@ impl<V: Copy> Single<V> {
 }
 
 /// The header fields that concern the opening handshake. `V` is a value, or where it lies in a head that is incomplete.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HeaderSummary<V> {
     pub(crate) upgrade: Single<V>,
     /// Some `Upgrade` list has `websocket`.
@@ -64,33 +64,6 @@ pub(crate) struct HeaderSummary<V> {
     extensions: Option<bool>,
     /// The header fields declare a body.
     pub(crate) body: bool,
-}
-
-impl<V> Default for HeaderSummary<V> {
-    fn default() -> Self {
-        const fn none<V>() -> Single<V> {
-            Single {
-                value: None,
-                repeated: false,
-            }
-        }
-        Self {
-            upgrade: none(),
-            names_websocket: false,
-            names_upgrade: false,
-            host: none(),
-            origin: none(),
-            version: none(),
-            key: none(),
-            accept: none(),
-            protocol: none(),
-            websocket_field: false,
-            not_ascii: false,
-            bad_extension: false,
-            extensions: None,
-            body: false,
-        }
-    }
 }
 
 impl<'a> HeaderSummary<&'a [u8]> {
@@ -154,11 +127,8 @@ impl<V: Copy> HeaderSummary<V> {
 
     /// Section 9.1: "extension-list = 1#extension", over all header fields of the name.
     pub(crate) fn check_extensions(&self) -> Result<(), HandshakeError> {
-        if self.bad_extension || self.extensions == Some(false) {
-            Err(HandshakeError::ExtensionMalformed)
-        } else {
-            Ok(())
-        }
+        let holds = !self.bad_extension && self.extensions != Some(false);
+        rule(holds, HandshakeError::ExtensionMalformed)
     }
 
     /// Whether there is an extension in any list.

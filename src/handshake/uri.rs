@@ -1,9 +1,9 @@
 //! `ws` and `wss` addresses (RFC 6455 section 3).
 
-use core::fmt;
 use core::net::Ipv6Addr;
 
-use super::grammar::{is_host_byte, is_path_byte};
+use super::error::rule;
+use super::grammar::{HOST, PATH, all, is, split_while};
 use crate::macros::rules;
 
 rules! {
@@ -59,17 +59,14 @@ impl<'a> WebSocketUri<'a> {
             _ => return Err(UriError::Scheme),
         };
         // A fragment is a fragment wherever it starts, the authority included.
-        if rest.contains('#') {
-            return Err(UriError::Fragment);
-        }
-        let (authority, resource) = split_resource(rest);
-        if authority.contains('@') {
-            return Err(UriError::UserInfo);
-        }
+        rule(!rest.contains('#'), UriError::Fragment)?;
+        let (authority, resource) = split_authority(rest);
+        rule(!authority.contains('@'), UriError::UserInfo)?;
         let parsed = Authority::parse(authority)?;
-        if !resource.rest.bytes().all(is_path_byte) || !percent_encoded(resource.rest) {
-            return Err(UriError::ResourceName);
-        }
+        rule(
+            all(PATH, resource.as_bytes()) && percent_encoded(resource),
+            UriError::ResourceName,
+        )?;
         let default = if secure { 443 } else { 80 };
         let port = parsed.port.unwrap_or(default);
         // Section 4.1: the port is left out of the Host header field when it is the default one.
@@ -79,7 +76,7 @@ impl<'a> WebSocketUri<'a> {
             host: parsed.host,
             port,
             authority,
-            resource,
+            resource: ResourceName::parse(resource),
         })
     }
 
@@ -109,93 +106,58 @@ impl<'a> WebSocketUri<'a> {
 
     /// The path, at least `/`.
     #[must_use]
-    pub fn path(&self) -> &'a str {
-        self.resource.path()
+    pub const fn path(&self) -> &'a str {
+        self.resource.path
     }
 
     /// The query, without its question mark.
     #[must_use]
-    pub fn query(&self) -> Option<&'a str> {
-        self.resource.query()
-    }
-
-    /// What the request asks for: path and query.
-    pub(crate) const fn resource_name(&self) -> ResourceName<'a> {
-        self.resource
+    pub const fn query(&self) -> Option<&'a str> {
+        self.resource.query
     }
 }
 
-/// A resource name (RFC 6455 section 3): path and query, starting with `/`.
-///
-/// It is not a `&str` since the slash of an empty path is not there to be borrowed.
-#[derive(Clone, Copy, Debug)]
+/// A resource name (RFC 6455 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceName<'a> {
-    /// Whether the path is empty, so that its slash has to be added.
-    slash: bool,
-    rest: &'a str,
+    /// The path, at least `/`.
+    pub(crate) path: &'a str,
+    /// The query, without its question mark.
+    pub(crate) query: Option<&'a str>,
 }
 
 impl<'a> ResourceName<'a> {
+    /// What comes after the authority, or a request target in origin form.
+    fn parse(text: &'a str) -> Self {
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (text, None),
+        };
+        let path = if path.is_empty() { "/" } else { path };
+        Self { path, query }
+    }
+
     /// The resource name of a request target in origin form or in absolute form (RFC 9112 section 3.2), and the host
     /// and port that the latter has.
     pub(crate) fn of_target(target: &'a str) -> Option<(Option<&'a str>, Self)> {
         if target.starts_with('/') {
-            let resource = Self {
-                slash: false,
-                rest: target,
-            };
-            return Some((None, resource));
+            return Some((None, Self::parse(target)));
         }
         let (scheme, rest) = target.split_once("://")?;
         ["http", "https", "ws", "wss"]
             .iter()
             .any(|known| scheme.eq_ignore_ascii_case(known))
             .then_some(())?;
-        let (authority, resource) = split_resource(rest);
+        let (authority, resource) = split_authority(rest);
         Authority::parse(authority).ok()?;
-        Some((Some(authority), resource))
-    }
-
-    pub(crate) fn path(&self) -> &'a str {
-        if self.slash {
-            "/"
-        } else {
-            self.rest.split_once('?').map_or(self.rest, |(path, _)| path)
-        }
-    }
-
-    pub(crate) fn query(&self) -> Option<&'a str> {
-        self.rest.split_once('?').map(|(_, query)| query)
+        Some((Some(authority), Self::parse(resource)))
     }
 }
 
-impl fmt::Display for ResourceName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.slash { "/" } else { "" })?;
-        f.write_str(self.rest)
-    }
-}
-
-/// Whether the slash of an empty path was written makes no difference.
-impl PartialEq for ResourceName<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        (self.path(), self.query()) == (other.path(), other.query())
-    }
-}
-
-impl Eq for ResourceName<'_> {}
-
-/// Splits what comes after `://` into authority and resource name.
-fn split_resource(rest: &str) -> (&str, ResourceName<'_>) {
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at_checked(at).unwrap_or((rest, ""));
-    (
-        authority,
-        ResourceName {
-            slash: !rest.starts_with('/'),
-            rest,
-        },
-    )
+/// What comes after `://`: the authority, and the resource name.
+fn split_authority(rest: &str) -> (&str, &str) {
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    rest.split_at_checked(end).unwrap_or((rest, ""))
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2).
@@ -209,31 +171,23 @@ pub(crate) struct Authority<'a> {
 
 impl<'a> Authority<'a> {
     pub(crate) fn parse(authority: &'a str) -> Result<Self, UriError> {
-        let colon = if authority.starts_with('[') {
-            let bracket = authority.find(']').ok_or(UriError::Host)?;
-            Some(bracket.saturating_add(1)).filter(|&after| after < authority.len())
-        } else {
-            authority.bytes().position(|byte| !is_host_byte(byte))
+        let end = match authority.strip_prefix('[') {
+            Some(rest) => rest.find(']').ok_or(UriError::Host)?.saturating_add(2),
+            // A name ends before the first byte that it cannot have.
+            None => split_while(authority.as_bytes(), |byte| is(HOST, byte)).0.len(),
         };
-        let (literal, port) = match colon {
-            None => (authority, ""),
-            Some(at) => {
-                let (literal, rest) = authority.split_at_checked(at).ok_or(UriError::Host)?;
-                // Anything else may stand here.
-                (literal, rest.strip_prefix(':').ok_or(UriError::Host)?)
-            }
+        let (literal, rest) = authority.split_at_checked(end).ok_or(UriError::Host)?;
+        let port = match rest {
+            "" => "",
+            _ => rest.strip_prefix(':').ok_or(UriError::Host)?,
         };
-        let host = match literal.strip_prefix('[') {
-            Some(inside) => {
-                let inside = inside.strip_suffix(']').ok_or(UriError::Host)?;
-                inside.parse::<Ipv6Addr>().map_err(|_| UriError::Host)?;
-                inside
-            }
-            None if literal.is_empty() => return Err(UriError::HostEmpty),
-            // It ends before the first byte that a name cannot have.
-            None if percent_encoded(literal) => literal,
-            None => return Err(UriError::Host),
+        let address = literal.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let valid = match address {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => percent_encoded(literal),
         };
+        rule(!literal.is_empty(), UriError::HostEmpty)?;
+        rule(valid, UriError::Host)?;
         // RFC 3986 section 3.2.3: the port may be empty, which is the default one.
         let port = match port {
             "" => None,
@@ -242,7 +196,11 @@ impl<'a> Authority<'a> {
             }
             _ => return Err(UriError::Port),
         };
-        Ok(Self { host, literal, port })
+        Ok(Self {
+            host: address.unwrap_or(literal),
+            literal,
+            port,
+        })
     }
 }
 

@@ -148,11 +148,13 @@ fn run_in<S: Storage>(
                 let (upgrade, method, target, fields) = match &request {
                     Request::Upgrade(upgrade) => {
                         upgrade.accept(&AcceptOptions::new(), &mut out).unwrap();
-                        (true, "GET", upgrade.target(), fields(upgrade.request().headers()))
+                        let query = upgrade.query().map(|query| format!("?{query}"));
+                        let target = upgrade.path().to_owned() + &query.unwrap_or_default();
+                        (true, "GET", target, fields(upgrade.request().headers()))
                     }
-                    Request::Http(http) => (false, http.method, http.target, fields(http.headers)),
+                    Request::Http(http) => (false, http.method, http.target.to_owned(), fields(http.headers)),
                 };
-                let (method, target) = (method.to_owned(), target.to_owned());
+                let method = method.to_owned();
                 // What follows the head lies where the connection looks, and is left there.
                 let held = input.unread().len();
                 assert!(matches!(handshake.receive(&mut input, &mut out), Ok(None)));
