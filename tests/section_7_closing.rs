@@ -38,6 +38,12 @@ fn record_in_words<R: Role>(role: fn() -> R) {
         words(&[0xc1]),
         format!("closed with 1006 (abnormal closure): {}", Violation::ReservedBits)
     );
+    let (mut ws, mut out) = (Connection::new(role(), &Limits::default()), Vec::new());
+    ws.tx(&mut out).close(CloseCode::GOING_AWAY, "").unwrap();
+    assert_eq!(
+        ws.close_record().to_string(),
+        "closed with 1006 (abnormal closure), after 1001 (going away) was sent"
+    );
 }
 
 // Section 5.5.1: after a Close.

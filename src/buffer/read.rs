@@ -406,7 +406,7 @@ impl Default for ReadBuffer {
 }
 
 impl<S: Storage> ReadBuffer<S> {
-    /// How many bytes longer than a message fixed memory has to be: the longest control frame, which may come between two
+    /// How many bytes longer than a message fixed memory has to be, 131: the longest control frame, which may come between two
     /// fragments.
     pub const FIXED_OVERHEAD: usize = MAX_CONTROL_FRAME_LEN;
 

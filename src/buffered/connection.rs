@@ -250,6 +250,7 @@ impl<R: Role> BufferedConnection<R> {
     /// ```
     /// # use sockless::buffered::BufferedConnection;
     /// # use sockless::connection::{Server, TransportAction};
+    /// # use sockless::message::Event;
     /// # use sockless::timers::Moment;
     /// # use core::time::Duration;
     /// # trait Stream { async fn read(&mut self, space: &mut [u8]) -> Result<usize, Error>; async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error>; async fn shutdown(&mut self) -> Result<(), Error>; }
@@ -260,8 +261,13 @@ impl<R: Role> BufferedConnection<R> {
     ///     loop {
     ///         ws.tick(Moment::now());
     ///         while let Some((event, mut tx)) = ws.next_event()? {
-    ///             # let _ = (event, &mut tx);
+    ///             match event {
+    ///                 // Behind the Close of a deadline messages still come, and cannot be answered.
+    ///                 Event::Text(text) if tx.ready().is_ok() => tx.text(text)?,
+    ///                 _ => {}
+    ///             }
     ///         }
+    ///         ws.set_reading(ws.output().is_empty()); // the clocks of what the peer sends stand while it is not read
     ///         let wait = ws.tick(Moment::now());
     ///         if !ws.output().is_empty() {
     ///             if let Some(n) = timeout(wait, stream.write(ws.output())).await? {

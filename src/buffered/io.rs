@@ -19,7 +19,7 @@ impl<R: Role> BufferedConnection<R> {
     /// Deadlines take one more line, which is needed before the first wait, too, and a time-out for writes that is set once:
     ///
     /// ```
-    /// # use sockless::{BufferedConnection, Moment, Server};
+    /// # use sockless::{BufferedConnection, Event, Moment, Server};
     /// # use std::net::{Shutdown, TcpStream};
     /// # use std::time::Duration;
     /// # fn serve(mut ws: BufferedConnection<Server>, mut stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -28,7 +28,11 @@ impl<R: Role> BufferedConnection<R> {
     /// while ws.exchange(&mut stream, |stream| stream.shutdown(Shutdown::Write))? {
     ///     stream.set_read_timeout(ws.tick(Moment::now()))?;
     ///     while let Some((event, mut tx)) = ws.next_event()? {
-    ///         # let _ = (event, &mut tx);
+    ///         match event {
+    ///             // Behind the Close of a deadline messages still come, and cannot be answered.
+    ///             Event::Text(text) if tx.ready().is_ok() => tx.text(text)?,
+    ///             _ => {}
+    ///         }
     ///     }
     /// }
     /// # Ok(())
@@ -86,10 +90,29 @@ impl BufferedServerHandshake {
     /// upgrade it shuts down the sending direction and reads on until the stream ends, so that the answer is not lost to a
     /// reset. Returns whether to go on; `false` says that the stream is to be closed.
     ///
-    /// `shut_down_send` is that of [`BufferedConnection::exchange`].
+    /// `shut_down_send` is that of [`BufferedConnection::exchange`]. Deadlines take the same line as there:
+    ///
+    /// ```
+    /// # use sockless::{AcceptOptions, BufferedConnection, BufferedServerHandshake, Limits, Moment, Server};
+    /// # use std::net::{Shutdown, TcpStream};
+    /// # use std::time::Duration;
+    /// fn open(stream: &mut TcpStream) -> Result<Option<BufferedConnection<Server>>, Box<dyn std::error::Error>> {
+    ///     let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    ///     stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+    ///     stream.set_read_timeout(handshake.tick(Moment::now()))?;
+    ///     while handshake.exchange(stream, |stream| stream.shutdown(Shutdown::Write))? {
+    ///         stream.set_read_timeout(handshake.tick(Moment::now()))?;
+    ///         if let Some(ws) = handshake.accept(&AcceptOptions::new())? {
+    ///             return Ok(Some(ws));
+    ///         }
+    ///     }
+    ///     Ok(None)
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// Those of `stream`, and `UnexpectedEof` if it ended within the head.
+    /// Those of `stream`, and `UnexpectedEof` if it ended within the head. `WouldBlock` and `TimedOut` are errors only as
+    /// long as [`tick`](Self::tick) was not called.
     pub fn exchange<S: Read + Write + ?Sized>(
         &mut self,
         stream: &mut S,
@@ -121,7 +144,8 @@ impl BufferedServerHandshake {
         Ok(true)
     }
 
-    /// Blocks until a connection is open: [`exchange`](Self::exchange) and [`accept`](Self::accept) in a loop.
+    /// Blocks until a connection is open: [`exchange`](Self::exchange) and [`accept`](Self::accept) in a loop. It keeps no
+    /// deadlines: for these, write that loop as [`exchange`](Self::exchange) shows it.
     ///
     /// # Errors
     /// Those of `stream`, and `InvalidData` with a [`RequestError`](crate::handshake::RequestError) if no connection was
@@ -167,7 +191,8 @@ impl<E: Entropy> BufferedClientHandshake<'_, E> {
         Ok(true)
     }
 
-    /// Blocks until the connection is open: [`exchange`](Self::exchange) and [`connect`](Self::connect) in a loop.
+    /// Blocks until the connection is open: [`exchange`](Self::exchange) and [`connect`](Self::connect) in a loop. It keeps
+    /// no deadlines: for these, write that loop with a [`tick`](Self::tick) before each wait.
     ///
     /// # Errors
     /// Those of `stream`, and `InvalidData` with a [`ConnectError`](crate::handshake::ConnectError) if the server has not accepted.

@@ -47,26 +47,45 @@ use crate::timers::{Deadline, Due, Moment, Timeouts};
 /// Where the transport is asynchronous, or does not block:
 ///
 /// ```
-/// # use sockless::{AcceptOptions, BufferedConnection, BufferedServerHandshake, Limits, Server, TransportAction};
+/// # use sockless::handshake::{HttpResponse, Request};
+/// # use sockless::{AcceptOptions, BufferedConnection, BufferedServerHandshake, Limits, Moment, Server, TransportAction};
+/// # use core::time::Duration;
 /// # trait Stream { async fn read(&mut self, space: &mut [u8]) -> Result<usize, Error>; async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error>; async fn shutdown(&mut self) -> Result<(), Error>; }
 /// # type Error = Box<dyn std::error::Error>;
-/// async fn open(stream: &mut impl Stream) -> Result<BufferedConnection<Server>, Error> {
+/// # async fn timeout<T>(wait: Option<Duration>, future: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> { Ok(Some(future.await?)) }
+/// // `timeout` returns `None` if the time has passed first. Without a time, it waits as long as it takes.
+/// async fn open(stream: &mut impl Stream) -> Result<Option<BufferedConnection<Server>>, Error> {
 ///     let mut handshake = BufferedServerHandshake::new(&Limits::default());
 ///     loop {
-///         if let Some(ws) = handshake.accept(&AcceptOptions::new())? {
-///             return Ok(ws); // the response is in its output
-///         }
-///         if !handshake.output().is_empty() {
-///             let len = stream.write(handshake.output()).await?; // with a deadline
-///             handshake.written(len);
-///         } else if handshake.transport() == TransportAction::ShutDownSend {
-///             stream.shutdown().await?;
-///             handshake.sending_shut_down();
-///         } else {
-///             match stream.read(handshake.space()).await? { // with a deadline
-///                 0 => handshake.end_of_stream()?,
-///                 len => handshake.advance(len),
+///         handshake.tick(Moment::now());
+///         match handshake.receive()? {
+///             Some((Request::Upgrade(upgrade), out)) => {
+///                 let connection = upgrade.accept(&AcceptOptions::new(), out)?;
+///                 return Ok(Some(handshake.into_connection(connection))); // the response is in its output
 ///             }
+///             Some((Request::Http(request), out)) => request.respond(&HttpResponse::new(404), out)?,
+///             None => {}
+///         }
+///         let wait = handshake.tick(Moment::now());
+///         if !handshake.output().is_empty() {
+///             if let Some(len) = timeout(wait, stream.write(handshake.output())).await? {
+///                 handshake.written(len);
+///             }
+///             continue;
+///         }
+///         match handshake.transport() {
+///             TransportAction::ShutDownSend => {
+///                 stream.shutdown().await?;
+///                 handshake.sending_shut_down();
+///                 continue;
+///             }
+///             TransportAction::Close | TransportAction::Abort => return Ok(None), // it was no upgrade
+///             _ => {}
+///         }
+///         match timeout(wait, stream.read(handshake.space())).await? {
+///             Some(0) => handshake.end_of_stream()?,
+///             Some(len) => handshake.advance(len),
+///             None => {} // the next tick does what is due
 ///         }
 ///     }
 /// }
@@ -140,7 +159,8 @@ impl BufferedServerHandshake {
     /// output is to be written, that [`transport`](Self::transport) is to be followed, and that more has to be read.
     ///
     /// Accept an upgrade and go on with [`into_connection`](Self::into_connection), before anything is exchanged; answer
-    /// anything else and go on here. Whatever is exchanged here behind an answer closes the stream.
+    /// anything else and go on here. Behind an answer of yours, which closes the stream, this returns `None` from then on:
+    /// leave when [`transport`](Self::transport) says [`Close`](TransportAction::Close).
     ///
     /// # Errors
     /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: the answer has been
@@ -206,7 +226,8 @@ impl BufferedServerHandshake {
 
     /// What to do with the transport: [`Continue`](TransportAction::Continue) until an answer that is no upgrade is written.
     /// Behind it the sending direction is shut down, and the stream drained, so that the answer is not lost to a reset. It is
-    /// [`Close`](TransportAction::Close) when the stream has ended, or more than 65,536 bytes were drained.
+    /// [`Close`](TransportAction::Close) when the stream has ended, more than 65,536 bytes were drained, or a deadline has
+    /// passed.
     #[must_use]
     pub fn transport(&self) -> TransportAction {
         match self.state {

@@ -7,7 +7,7 @@ use crate::frame::{CloseFrame, MessageKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChunkEvent<'a> {
-    /// A chunk of a text message: whole characters, at most as many as arrived.
+    /// A chunk of a text message: whole characters, with up to 3 bytes that came before.
     Text(Chunk<'a, str>),
     /// A chunk of a binary message.
     Binary(Chunk<'a, [u8]>),

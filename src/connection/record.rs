@@ -66,8 +66,10 @@ impl fmt::Display for CloseRecord<'_> {
         if !self.reason.is_empty() {
             write!(f, ", \"{}\"", self.reason)?;
         }
-        if let Some(failure) = self.failure {
-            write!(f, ": {failure}")?;
+        match (self.failure, self.sent, self.received) {
+            (Some(failure), _, _) => write!(f, ": {failure}")?,
+            (None, Some(sent), None) => write!(f, ", after {sent} was sent")?,
+            (None, ..) => {}
         }
         Ok(())
     }

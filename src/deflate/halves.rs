@@ -23,7 +23,7 @@ impl<R: Role> DeflateReceiver<R> {
     /// Receives the next whole message or control frame: [`Receiver::receive`].
     ///
     /// # Errors
-    /// [`Failure`], as there: put its reply into the slot, and receive no more.
+    /// [`Failure`], as there: put its reply into the slot once. It is sticky, and further input is discarded.
     pub fn receive<'e, S: Storage>(
         &'e mut self,
         input: &'e mut ReadBuffer<S>,

@@ -213,8 +213,8 @@ impl Timers {
         }
     }
 
-    /// A data message, or a part of one, was received: the idle clock starts again, and so does that of the message under
-    /// way.
+    /// A data message was received to its end: the idle clock starts again, and so does that of the message under way. Where
+    /// messages come in chunks, call it at the last one alone, or a message might take for ever.
     pub fn message_received(&mut self, now: Moment) {
         self.clock(now);
         self.data(self.latest());

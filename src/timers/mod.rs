@@ -32,7 +32,8 @@
 //!
 //! Where two tasks own a half each, [`Timers`] lie between them, in the lock with the
 //! [`ReplySlot`](crate::connection::ReplySlot). The receiving task says what has come. The sending task does what is due, and
-//! sleeps no longer than to the next deadline; wake it when the slot is filled. Neither waits for the other.
+//! sleeps no longer than to the next deadline; wake it when the slot is filled, and when that deadline has come nearer. It
+//! stays until the stream has ended, since it keeps the deadline of closing too. Neither waits for the other.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
@@ -41,15 +42,21 @@
 //! use sockless::error::SendError;
 //! use sockless::message::Event;
 //! use sockless::timers::{Due, Moment, Timers};
-//! use std::time::Duration;
 //!
-//! /// After each read: `input` holds what has come.
-//! fn received(rx: &mut Receiver<Server>, input: &mut ReadBuffer, slot: &mut ReplySlot, timers: &mut Timers, now: Moment) {
+//! /// After each read: `input` holds what has come. Returns whether to wake the sending task.
+//! fn received(
+//!     rx: &mut Receiver<Server>,
+//!     input: &mut ReadBuffer,
+//!     slot: &mut ReplySlot,
+//!     timers: &mut Timers,
+//!     now: Moment,
+//! ) -> bool {
+//!     let (mut wake, before) = (false, timers.next_deadline());
 //!     loop {
 //!         match rx.receive(input) {
 //!             Ok(Some(event)) => {
 //!                 if let Some(reply) = event.reply() {
-//!                     slot.put(reply);
+//!                     wake |= slot.put(reply);
 //!                 }
 //!                 match event {
 //!                     Event::Text(_) | Event::Binary(_) => timers.message_received(now),
@@ -59,23 +66,26 @@
 //!             }
 //!             Ok(None) => break,
 //!             Err(failure) => {
-//!                 slot.put(Reply::from(failure));
+//!                 wake |= slot.put(Reply::from(failure)); // the same each time
 //!                 break;
 //!             }
 //!         }
 //!     }
 //!     let unread = input.unread().len() as u64;
-//!     timers.received(now, rx.message_progress().map(|bytes| bytes + unread));
+//!     let under_way = rx.message_progress().map(|bytes| bytes + unread);
+//!     timers.received(now, under_way.or((unread > 0).then_some(unread)));
+//!     wake || timers.next_deadline().is_some_and(|after| before.is_none_or(|before| after < before))
 //! }
 //!
-//! /// Before each wait. Then write `out`, tell `timers.written`, and wait no longer than this. `None`: abort.
+//! /// Before each wait. If it returns false, drop the transport. Else write what the transport takes of `out`, tell
+//! /// `timers.written` how much, and wait no longer than to `timers.next_deadline()`, if there is one.
 //! fn due(
 //!     tx: &mut Sender<Server>,
 //!     out: &mut WriteBuffer,
 //!     slot: &mut ReplySlot,
 //!     timers: &mut Timers,
 //!     now: Moment,
-//! ) -> Result<Option<Duration>, SendError> {
+//! ) -> Result<bool, SendError> {
 //!     if let Some(reply) = slot.take() {
 //!         tx.tx(out).reply(&reply)?;
 //!         if reply.is_close() {
@@ -89,13 +99,14 @@
 //!                 timers.pinged(now, out.len());
 //!             }
 //!             Due::Passed(deadline) => {
-//!                 let Some(code) = deadline.close_code() else { return Ok(None) };
+//!                 let Some(code) = deadline.close_code() else { return Ok(false) };
 //!                 tx.tx(out).close(code, deadline.text())?;
 //!                 timers.closing(now);
 //!             }
 //!         }
 //!     }
-//!     Ok(Some(timers.next_deadline().map_or(Duration::MAX, |deadline| deadline - now)))
+//!     timers.written(now, 0, out.len()); // what waits has a deadline, too
+//!     Ok(true)
 //! }
 //! # }
 //! ```

@@ -288,6 +288,15 @@ fn a_plain_request_can_be_told_to_upgrade() {
     );
 }
 
+/// What a fixed output is told to have room for, beside the fields and the body.
+#[test]
+fn an_answer_of_the_application_is_short() {
+    for status in 200..=599 {
+        let answer = respond(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &HttpResponse::new(status)).unwrap();
+        assert!(answer.len() <= 160, "{answer}");
+    }
+}
+
 #[test]
 fn section_10_2_origins() {
     let allowed = ["https://example.com", "http://localhost:8080"];
