@@ -244,7 +244,7 @@ mod tests {
             window_bits: 9,
             mem_level: 1,
         };
-        let input: Vec<u8> = (0..2000_u32).map(|at| (at * at >> 3) as u8).collect();
+        let input: Vec<u8> = (0..2000_u32).map(|at| ((at * at) >> 3) as u8).collect();
         let mut output = alloc::vec![0; Deflater::room_for(input.len())];
         let deflate = |output: &mut [u8]| Deflater::new(setting).unwrap().deflate([&[], &[]], &input, output);
         let made = deflate(&mut output).unwrap();
