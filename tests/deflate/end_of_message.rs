@@ -123,7 +123,7 @@ fn garbage_after_the_end_is_refused() {
     }
 }
 
-/// Text that ends inside a character is refused with the message that it ends, and nothing of it is handed out.
+/// Text that ends inside a character is refused at the end of its message.
 #[test]
 fn a_text_that_ends_inside_a_character() {
     for end in [&b"\xe2\x82"[..], b"\xf0\x9f\x99", b"\xc3"] {
