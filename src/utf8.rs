@@ -49,13 +49,7 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<&str, usize> {
 /// How many bytes at the end belong to a character that is longer than what is there.
 #[inline]
 fn unfinished_len(bytes: &[u8]) -> usize {
-    for (len, &byte) in bytes
-        .iter()
-        .rev()
-        .take(3)
-        .enumerate()
-        .map(|(before, byte)| (before + 1, byte))
-    {
+    for (len, &byte) in (1..).zip(bytes.iter().rev().take(3)) {
         match byte {
             // A continuation byte: the lead is further in front.
             0x80..=0xbf => {}
@@ -183,11 +177,7 @@ impl Carry {
 
     /// The character that [`push`](Self::push) has just completed.
     pub(crate) fn character(&self) -> &str {
-        let len = character_len(self.bytes[0]);
-        self.bytes
-            .get(..len)
-            .and_then(|bytes| core::str::from_utf8(bytes).ok())
-            .unwrap_or_default()
+        valid_part(&self.bytes, character_len(self.bytes[0]))
     }
 }
 

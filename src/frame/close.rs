@@ -23,23 +23,35 @@ impl<'a> CloseFrame<'a> {
     /// # Errors
     /// [`Violation::CloseBodyOneByte`], [`Violation::InvalidCloseCode`], [`Violation::CloseReasonNotUtf8`].
     pub fn decode(body: &'a [u8]) -> Result<Self, Violation> {
-        if body.len() == 1 {
-            return Err(Violation::CloseBodyOneByte);
+        match Self::start(body)? {
+            Some((frame, false)) => Ok(frame),
+            Some((_, true)) => Err(Violation::CloseReasonNotUtf8),
+            None if body.is_empty() => Ok(Self::default()),
+            None => Err(Violation::CloseBodyOneByte),
         }
+    }
+
+    /// Checks the start of a body of which more is to come, so that an error comes from the first byte that shows it.
+    pub(crate) fn check_part(part: &'a [u8]) -> Result<(), Violation> {
+        Self::start(part).map(|_| ())
+    }
+
+    /// The start of a body, and whether it ends inside a character. `None` if there is no whole code.
+    fn start(body: &'a [u8]) -> Result<Option<(Self, bool)>, Violation> {
         let Some((code, reason)) = body.split_first_chunk::<2>() else {
-            return Ok(Self::default());
+            return Ok(None);
         };
         let code = CloseCode(u16::from_be_bytes(*code));
         if !code.is_allowed_on_the_wire() {
             return Err(Violation::InvalidCloseCode);
         }
-        match utf8::split(reason) {
-            (reason, utf8::Rest::Nothing) => Ok(Self {
-                code: Some(code),
-                reason,
-            }),
-            (_, utf8::Rest::Unfinished(_) | utf8::Rest::Invalid) => Err(Violation::CloseReasonNotUtf8),
-        }
+        let (reason, is_cut) = match utf8::split(reason) {
+            (reason, utf8::Rest::Nothing) => (reason, false),
+            (reason, utf8::Rest::Unfinished(_)) => (reason, true),
+            (_, utf8::Rest::Invalid) => return Err(Violation::CloseReasonNotUtf8),
+        };
+        let code = Some(code);
+        Ok(Some((Self { code, reason }, is_cut)))
     }
 
     /// The bytes of the body. A reason without a code has no place in it.
@@ -49,19 +61,5 @@ impl<'a> CloseFrame<'a> {
             .into_iter()
             .flat_map(|code| code.0.to_be_bytes())
             .chain(reason.bytes())
-    }
-
-    /// Checks the start of a body of which more is to come, so that an error comes from the first byte that shows it.
-    pub(crate) fn check_part(part: &[u8]) -> Result<(), Violation> {
-        let Some((code, reason)) = part.split_first_chunk::<2>() else {
-            return Ok(());
-        };
-        if !CloseCode(u16::from_be_bytes(*code)).is_allowed_on_the_wire() {
-            return Err(Violation::InvalidCloseCode);
-        }
-        match utf8::split(reason) {
-            (_, utf8::Rest::Nothing | utf8::Rest::Unfinished(_)) => Ok(()),
-            (_, utf8::Rest::Invalid) => Err(Violation::CloseReasonNotUtf8),
-        }
     }
 }
