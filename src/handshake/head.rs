@@ -142,26 +142,21 @@ impl<L: StartLine> Scanner<L> {
             self.next_line(line.len());
         }
         if self.complete {
-            let head = bytes.get(..self.line_start);
-            return Ok(head
-                .zip(self.start_line)
-                .map(|(bytes, start_line)| self.head(bytes, start_line)));
+            let head = bytes.get(..self.line_start).zip(self.start_line);
+            return Ok(head.map(|(bytes, start_line)| Head {
+                bytes,
+                start_line,
+                headers: Headers {
+                    rest: split_line(bytes).unwrap_or_default().1,
+                },
+                summary: self.summary.map(|span| span.of(bytes)),
+            }));
         }
         // The byte that ends the longest head must not be there without ending one.
         let longest = self.max_len.max(1).min(space.longest);
         rule(bytes.len() < longest, HandshakeError::HeadTooLarge)?;
         rule(!space.exhausted, HandshakeError::OutOfMemory)?;
         Ok(None)
-    }
-
-    fn head<'a>(&self, bytes: &'a [u8], start_line: L) -> Head<'a, L> {
-        let (_, rest) = split_line(bytes).unwrap_or_default();
-        Head {
-            bytes,
-            start_line,
-            headers: Headers { rest },
-            summary: self.summary.map(|span| span.of(bytes)),
-        }
     }
 
     fn next_line(&mut self, len: usize) {
@@ -183,15 +178,11 @@ impl<L: StartLine> Scanner<L> {
             // It does not look beyond the end of the line.
             self.work += memchr(b'\n', open).map_or(open.len(), |at| at + 1);
         }
-        let Some((name_len, len)) = field else {
+        let Some((name, value)) = field else {
             return Ok(false);
         };
-        let (name, value) = open
-            .get(..len)
-            .and_then(|line| line.split_at_checked(name_len))
-            .unwrap_or_default();
-        self.field(name, value.get(1..).unwrap_or_default(), name_len)?;
-        self.next_line(len.saturating_add(2));
+        self.field(name, value)?;
+        self.next_line(name.len().saturating_add(value.len()).saturating_add(3));
         Ok(true)
     }
 
@@ -213,18 +204,21 @@ impl<L: StartLine> Scanner<L> {
         // The number comes before the field itself, here and in a plain line.
         rule(self.fields_left > 0, HandshakeError::TooManyHeaders)?;
         let (name, value) = split_field(line)?;
-        self.field(name, value, name.len())
+        self.field(name, value)
     }
 
     /// Takes a field: its name, and what stands after the colon.
     #[inline]
-    fn field(&mut self, name: &[u8], value: &[u8], colon: usize) -> Result<(), HandshakeError> {
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HandshakeError> {
         self.fields_left = self.fields_left.checked_sub(1).ok_or(HandshakeError::TooManyHeaders)?;
         if !concerns(name) {
             return Ok(());
         }
         let from_start = trim_start(value);
-        let before = colon.saturating_add(1).saturating_add(value.len() - from_start.len());
+        let before = name
+            .len()
+            .saturating_add(1)
+            .saturating_add(value.len() - from_start.len());
         let value = trim_end(from_start);
         let span = Span {
             start: self.line_start.saturating_add(before),

@@ -98,16 +98,8 @@ impl<'r> AcceptResponse<'r> {
     /// The header fields of the response (RFC 6455 section 4.2.2). In extended CONNECT their names are lower case, as
     /// HTTP/2 and HTTP/3 demand (RFC 9113 section 8.2.1).
     pub fn fields(&self) -> impl Iterator<Item = (&'r str, FieldValue<'_>)> {
-        let http1 = self.accept.as_ref().map(|accept| {
-            [
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Accept", ascii(accept)),
-            ]
-        });
-        http1
-            .into_iter()
-            .flatten()
+        let accept = self.accept.as_ref().map(|accept| ascii(accept));
+        upgrade_fields("Sec-WebSocket-Accept", accept)
             .map(|(name, value)| (name, FieldValue::text(value)))
             .chain(self.further_fields())
     }
@@ -227,16 +219,7 @@ impl<'r> ConnectOptions<'r> {
         let protocol = name("Sec-WebSocket-Protocol", "sec-websocket-protocol");
         let extensions = name("Sec-WebSocket-Extensions", "sec-websocket-extensions");
         let text = |(name, value)| (name, FieldValue::text(value));
-        let http1 = key.map(|key| {
-            [
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Key", key.as_str()),
-            ]
-        });
-        Ok(http1
-            .into_iter()
-            .flatten()
+        Ok(upgrade_fields("Sec-WebSocket-Key", key.map(Key::as_str))
             .chain([(version, "13")])
             .chain(self.origin.map(|value| (origin, value)))
             .map(text)
@@ -263,6 +246,15 @@ impl<'r> ConnectOptions<'r> {
         }
         check_fields(self.headers, &["Host", "Origin"], http1)
     }
+}
+
+/// The header fields that only HTTP/1.1 has: the key or the answer to it under this name, and what goes with it.
+fn upgrade_fields<'r, 's>(
+    name: &'r str,
+    key: Option<&'s str>,
+) -> impl Iterator<Item = (&'r str, &'s str)> + Clone {
+    let fields = key.map(|key| [("Upgrade", "websocket"), ("Connection", "Upgrade"), (name, key)]);
+    fields.into_iter().flatten()
 }
 
 /// What the agreed extensions change about frames, if that is implemented and they do not conflict.

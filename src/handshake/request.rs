@@ -143,14 +143,13 @@ impl<'a, F: Fields<'a>> ValidRequest<'a, F> {
         if has_subprotocols {
             check_subprotocols(fields.clone())?;
         }
-        summary.check_extensions()?;
         Ok(Self {
             fields,
             key,
             host,
             origin,
             has_subprotocols,
-            has_extensions: summary.has_extensions(),
+            has_extensions: summary.has_extensions()?,
         })
     }
 

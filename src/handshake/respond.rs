@@ -107,16 +107,12 @@ impl<'r> HttpResponse<'r> {
         self
     }
 
-    fn check(&self) -> Result<(), Misuse> {
+    /// Writes the response; without its body, yet with the body's length, to a HEAD request (RFC 9110 section 9.3.2).
+    pub(crate) fn write(&self, head_only: bool, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
         rule((200..=599).contains(&self.status), Misuse::Status)?;
         let may_have_body = !matches!(self.status, 204 | 205 | 304);
         rule(may_have_body || self.body.is_empty(), Misuse::BodyNotAllowed)?;
-        check_fields(self.headers, &[], true)
-    }
-
-    /// Writes the response; without its body, yet with the body's length, to a HEAD request (RFC 9110 section 9.3.2).
-    pub(crate) fn write(&self, head_only: bool, out: &mut (impl Output + ?Sized)) -> Result<(), RequestError> {
-        self.check()?;
+        check_fields(self.headers, &[], true)?;
         let upgrade = match self.status {
             UPGRADE_REQUIRED => HandshakeError::VersionUnsupported.answer_headers(),
             _ => &[],

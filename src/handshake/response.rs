@@ -64,8 +64,7 @@ impl ConnectOptions<'_> {
         fields: F,
         summary: &HeaderSummary<&'a [u8]>,
     ) -> Result<Extensions, HandshakeError> {
-        summary.check_extensions()?;
-        if !summary.has_extensions() {
+        if !summary.has_extensions()? {
             return Ok(Extensions::NONE);
         }
         for agreed in extensions(fields.clone()).flatten() {

@@ -125,15 +125,11 @@ impl<V: Copy> HeaderSummary<V> {
         }
     }
 
-    /// Section 9.1: "extension-list = 1#extension", over all header fields of the name.
-    pub(crate) fn check_extensions(&self) -> Result<(), HandshakeError> {
+    /// Whether there is an extension. Section 9.1: "extension-list = 1#extension", over all header fields of the name.
+    pub(crate) fn has_extensions(&self) -> Result<bool, HandshakeError> {
         let holds = !self.bad_extension && self.extensions != Some(false);
-        rule(holds, HandshakeError::ExtensionMalformed)
-    }
-
-    /// Whether there is an extension in any list.
-    pub(crate) const fn has_extensions(&self) -> bool {
-        self.extensions.is_some()
+        rule(holds, HandshakeError::ExtensionMalformed)?;
+        Ok(self.extensions.is_some())
     }
 
     /// The same with other values.

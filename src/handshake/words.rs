@@ -74,20 +74,17 @@ fn short(bytes: &[u8]) -> [u8; 8] {
 }
 
 /// Finds a whole field line at the start of `bytes`, in its plainest form: a name of letters and hyphens, a colon, a value
-/// without control characters, CR LF. Returns the length of the name, and of the line without its end. `None` says nothing:
-/// the line can be incomplete, or right in another form. Nothing after the first control character is looked at.
+/// without control characters, CR LF. Returns the name, and what stands after the colon. `None` says nothing: the line can be
+/// incomplete, or right in another form. Nothing after the first control character is looked at.
 #[inline]
-pub(crate) fn plain_field(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn plain_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let name_len = find(bytes, not_plain_name);
-    let (name, [b':', value @ ..]) = bytes.split_at_checked(name_len)? else {
+    let (name, [b':', rest @ ..]) = bytes.split_at_checked(name_len)? else {
         return None;
     };
-    let value_len = clean_blocks(value);
-    let value_len = value_len + find(value.get(value_len..)?, control);
-    match value.get(value_len..)? {
-        [b'\r', b'\n', ..] if !name.is_empty() => Some((name_len, name_len + 1 + value_len)),
-        _ => None,
-    }
+    let clean = clean_blocks(rest);
+    let (value, end) = rest.split_at_checked(clean + find(rest.get(clean..)?, control))?;
+    (end.starts_with(b"\r\n") && !name.is_empty()).then_some((name, value))
 }
 
 #[cfg(test)]
@@ -129,7 +126,7 @@ mod tests {
             for value_len in 0..20 {
                 let line = [&[b'x'; 19][..name_len], b":", &[b'y'; 19][..value_len]].concat();
                 let whole = [&line, b"\r\n".as_slice()].concat();
-                let expected = (name_len > 0).then_some((name_len, line.len()));
+                let expected = (name_len > 0).then_some((&line[..name_len], &line[name_len + 1..]));
                 for after in [b"".as_slice(), b"\r\n", b"Host: example.com\r\n"] {
                     let bytes = [&whole, after].concat();
                     assert_eq!(plain_field(&bytes), expected);
