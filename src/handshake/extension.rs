@@ -132,9 +132,8 @@ impl<'a> Extension<'a> {
 
     /// Whether this is a Per-Message Compression Extension, which uses RSV1 (RFC 7692 sections 4 and 5).
     pub(crate) fn is_compression(&self) -> bool {
-        const PREFIX: &[u8; 11] = b"permessage-";
         let prefix = self.name.first_chunk::<11>();
-        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
+        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"permessage-"))
     }
 
     /// The names of the parameters, which are tokens, with the values of those that have one. They come in their order,

@@ -249,10 +249,7 @@ impl<'r> ConnectOptions<'r> {
 }
 
 /// The header fields that only HTTP/1.1 has: the key or the answer to it under this name, and what goes with it.
-fn upgrade_fields<'r, 's>(
-    name: &'r str,
-    key: Option<&'s str>,
-) -> impl Iterator<Item = (&'r str, &'s str)> + Clone {
+fn upgrade_fields<'r, 's>(name: &'r str, key: Option<&'s str>) -> impl Iterator<Item = (&'r str, &'s str)> + Clone {
     let fields = key.map(|key| [("Upgrade", "websocket"), ("Connection", "Upgrade"), (name, key)]);
     fields.into_iter().flatten()
 }

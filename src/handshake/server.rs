@@ -128,8 +128,7 @@ impl ServerHandshake {
             return Ok(None);
         };
         let (method, target) = head.start_line.method_and_target(head.bytes);
-        let version = head.start_line.version;
-        let head_len = head.bytes.len();
+        let (version, head_len) = (head.start_line.version, head.bytes.len());
         let Some(valid) = ValidRequest::from_summary(method, version, head.headers, &head.summary)? else {
             let request = HttpRequest {
                 method: ascii(method),
@@ -184,10 +183,8 @@ impl ServerHandshake {
                 answered: input.unread().is_empty(),
             });
         }
-        if self.failure.is_some() {
-            self.receive(input, out)?;
-        }
-        Ok(())
+        // Nothing, if the head is complete.
+        self.receive(input, out).map(|_| ())
     }
 }
 

@@ -89,22 +89,17 @@ impl StartLine for StatusLine {
     fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
         let (version, rest) = line.split_first_chunk::<8>().ok_or(HandshakeError::StatusLine)?;
         let version = HttpVersion::parse(version)?;
-        let Some(([b' ', digits @ ..], rest)) = rest.split_first_chunk::<4>() else {
+        let Some(([b' ', hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9'], rest)) =
+            rest.split_first_chunk()
+        else {
             return Err(HandshakeError::StatusLine);
         };
         // Some servers leave the space out if there is no reason, and nobody can take that for anything else.
-        let reason = match rest.split_first() {
-            None => rest,
-            Some((b' ', reason)) => reason,
-            Some(_) => return Err(HandshakeError::StatusLine),
-        };
-        let [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] = digits else {
-            return Err(HandshakeError::StatusLine);
-        };
-        rule(is_value(reason), HandshakeError::StatusLine)?;
-        let status = digits
+        let reason = matches!(rest, [] | [b' ', ..]) && is_value(rest);
+        rule(reason, HandshakeError::StatusLine)?;
+        let status = [hundreds, tens, ones]
             .iter()
-            .fold(0, |status: u16, digit| status * 10 + u16::from(digit - b'0'));
+            .fold(0, |status, &digit| status * 10 + u16::from(digit - b'0'));
         Ok(Self { version, status })
     }
 }

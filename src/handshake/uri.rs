@@ -53,11 +53,8 @@ impl<'a> WebSocketUri<'a> {
     /// The first rule that the address breaks.
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
         let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
-        let secure = match scheme {
-            _ if scheme.eq_ignore_ascii_case("ws") => false,
-            _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(UriError::Scheme),
-        };
+        let secure = scheme.eq_ignore_ascii_case("wss");
+        rule(secure || scheme.eq_ignore_ascii_case("ws"), UriError::Scheme)?;
         // A fragment is a fragment wherever it starts, the authority included.
         rule(!rest.contains('#'), UriError::Fragment)?;
         let (authority, resource) = split_authority(rest);
@@ -177,10 +174,7 @@ impl<'a> Authority<'a> {
             None => split_while(authority.as_bytes(), |byte| is(HOST, byte)).0.len(),
         };
         let (literal, rest) = authority.split_at_checked(end).ok_or(UriError::Host)?;
-        let port = match rest {
-            "" => "",
-            _ => rest.strip_prefix(':').ok_or(UriError::Host)?,
-        };
+        rule(rest.is_empty() || rest.starts_with(':'), UriError::Host)?;
         let address = literal.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let valid = match address {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -189,12 +183,11 @@ impl<'a> Authority<'a> {
         rule(!literal.is_empty(), UriError::HostEmpty)?;
         rule(valid, UriError::Host)?;
         // RFC 3986 section 3.2.3: the port may be empty, which is the default one.
-        let port = match port {
+        let digits = rest.strip_prefix(':').unwrap_or_default();
+        rule(digits.bytes().all(|byte| byte.is_ascii_digit()), UriError::Port)?;
+        let port = match digits {
             "" => None,
-            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(digits.parse().map_err(|_| UriError::Port)?)
-            }
-            _ => return Err(UriError::Port),
+            _ => Some(digits.parse().map_err(|_| UriError::Port)?),
         };
         Ok(Self {
             host: address.unwrap_or(literal),
@@ -206,12 +199,6 @@ impl<'a> Authority<'a> {
 
 /// Whether each percent sign is followed by two hexadecimal digits.
 fn percent_encoded(text: &str) -> bool {
-    if !text.as_bytes().contains(&b'%') {
-        return true;
-    }
-    let hex = |at: Option<&u8>| at.is_some_and(u8::is_ascii_hexdigit);
-    text.as_bytes()
-        .split(|&byte| byte == b'%')
-        .skip(1)
-        .all(|after| hex(after.first()) && hex(after.get(1)))
+    let mut parts = text.as_bytes().split(|&byte| byte == b'%').skip(1);
+    parts.all(|after| matches!(after, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
