@@ -109,7 +109,8 @@ impl<R: Role> BufferedConnection<R> {
 
     /// Takes the connection and its buffers apart, for those who go on with two halves ([`Connection::split`]). Write
     /// what is in the output, and receive what is in the input, before anything else goes out or comes in. Where compressed
-    /// messages were agreed to, use `into_deflate_parts`: from here on they are handed out as they come, compressed.
+    /// messages were agreed to, use `into_deflate_parts`: from here on they are handed out as they come, compressed. The
+    /// deadlines end with it: see [two halves](crate::timers#two-halves).
     #[must_use]
     pub fn into_parts(mut self) -> (Connection<R>, ReadBuffer, WriteBuffer) {
         self.connection.receiver.leaves_compressed = false; // there is nobody above any more

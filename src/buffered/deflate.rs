@@ -65,7 +65,8 @@ impl<R: Role> BufferedConnection<R> {
         ws
     }
 
-    /// Takes the connection and its buffers apart, as [`into_parts`](Self::into_parts) does where nothing is compressed.
+    /// Takes the connection and its buffers apart, as [`into_parts`](Self::into_parts) does where nothing is compressed. The
+    /// deadlines end with it.
     #[must_use]
     pub fn into_deflate_parts(self) -> (DeflateConnection<R>, ReadBuffer, WriteBuffer) {
         let Self {

@@ -33,7 +33,9 @@
 //! Where two tasks own a half each, [`Timers`] lie between them, in the lock with the
 //! [`ReplySlot`](crate::connection::ReplySlot). The receiving task says what has come. The sending task does what is due, and
 //! sleeps no longer than to the next deadline; wake it when the slot is filled, and when that deadline has come nearer. It
-//! stays until the stream has ended, since it keeps the deadline of closing too. Neither waits for the other.
+//! stays until the stream has ended, since it keeps the deadline of closing too. Neither waits for the other. They start
+//! with [`Timers::new`] and [`opened`](Timers::opened). To drop the transport, shut it down in both directions: the read of
+//! the other task ends then.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
