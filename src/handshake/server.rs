@@ -190,10 +190,7 @@ impl ServerHandshake {
 
 /// A request whose head is complete.
 #[derive(Clone, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "upgrades are the common case, and there is one of them"
-)]
+#[allow(clippy::large_enum_variant, reason = "upgrades are the common case")]
 pub enum Request<'b> {
     /// An opening handshake that has passed every rule, for the application to accept or to reject.
     Upgrade(Upgrade<'b>),
