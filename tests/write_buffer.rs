@@ -330,6 +330,26 @@ fn memory_follows_what_was_needed_lately() {
     }
 }
 
+/// Law L7: giving back memory asks for none, not even for a smaller piece in its place. There may be none, and no error to
+/// tell it with.
+#[test]
+fn memory_is_given_back_without_asking_for_any() {
+    let (mut out, news) = (WriteBuffer::new(), SharedBytes::new(vec![7; 2000]));
+    for len in [20_000, 100_000, 1 << 20] {
+        out.put(&vec![0; len]);
+        for _ in 0..1000 {
+            out.put_shared(b"header", &news).unwrap();
+        }
+        let held = out.capacity();
+        for _ in 0..20 {
+            let info = allocation_counter::measure(|| out.written(out.len()));
+            assert_eq!(info.count_total, 0, "after {len} bytes");
+            out.put(b"short");
+        }
+        assert!(out.capacity() < held / 2, "{} of {held} bytes", out.capacity());
+    }
+}
+
 /// What it says it holds is what it has allocated, with the bytes that are kept by reference.
 #[test]
 fn what_is_held() {

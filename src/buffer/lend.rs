@@ -172,10 +172,7 @@ impl WriteBuffer {
             }
             own.extend_from_slice(unwritten);
         }
-        for kept in &mut self.shared {
-            kept.at -= self.written;
-        }
-        self.written = 0;
+        self.forget_written();
         *memory = core::mem::replace(&mut self.memory, own);
     }
 }

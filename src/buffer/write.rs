@@ -43,7 +43,7 @@ pub struct WriteBuffer {
     /// How much at the front of `memory` was written.
     pub(super) written: usize,
     /// What is kept by reference, between bytes of `memory`.
-    pub(super) shared: VecDeque<Kept>,
+    shared: VecDeque<Kept>,
     /// The bytes of `shared` that are still to be written.
     shared_len: usize,
     /// How much memory was needed lately.
@@ -58,11 +58,11 @@ pub struct WriteBuffer {
 }
 
 #[derive(Debug)]
-pub(super) struct Kept {
+struct Kept {
     bytes: SharedBytes,
     written: usize,
     /// Where in `memory` they belong.
-    pub(super) at: usize,
+    at: usize,
 }
 
 impl Kept {
@@ -256,13 +256,14 @@ impl WriteBuffer {
         }
     }
 
-    /// Gives back memory of its own that was not needed lately. So much was needed this time.
+    /// Gives back memory of its own that was not needed lately. So much was needed this time. A smaller piece in its place is
+    /// not asked for before something is put: the process would end if there is none.
     #[inline]
     fn shrink(&mut self, needed: usize) {
         let peak = needed.max(self.peak.get() / 2);
         self.peak = Len::new(peak);
         if self.memory.capacity() / 4 > peak.max(KEPT / 4) {
-            self.memory.shrink_to(needed.max(KEPT));
+            self.memory = Vec::new();
             self.peak = Len::new(needed);
         }
     }
@@ -289,11 +290,16 @@ impl WriteBuffer {
         if self.written > 0 && self.written >= unwritten {
             self.peak = Len::new(self.peak.get().max(self.memory.len()));
             self.memory.drain(..self.written);
-            for kept in &mut self.shared {
-                kept.at -= self.written;
-            }
-            self.written = 0;
+            self.forget_written();
         }
+    }
+
+    /// What was written is not in front of the rest any more.
+    pub(super) fn forget_written(&mut self) {
+        for kept in &mut self.shared {
+            kept.at -= self.written;
+        }
+        self.written = 0;
     }
 }
 
@@ -335,15 +341,15 @@ impl Output for WriteBuffer {
 
     fn put_shared(&mut self, header: &[u8], bytes: &SharedBytes) -> Result<(), OutputFull> {
         let len = bytes.as_ref().len();
-        let copied = if len < SHORT { len } else { 0 };
-        let needed = header.len().saturating_add(copied);
-        Output::reserve(self, needed)?;
         if len < SHORT {
+            self.reserve(header.len().saturating_add(len))?;
             self.put(header);
             self.put(bytes.as_ref());
             return Ok(());
         }
-        self.shared.try_reserve(1).map_err(|_| OutputFull { needed })?;
+        let full = OutputFull { needed: header.len() };
+        self.reserve(full.needed)?;
+        self.shared.try_reserve(1).map_err(|_| full)?;
         self.put(header);
         self.shared.push_back(Kept {
             bytes: bytes.clone(),
