@@ -139,7 +139,7 @@ impl<R: Role> Receiver<R> {
             kind,
             header_len,
             payload_len,
-        } = self.starts_whole_message(input, u64::MAX)?;
+        } = self.starts_whole_message(input, 0, u64::MAX)?;
         let (header, payload) = take(input, header_len + payload_len).split_at_mut_checked(header_len)?;
         if !R::IS_CLIENT {
             Mask::new(*header.last_chunk::<4>()?).apply_once(payload);
@@ -147,54 +147,33 @@ impl<R: Role> Receiver<R> {
         Some(match kind {
             MessageKind::Text => match utf8::validate(payload) {
                 Ok(text) => Step::Text(text, Boundaries::WHOLE),
-                Err(_) => return self.bad_whole_text(payload),
+                Err(_) => {
+                    self.message_start = true;
+                    return self.bad_text(utf8::split(payload).0);
+                }
             },
             MessageKind::Binary => Step::Binary(payload, Boundaries::WHOLE),
         })
     }
 
-    /// The message at the start of `bytes`, if it is the common case, within the limits and within `longest`.
+    /// The message with these reserved bits at the start of `bytes`, if it is the common case, within the limits and within
+    /// `longest`.
     #[inline(always)]
-    pub(crate) fn starts_whole_message(&self, bytes: &[u8], longest: u64) -> Option<WholeMessage> {
+    pub(crate) fn starts_whole_message(&self, bytes: &[u8], rsv: u8, longest: u64) -> Option<WholeMessage> {
         if self.phase != Phase::Start {
             return None;
         }
-        let message = WholeMessage::decode(bytes, !R::IS_CLIENT)?;
+        let message = WholeMessage::decode(bytes, rsv, !R::IS_CLIENT)?;
         // Lossless: a usize has at most 64 bits.
         let len = message.payload_len as u64;
         (len <= self.max_frame_len && len <= longest).then_some(message)
     }
 
-    /// The same for a compressed message, where compression was agreed to. One that is longer than it may become is left
-    /// to [`step_slow`](Self::step_slow).
-    #[cfg(feature = "deflate")]
-    #[inline]
-    pub(crate) fn starts_whole_compressed_message(&self, bytes: &[u8], longest: u64) -> Option<WholeMessage> {
-        if self.phase != Phase::Start || !self.extensions.compression {
-            return None;
-        }
-        let message = WholeMessage::decode_compressed(bytes, !R::IS_CLIENT)?;
-        // Lossless: a usize has at most 64 bits.
-        let len = message.payload_len as u64;
-        (len <= self.max_frame_len && len <= longest).then_some(message)
-    }
-
-    /// Hands out what is text of a message that is not; the failure comes next.
+    /// The text before the byte that is wrong is handed out first, as it would have been byte by byte. The failure comes next.
     #[cold]
-    fn bad_whole_text<'i>(&mut self, payload: &'i [u8]) -> Option<Step<'i>> {
-        let (text, _) = utf8::split(payload);
+    fn bad_text<'i>(&mut self, text: &'i str) -> Option<Step<'i>> {
         self.phase = Phase::Failing(Violation::TextNotUtf8.into());
-        if text.is_empty() {
-            return None;
-        }
-        Some(Step::Text(
-            text,
-            Boundaries {
-                message_start: true,
-                frame_end: false,
-                message_end: false,
-            },
-        ))
+        (!text.is_empty()).then(|| Step::Text(text, self.part()))
     }
 
     /// Everything but the common case.
@@ -206,7 +185,7 @@ impl<R: Role> Receiver<R> {
         loop {
             match self.phase {
                 Phase::Start | Phase::Between | Phase::Header => {
-                    if !self.take_header(input)? {
+                    if !self.take_header(input) {
                         return Ok(Step::NeedInput);
                     }
                 }
@@ -215,12 +194,20 @@ impl<R: Role> Receiver<R> {
                 Phase::Data {
                     kind: MessageKind::Text,
                     fin,
-                } => return self.take_text(input, fin),
+                } => {
+                    if let Some(step) = self.take_text(input, fin) {
+                        return Ok(step);
+                    }
+                }
                 Phase::Data {
                     kind: MessageKind::Binary,
                     fin,
                 } => return Ok(self.take_binary(input, fin)),
-                Phase::Control { control, begun } => return self.take_control(input, control, begun, control_in_use),
+                Phase::Control { control, begun } => {
+                    if let Some(step) = self.take_control(input, control, begun, control_in_use)? {
+                        return Ok(step);
+                    }
+                }
                 Phase::Held(control) => {
                     self.phase = self.after_control(control);
                     return Ok(Step::Control(control, None));
@@ -229,20 +216,16 @@ impl<R: Role> Receiver<R> {
                     *input = &mut [];
                     return Ok(Step::NeedInput);
                 }
-                Phase::Failing(failure) => {
+                Phase::Failing(failure) | Phase::Failed(failure) => {
                     *input = &mut [];
                     return Err(self.fail(failure).into());
-                }
-                Phase::Failed(failure) => {
-                    *input = &mut [];
-                    return Err(failure.into());
                 }
             }
         }
     }
 
-    /// Takes a header off the input, or as much of it as there is. Whether it was all there.
-    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<bool, ReceiveError> {
+    /// Takes a header off the input, or as much of it as there is. Whether to go on without more.
+    fn take_header(&mut self, input: &mut &mut [u8]) -> bool {
         let kept = usize::from(self.header_len);
         // The start that was kept, and what of the input may belong to the header.
         let mut bytes = [0; MAX_HEADER_LEN];
@@ -257,7 +240,7 @@ impl<R: Role> Receiver<R> {
                 take(input, checked.header_len.saturating_sub(kept));
                 self.header_len = 0;
                 self.enter(&checked);
-                Ok(true)
+                true
             }
             Ok(None) => {
                 *input = &mut [];
@@ -268,11 +251,11 @@ impl<R: Role> Receiver<R> {
                     self.header_len = u8::try_from(known).unwrap_or(0);
                     self.phase = Phase::Header;
                 }
-                Ok(false)
+                false
             }
             Err(failure) => {
-                *input = &mut [];
-                Err(self.fail(failure).into())
+                self.phase = Phase::Failing(failure);
+                true
             }
         }
     }
@@ -306,6 +289,15 @@ impl<R: Role> Receiver<R> {
         }
     }
 
+    /// The same where the chunk ends inside a frame.
+    pub(crate) const fn part(&mut self) -> Boundaries {
+        Boundaries {
+            message_start: mem::replace(&mut self.message_start, false),
+            frame_end: false,
+            message_end: false,
+        }
+    }
+
     #[inline]
     fn take_binary<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Step<'i> {
         if input.is_empty() && self.remaining > 0 {
@@ -331,116 +323,87 @@ impl<R: Role> Receiver<R> {
         Step::Compressed(kind, payload, self.boundaries(kind, fin))
     }
 
-    fn take_text<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Result<Step<'i>, ReceiveError> {
+    /// `None` where nothing of it is text: it fails next.
+    fn take_text<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Option<Step<'i>> {
         if self.carry.is_unfinished() {
             return self.finish_character(input, fin);
         }
         let (text, rest) = utf8::split(self.take_payload(input, usize::MAX));
-        let good = match rest {
-            utf8::Rest::Nothing => true,
-            utf8::Rest::Unfinished(tail) => {
-                self.carry.keep(tail);
-                // A message cannot end inside a character.
-                !(fin && self.remaining == 0)
-            }
-            utf8::Rest::Invalid => false,
-        };
-        if good {
-            if text.is_empty() && self.remaining > 0 {
-                return Ok(Step::NeedInput);
-            }
-            return Ok(Step::Text(text, self.boundaries(MessageKind::Text, fin)));
+        match rest {
+            utf8::Rest::Nothing => {}
+            // A message cannot end inside a character.
+            utf8::Rest::Unfinished(tail) if self.remaining > 0 || !fin => self.carry.keep(tail),
+            utf8::Rest::Unfinished(_) | utf8::Rest::Invalid => return self.bad_text(text),
         }
-        if text.is_empty() {
-            return Err(self.not_utf8(input));
+        if text.is_empty() && self.remaining > 0 {
+            return Some(Step::NeedInput);
         }
-        // The text before the bad byte is handed out first, as it would have been byte by byte.
-        self.phase = Phase::Failing(Violation::TextNotUtf8.into());
-        let message_start = mem::take(&mut self.message_start);
-        Ok(Step::Text(
-            text,
-            Boundaries {
-                message_start,
-                frame_end: false,
-                message_end: false,
-            },
-        ))
-    }
-
-    #[cold]
-    fn not_utf8(&mut self, input: &mut &mut [u8]) -> ReceiveError {
-        *input = &mut [];
-        self.fail(Violation::TextNotUtf8).into()
+        Some(Step::Text(text, self.boundaries(MessageKind::Text, fin)))
     }
 
     /// Goes on with a character that was cut.
     #[cold]
-    fn finish_character<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Result<Step<'i>, ReceiveError> {
+    fn finish_character<'i>(&mut self, input: &mut &'i mut [u8], fin: bool) -> Option<Step<'i>> {
         while let Some(&byte) = self.take_payload(input, 1).first() {
             match self.carry.push(byte) {
                 utf8::SplitChar::Unfinished => {}
-                utf8::SplitChar::Whole => return Ok(Step::SplitChar(self.boundaries(MessageKind::Text, fin))),
-                utf8::SplitChar::Invalid => return Err(self.not_utf8(input)),
+                utf8::SplitChar::Whole => return Some(Step::SplitChar(self.boundaries(MessageKind::Text, fin))),
+                utf8::SplitChar::Invalid => return self.bad_text(""),
             }
         }
         // The frame or the input has come to its end inside the character.
         if self.remaining > 0 {
-            return Ok(Step::NeedInput);
+            return Some(Step::NeedInput);
         }
         if fin {
-            return Err(self.not_utf8(input));
+            return self.bad_text("");
         }
-        Ok(Step::Text("", self.boundaries(MessageKind::Text, fin)))
+        Some(Step::Text("", self.boundaries(MessageKind::Text, fin)))
     }
 
+    /// `None` where it fails next.
     fn take_control<'i>(
         &mut self,
         input: &mut &'i mut [u8],
         control: Control,
         begun: bool,
         control_in_use: bool,
-    ) -> Result<Step<'i>, ReceiveError> {
+    ) -> Result<Option<Step<'i>>, Blocked> {
         if input.is_empty() && self.remaining > 0 {
-            return Ok(Step::NeedInput);
+            return Ok(Some(Step::NeedInput));
         }
         let all_here = self.remaining <= input.len() as u64;
         if control_in_use && !all_here {
-            return Err(Blocked::FrameInProgress.into());
+            return Err(Blocked::FrameInProgress);
         }
         if !begun {
             if control != Control::Close && all_here {
                 let payload = self.take_payload(input, usize::MAX);
                 self.phase = self.after_control(control);
-                return Ok(Step::Control(control, Some(payload)));
+                return Ok(Some(Step::Control(control, Some(payload))));
             }
             // Behind the peer's Close no Pong is due (section 5.5.2): one that is deferred makes way for it.
             self.set_control(&[]);
             self.phase = Phase::Control { control, begun: true };
         }
         let payload = self.take_payload(input, usize::MAX);
-        self.keep_control(payload);
-        if control == Control::Close {
-            let checked = self.check_close();
-            if let Err(violation) = checked {
-                *input = &mut [];
-                return Err(self.fail(violation).into());
-            }
+        self.control.extend(payload.iter().copied());
+        let body = self.control_payload();
+        let checked = match control {
+            Control::Ping | Control::Pong => Ok(()),
+            // As far as it has arrived.
+            Control::Close if self.remaining > 0 => CloseFrame::check_part(body),
+            Control::Close => CloseFrame::decode(body).map(drop),
+        };
+        if let Err(violation) = checked {
+            self.phase = Phase::Failing(violation.into());
+            return Ok(None);
         }
         if self.remaining > 0 {
-            return Ok(Step::NeedInput);
+            return Ok(Some(Step::NeedInput));
         }
         self.phase = self.after_control(control);
-        Ok(Step::Control(control, None))
-    }
-
-    /// Checks the body of a Close as far as it has arrived.
-    fn check_close(&self) -> Result<(), Violation> {
-        let body = self.control_payload();
-        if self.remaining > 0 {
-            CloseFrame::check_part(body)
-        } else {
-            CloseFrame::decode(body).map(|_| ())
-        }
+        Ok(Some(Step::Control(control, None)))
     }
 
     /// Makes a control frame that was just taken come again: its reply did not fit the output.

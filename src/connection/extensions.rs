@@ -19,4 +19,4 @@ impl Extensions {
 }
 
 /// RSV1 as a bit of [`Header::rsv`](crate::frame::Header::rsv).
-pub(super) const RSV1: u8 = 4;
+pub(crate) const RSV1: u8 = 4;

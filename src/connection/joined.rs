@@ -3,20 +3,20 @@
 use super::backlog::Backlog;
 use super::chunks::Step;
 use super::compress::Compressing;
+#[cfg(feature = "alloc")]
+use super::control::ControlPayload;
 use super::event::ChunkEvent;
 use super::extensions::Extensions;
 use super::receiver::{Phase, Receiver};
 use super::record::CloseRecord;
 use super::role::Role;
 use super::sender::Sender;
-#[cfg(feature = "alloc")]
-use super::sender::close_body;
 use super::tx::Tx;
 use crate::buffer::Output;
 #[cfg(feature = "alloc")]
 use crate::buffer::OutputFull;
 use crate::error::{Blocked, Failure, ReceiveError};
-use crate::frame::{CloseCode, CloseFrame};
+use crate::frame::{CloseCode, CloseFrame, Opcode};
 use crate::limits::Limits;
 use crate::state::{Control, Received, Sending, SentClose, TransportAction};
 
@@ -68,12 +68,10 @@ impl<R: Role> Connection<R> {
 
     /// The same with extensions that were agreed in the opening handshake.
     #[must_use]
-    pub fn with_extensions(self, extensions: Extensions) -> Self {
-        Self {
-            receiver: self.receiver.with_extensions(extensions),
-            sender: self.sender.with_extensions(extensions),
-            backlog: self.backlog,
-        }
+    pub const fn with_extensions(mut self, extensions: Extensions) -> Self {
+        self.receiver.extensions = extensions;
+        self.sender.extensions = extensions;
+        self
     }
 
     /// Consumes bytes from the front of `input`, up to the next event, and moves `input` past them. `None` means that
@@ -233,7 +231,7 @@ impl<R: Role> Connection<R> {
             Control::Pong => Ok(()),
             // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
             // Close frame" (section 5.5.2): having sent one is no excuse.
-            Control::Ping if !self.sender.is_writable() => Ok(()),
+            Control::Ping if !self.sender.owes_pongs() => Ok(()),
             Control::Ping if self.sender.is_in_frame() => {
                 if let Some(payload) = payload {
                     self.receiver.set_control(payload);
@@ -248,7 +246,7 @@ impl<R: Role> Connection<R> {
                 if !self.backlog.admits(put, pong_end, out.len(), frame_len) {
                     return Err(Blocked::UndrainedPongs);
                 }
-                self.sender.write_pong(payload, out)?;
+                self.sender.write_frame(Opcode::Pong, true, 0, payload, out)?;
                 self.backlog.add(frame_len);
                 self.sender.pong_end = self.sender.put;
                 Ok(())
@@ -277,18 +275,10 @@ impl<R: Role> Connection<R> {
     /// How many bytes the payload of the data frame under way lacks, at least as far as they are not consumed.
     #[cfg(feature = "alloc")]
     pub(crate) const fn data_wanted(&self) -> Option<u64> {
-        match self.receiver.phase {
-            Phase::Data { .. } => Some(self.receiver.remaining),
-            Phase::Start
-            | Phase::Between
-            | Phase::Header
-            | Phase::Control { .. }
-            | Phase::Held(_)
-            | Phase::Failing(_)
-            | Phase::Closed
-            | Phase::Ended
-            | Phase::Failed(_) => None,
+        if let Phase::Data { .. } = self.receiver.phase {
+            return Some(self.receiver.remaining);
         }
+        None
     }
 
     /// Whether anything was done towards closing, in either direction.
@@ -305,20 +295,20 @@ impl<R: Role> Connection<R> {
         reason: &str,
         out: &mut O,
     ) -> Result<(), OutputFull> {
-        let (body, len) = close_body(&CloseFrame {
+        let code_and_reason = CloseFrame {
             code: Some(code),
             reason,
-        });
+        };
+        let body = ControlPayload::new(code_and_reason.body());
         self.sender
-            .close_automatically(SentClose::failure(code), body.get(..len).unwrap_or_default(), out)
+            .close_automatically(SentClose::failure(code), body.as_bytes(), out)
     }
 
     /// Fails the connection for a reason of its own.
     #[cfg(feature = "alloc")]
     pub(crate) fn fail<O: Output + ?Sized>(&mut self, failure: impl Into<Failure>, out: &mut O) {
         if self.receiver.failure().is_none() {
-            let failure = self.receiver.fail(failure);
-            self.answer_failure(failure.into(), out);
+            self.failed(failure.into(), out);
         }
     }
 

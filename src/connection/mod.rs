@@ -15,6 +15,7 @@ mod backlog;
 mod check;
 mod chunks;
 mod compress;
+mod control;
 mod event;
 mod extensions;
 mod joined;
@@ -26,14 +27,14 @@ mod role;
 mod sender;
 mod tx;
 
-#[cfg(feature = "deflate")]
-pub(crate) use chunks::Boundaries;
 pub(crate) use chunks::{Step, failed};
 pub(crate) use compress::Compressing;
 #[cfg(feature = "deflate")]
 pub(crate) use compress::{Compress, Compressor, Slot};
 pub use event::{Chunk, ChunkEvent};
 pub use extensions::Extensions;
+#[cfg(feature = "deflate")]
+pub(crate) use extensions::RSV1;
 pub use joined::Connection;
 pub use payload::Payload;
 #[cfg(feature = "alloc")]

@@ -2,10 +2,11 @@
 
 use core::marker::PhantomData;
 
+use super::control::ControlPayload;
 use super::extensions::Extensions;
 use super::role::Role;
 use crate::error::Failure;
-use crate::frame::{CloseFrame, MAX_CONTROL_LEN, MAX_HEADER_LEN, Mask, MessageKind};
+use crate::frame::{CloseFrame, MAX_HEADER_LEN, Mask, MessageKind};
 use crate::limits::Limits;
 use crate::state::{self, Control, Fragmentation, Frame, Received, StreamEnd};
 use crate::utf8;
@@ -49,13 +50,13 @@ pub struct Receiver<R> {
     pub(crate) within: Fragmentation,
     /// Whether no chunk of the message under way has been handed out.
     pub(crate) message_start: bool,
-    /// Whether the message under way is compressed.
-    pub(super) compressed: bool,
+    /// Whether the message under way is compressed, so that its payload is not text yet.
+    pub(crate) compressed: bool,
     /// Whether the payload of a compressed message is left to somebody above, who takes it off the input.
     pub(crate) leaves_compressed: bool,
     /// Whether the streaming level has begun a frame of the message under way.
     pub(crate) streamed: bool,
-    pub(super) extensions: Extensions,
+    pub(crate) extensions: Extensions,
     /// The start of a character that a chunk or a fragment has cut.
     pub(crate) carry: utf8::Carry,
     /// The start of a header that the input has cut.
@@ -63,8 +64,7 @@ pub struct Receiver<R> {
     pub(super) header_len: u8,
     /// A control payload that came in pieces or has to be kept: the body of the peer's Close, or a Ping whose Pong is
     /// deferred.
-    pub(super) control: [u8; MAX_CONTROL_LEN],
-    pub(super) control_len: u8,
+    pub(super) control: ControlPayload,
     pub(crate) stream: Stream,
     role: PhantomData<R>,
 }
@@ -142,17 +142,10 @@ impl<R: Role> Receiver<R> {
             carry: utf8::Carry::new(),
             header: [0; MAX_HEADER_LEN - 1],
             header_len: 0,
-            control: [0; MAX_CONTROL_LEN],
-            control_len: 0,
+            control: ControlPayload::EMPTY,
             stream: Stream::Open,
             role: PhantomData,
         }
-    }
-
-    /// The same with extensions that were agreed in the opening handshake.
-    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
-        self.extensions = extensions;
-        self
     }
 
     /// The stream of input has ended. Returns where. All further input is discarded.
@@ -195,42 +188,26 @@ impl<R: Role> Receiver<R> {
 
     /// Where the stream ended, after [`end_of_stream`](Self::end_of_stream).
     pub(super) const fn stream_end(&self) -> Option<StreamEnd> {
-        match self.stream {
-            Stream::Ended(end) => Some(end),
-            Stream::Open | Stream::InHeader | Stream::InControl => None,
+        if let Stream::Ended(end) = self.stream {
+            return Some(end);
         }
+        None
     }
 
     /// Why the connection has failed, if it has.
     pub(crate) const fn failure(&self) -> Option<Failure> {
-        match self.phase {
-            Phase::Failed(failure) => Some(failure),
-            Phase::Start
-            | Phase::Between
-            | Phase::Header
-            | Phase::Data { .. }
-            | Phase::Control { .. }
-            | Phase::Held(_)
-            | Phase::Failing(_)
-            | Phase::Closed
-            | Phase::Ended => None,
+        if let Phase::Failed(failure) = self.phase {
+            return Some(failure);
         }
+        None
     }
 
     /// The peer's Close, once it has been received.
     pub(crate) fn close_frame(&self) -> Option<CloseFrame<'_>> {
-        match self.phase {
-            Phase::Closed | Phase::Held(Control::Close) => CloseFrame::decode(self.control_payload()).ok(),
-            Phase::Start
-            | Phase::Between
-            | Phase::Header
-            | Phase::Data { .. }
-            | Phase::Control { .. }
-            | Phase::Held(Control::Ping | Control::Pong)
-            | Phase::Failing(_)
-            | Phase::Ended
-            | Phase::Failed(_) => None,
+        if let Phase::Closed | Phase::Held(Control::Close) = self.phase {
+            return CloseFrame::decode(self.control_payload()).ok();
         }
+        None
     }
 
     /// How many payload bytes of the message under way have been consumed. `None` between two messages.
@@ -264,21 +241,12 @@ impl<R: Role> Receiver<R> {
 
     /// The control payload that is kept.
     pub(crate) fn control_payload(&self) -> &[u8] {
-        self.control.get(..usize::from(self.control_len)).unwrap_or_default()
+        self.control.as_bytes()
     }
 
     /// Keeps a control payload in place of the last one.
     pub(crate) fn set_control(&mut self, payload: &[u8]) {
-        self.control_len = 0;
-        self.keep_control(payload);
-    }
-
-    /// Appends to the control payload that is kept.
-    pub(super) fn keep_control(&mut self, payload: &[u8]) {
-        for (to, from) in self.control.iter_mut().skip(usize::from(self.control_len)).zip(payload) {
-            *to = *from;
-            self.control_len += 1;
-        }
+        self.control = ControlPayload::new(payload.iter().copied());
     }
 
     /// The connection fails, for good.
@@ -348,11 +316,6 @@ impl<R: Role> Receiver<R> {
         }
     }
 
-    /// Whether the message under way is compressed, so that its payload is not text yet.
-    pub(crate) const fn is_compressed(&self) -> bool {
-        self.compressed
-    }
-
     /// The kind of the compressed frame whose payload comes next, and whether it is the last of its message.
     #[cfg(feature = "deflate")]
     pub(crate) const fn in_compressed(&self) -> Option<(MessageKind, bool)> {
@@ -362,18 +325,12 @@ impl<R: Role> Receiver<R> {
         }
     }
 
-    /// Whether no payload will be received any more.
-    #[cfg(feature = "deflate")]
+    /// Whether nothing of the input will be handed out any more.
     pub(crate) const fn is_over(&self) -> bool {
-        match self.phase {
-            Phase::Closed | Phase::Ended | Phase::Failing(_) | Phase::Failed(_) => true,
-            Phase::Start
-            | Phase::Between
-            | Phase::Header
-            | Phase::Data { .. }
-            | Phase::Control { .. }
-            | Phase::Held(_) => false,
-        }
+        matches!(
+            self.phase,
+            Phase::Closed | Phase::Ended | Phase::Failing(_) | Phase::Failed(_)
+        )
     }
 }
 

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use super::control::ControlPayload;
 use crate::error::Failure;
-use crate::frame::{CloseCode, CloseFrame, MAX_CONTROL_LEN};
+use crate::frame::{CloseCode, CloseFrame};
 use crate::state::SentClose;
 
 /// A pending Pong or Close to send to the peer, for halves that are driven apart.
@@ -14,8 +15,7 @@ use crate::state::SentClose;
 #[derive(Clone, Copy)]
 pub struct Reply {
     kind: Kind,
-    payload: [u8; MAX_CONTROL_LEN],
-    len: u8,
+    payload: ControlPayload,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,13 +26,8 @@ enum Kind {
 
 impl Reply {
     fn new(kind: Kind, bytes: impl Iterator<Item = u8>) -> Self {
-        let mut payload = [0; MAX_CONTROL_LEN];
-        let mut len = 0;
-        for (to, from) in payload.iter_mut().zip(bytes) {
-            *to = from;
-            len += 1;
-        }
-        Self { kind, payload, len }
+        let payload = ControlPayload::new(bytes);
+        Self { kind, payload }
     }
 
     /// The Pong for a Ping: "MUST have identical 'Application data'" (section 5.5.3).
@@ -52,7 +47,7 @@ impl Reply {
 
     /// The payload of the frame.
     pub(super) fn payload(&self) -> &[u8] {
-        self.payload.get(..usize::from(self.len)).unwrap_or_default()
+        self.payload.as_bytes()
     }
 
     pub(super) const fn close(&self) -> Option<SentClose> {

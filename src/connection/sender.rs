@@ -5,7 +5,7 @@ use super::extensions::{Extensions, RSV1};
 use super::role::Role;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
-use crate::frame::{CloseFrame, Header, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
+use crate::frame::{Header, Mask, MessageKind, Opcode};
 use crate::state::{self, Fragmentation, Sending, SentClose};
 
 /// The send half of a connection.
@@ -74,12 +74,6 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// The same with extensions that were agreed in the opening handshake.
-    pub(super) const fn with_extensions(mut self, extensions: Extensions) -> Self {
-        self.extensions = extensions;
-        self
-    }
-
     /// Whether no message can be sent any more: a Close was sent, or the transport takes nothing more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -105,21 +99,8 @@ impl<R: Role> Sender<R> {
         self.phase == SendPhase::Idle && self.closing == Sending::Open
     }
 
-    /// Sends a Pong. The caller has seen to it that one may be sent.
-    pub(super) fn write_pong<O: Output + ?Sized>(&mut self, payload: &[u8], out: &mut O) -> Result<(), OutputFull> {
-        self.write_frame(Opcode::Pong, true, 0, payload, out)
-    }
-
     pub(super) fn is_in_frame(&self) -> bool {
         matches!(self.phase, SendPhase::Frame { .. })
-    }
-
-    /// Whether a frame may go out at all: not once the sending direction is shut down.
-    pub(super) const fn is_writable(&self) -> bool {
-        match self.closing {
-            Sending::Open | Sending::Due(_) | Sending::Sent(_) => true,
-            Sending::ShutDown(_) | Sending::Aborted(_) => false,
-        }
     }
 
     /// Whether a Pong may go out: not behind the answer to the peer's Close (section 5.5.2).
@@ -185,28 +166,21 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// The opcode of the next frame of a message of this kind.
-    pub(super) fn next_opcode(&self, kind: MessageKind) -> Result<Opcode, SendError> {
+    /// The opcode of the next frame of a message of this kind, and RSV1 if it is the first of a compressed one.
+    pub(super) fn next_opcode(&self, kind: MessageKind, compressed: bool) -> Result<(Opcode, u8), SendError> {
         match self.phase {
-            SendPhase::Idle => Ok(kind.opcode()),
-            SendPhase::Within(under_way) if under_way == kind && !self.compressed => Ok(Opcode::Continuation),
-            SendPhase::Within(_) => Err(SendError::WrongKind),
-            SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
-        }
-    }
-
-    /// The opcode of the next frame of a compressed message of this kind, and RSV1 if it is the first.
-    pub(super) fn next_compressed(&self, kind: MessageKind) -> Result<(Opcode, u8), SendError> {
-        match self.phase {
-            _ if !self.extensions.compression => Err(SendError::NotNegotiated),
-            SendPhase::Idle => Ok((kind.opcode(), RSV1)),
-            SendPhase::Within(under_way) if under_way == kind && self.compressed => Ok((Opcode::Continuation, 0)),
+            _ if compressed && !self.extensions.compression => Err(SendError::NotNegotiated),
+            SendPhase::Idle => Ok((kind.opcode(), if compressed { RSV1 } else { 0 })),
+            SendPhase::Within(under_way) if under_way == kind && self.compressed == compressed => {
+                Ok((Opcode::Continuation, 0))
+            }
             SendPhase::Within(_) => Err(SendError::WrongKind),
             SendPhase::Frame { .. } | SendPhase::Closed => Err(self.blocker()),
         }
     }
 
     /// Whether a whole message can be sent now.
+    #[inline(always)]
     pub(crate) fn check_whole(&self) -> Result<(), SendError> {
         if self.phase == SendPhase::Idle {
             Ok(())
@@ -242,22 +216,23 @@ impl<R: Role> Sender<R> {
         let Some(compressed) = histories.whole(engines, payload) else {
             return self.write_whole(kind, payload, out);
         };
-        self.write_compressed(kind, compressed, true, out)?;
+        self.write_part(kind, true, compressed, true, out)?;
         histories.sent(payload, true);
         Ok(())
     }
 
-    /// Writes a frame of a compressed message.
-    pub(super) fn write_compressed<O: Output + ?Sized>(
+    /// Writes the next frame of a message.
+    pub(super) fn write_part<O: Output + ?Sized>(
         &mut self,
         kind: MessageKind,
+        compressed: bool,
         payload: &[u8],
         fin: bool,
         out: &mut O,
     ) -> Result<(), SendError> {
-        let (opcode, rsv) = self.next_compressed(kind)?;
+        let (opcode, rsv) = self.next_opcode(kind, compressed)?;
         self.write_frame(opcode, fin, rsv, payload, out)?;
-        self.compressed = !fin;
+        self.compressed = compressed && !fin;
         self.after_frame(kind, fin);
         Ok(())
     }
@@ -278,27 +253,38 @@ impl<R: Role> Sender<R> {
         }
     }
 
+    /// Writes the header alone of the next frame of a message. Returns the mask of its payload, if there is one.
+    pub(super) fn write_header<O: Output + ?Sized>(
+        &mut self,
+        kind: MessageKind,
+        payload_len: u64,
+        fin: bool,
+        out: &mut O,
+    ) -> Result<Option<Mask>, SendError> {
+        let (opcode, rsv) = self.next_opcode(kind, false)?;
+        if payload_len >> 63 != 0 {
+            return Err(SendError::FrameTooLong);
+        }
+        let len = header_len::<R>(payload_len);
+        out.reserve(len)?;
+        let header = self.header(opcode, fin, rsv, payload_len);
+        header.with_bytes(|bytes| out.put(bytes));
+        self.count(len);
+        Ok(header.mask())
+    }
+
     /// Begins a frame that is sent in chunks.
     pub(super) fn begin<O: Output + ?Sized>(
         &mut self,
         kind: MessageKind,
-        fin: bool,
         payload_len: u64,
+        fin: bool,
         out: &mut O,
     ) -> Result<(), SendError> {
-        let opcode = self.next_opcode(kind)?;
-        if payload_len >> 63 != 0 {
-            return Err(SendError::FrameTooLong);
-        }
-        let header_len = header_len::<R>(payload_len);
-        out.reserve(header_len)?;
-        let header = self.header(opcode, fin, 0, payload_len);
-        header.with_bytes(|bytes| out.put(bytes));
-        self.count(header_len);
+        self.mask = self.write_header(kind, payload_len, fin, out)?;
+        self.remaining = payload_len;
         self.phase = SendPhase::Frame { kind, fin };
-        self.remaining = header.payload_len;
-        self.mask = header.mask();
-        if self.remaining == 0 {
+        if payload_len == 0 {
             self.after_frame(kind, fin);
         }
         Ok(())
@@ -393,15 +379,4 @@ pub(super) const fn header_len<R: Role>(payload_len: u64) -> usize {
 pub(super) const fn frame_len<R: Role>(payload: &[u8]) -> usize {
     // Lossless: a usize has at most 64 bits.
     header_len::<R>(payload.len() as u64).saturating_add(payload.len())
-}
-
-/// The body of a Close, in a block.
-pub(super) fn close_body(frame: &CloseFrame<'_>) -> ([u8; MAX_CONTROL_LEN], usize) {
-    let mut body = [0; MAX_CONTROL_LEN];
-    let mut len = 0;
-    for (to, from) in body.iter_mut().zip(frame.body()) {
-        *to = from;
-        len += 1;
-    }
-    (body, len)
 }

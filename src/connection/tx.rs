@@ -1,17 +1,18 @@
 //! The output handle: all that can be sent, at every level.
 
 use super::compress::{Compressing, Compressor};
+use super::control::ControlPayload;
 use super::payload::Payload;
 #[cfg(feature = "alloc")]
 use super::payload::PreparedMessage;
 use super::reply::Reply;
 use super::role::{Role, Server};
-use super::sender::{SendPhase, Sender, close_body, frame_len, header_len};
+use super::sender::{Sender, frame_len};
 #[cfg(feature = "alloc")]
 use crate::buffer::SharedBytes;
 use crate::buffer::{Output, OutputFull};
 use crate::error::SendError;
-use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, Mask, MessageKind, Opcode};
+use crate::frame::{CloseCode, CloseFrame, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, MessageKind, Opcode};
 use crate::state::{Sending, SentClose};
 use crate::utf8;
 
@@ -111,16 +112,13 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
                     // A message that has begun compressed cannot go on plain.
                     let full = OutputFull { needed: bytes.len() };
                     let compressed = histories.part(engines, bytes, fin).ok_or(full)?;
-                    self.sender.write_compressed(kind, compressed, fin, self.out)?;
+                    self.sender.write_part(kind, true, compressed, fin, self.out)?;
                     histories.sent(bytes, fin);
                     return Ok(());
                 }
             }
         }
-        let opcode = self.sender.next_opcode(kind)?;
-        self.sender.write_frame(opcode, fin, 0, bytes, self.out)?;
-        self.sender.after_frame(kind, fin);
-        Ok(())
+        self.sender.write_part(kind, false, bytes, fin, self.out)
     }
 
     /// Sends the next fragment of a compressed message (RFC 7692 section 6): `payload` is what the compressor produced for
@@ -130,8 +128,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// As [`part`](Self::part), and [`SendError::NotNegotiated`] without
     /// [`Extensions::compression`](super::Extensions).
     pub fn compressed_part(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), SendError> {
-        self.sender.write_compressed(kind, payload, fin, self.out)?;
-        Ok(())
+        self.sender.write_part(kind, true, payload, fin, self.out)
     }
 
     /// Begins a frame of `payload_len` bytes whose payload is sent in chunks: only the header is written. Until the
@@ -140,7 +137,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// # Errors
     /// As [`part`](Self::part), and [`SendError::FrameTooLong`].
     pub fn begin_frame(&mut self, kind: MessageKind, payload_len: u64, fin: bool) -> Result<(), SendError> {
-        self.sender.begin(kind, fin, payload_len, self.out)
+        self.sender.begin(kind, payload_len, fin, self.out)
     }
 
     /// Sends the next chunk of the frame that was begun. Behind the last byte of the frame come the Pong and the Close
@@ -172,11 +169,11 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
             Sending::Due(close) => Some(close),
             Sending::Open | Sending::Sent(_) | Sending::ShutDown(_) | Sending::Aborted(_) => None,
         };
-        let code = close.map(|close| close_body(&close_frame(close)));
-        let close_payload = match (&close, &code) {
+        let body = close.map(|close| ControlPayload::new(close_frame(close).body()));
+        let close_payload = match (close, &body) {
             // The peer's own body, with its reason.
             (Some(close), _) if close.answers && !self.control.is_empty() => self.control,
-            (_, Some((body, len))) => body.get(..*len).unwrap_or_default(),
+            (_, Some(body)) => body.as_bytes(),
             (_, None) => &[],
         };
         let replies = pong.map_or(0, frame_len::<R>) + close.map_or(0, |_| frame_len::<R>(close_payload));
@@ -201,11 +198,11 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
     /// # Errors
     /// As [`part`](Self::part), and [`SendError::TextNotUtf8`]: each fragment of a text must be UTF-8 by itself.
     pub fn in_place(&mut self, kind: MessageKind, payload: &mut [u8], fin: bool) -> Result<(), SendError> {
-        let opcode = self.sender.next_opcode(kind)?;
+        self.sender.next_opcode(kind, false)?;
         if kind == MessageKind::Text && utf8::validate(payload).is_err() {
             return Err(SendError::TextNotUtf8);
         }
-        if let Some(mut mask) = self.put_header(opcode, payload.len(), fin)? {
+        if let Some(mut mask) = self.sender.write_header(kind, payload.len() as u64, fin, self.out)? {
             mask.apply(payload);
         }
         self.sender.after_frame(kind, fin);
@@ -257,7 +254,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         if R::IS_CLIENT {
             return self.compressed_part(message.kind(), message.payload(), true);
         }
-        self.sender.next_compressed(message.kind())?;
+        self.sender.next_opcode(message.kind(), true)?;
         self.out.put_shared(&[], message.frame())?;
         self.sender.count(message.frame().as_ref().len());
         Ok(())
@@ -302,14 +299,12 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         if reason.len() > MAX_CLOSE_REASON_LEN {
             return Err(SendError::ControlTooLong);
         }
-        let (body, len) = close_body(&CloseFrame { code, reason });
+        let body = ControlPayload::new(CloseFrame { code, reason }.body());
         let close = SentClose {
             code: code.unwrap_or(CloseCode::NO_STATUS),
             answers: false,
         };
-        self.sender
-            .write_close(close, body.get(..len).unwrap_or_default(), self.out)?;
-        Ok(())
+        Ok(self.sender.write_close(close, body.as_bytes(), self.out)?)
     }
 
     /// Sends what a receive half that is driven apart said is owed to the peer. Once a Close has been received nothing is
@@ -333,9 +328,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
 
     #[inline(always)]
     fn whole(&mut self, kind: MessageKind, bytes: &[u8]) -> Result<(), SendError> {
-        if self.sender.phase != SendPhase::Idle {
-            return Err(self.sender.blocker());
-        }
+        self.sender.check_whole()?;
         if !matches!(self.compressing, Compressing::Nothing) && self.sender.extensions.compression {
             // By value, so that the handle itself need not be in memory.
             let compressing = self.compressing.again();
@@ -344,25 +337,12 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
         self.sender.write_whole(kind, bytes, self.out)
     }
 
-    /// The header alone of a frame whose payload the caller writes. Returns the mask of the payload, if there is one.
-    fn put_header(&mut self, opcode: Opcode, payload_len: usize, fin: bool) -> Result<Option<Mask>, SendError> {
-        // Lossless: a usize has at most 64 bits.
-        let payload_len = payload_len as u64;
-        let len = header_len::<R>(payload_len);
-        self.out.reserve(len)?;
-        let header = self.sender.header(opcode, fin, 0, payload_len);
-        header.with_bytes(|bytes| self.out.put(bytes));
-        self.sender.count(len);
-        Ok(header.mask())
-    }
-
     fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.sender.check_control()?;
         if payload.len() > MAX_CONTROL_LEN {
             return Err(SendError::ControlTooLong);
         }
-        self.sender.write_frame(opcode, true, 0, payload, self.out)?;
-        Ok(())
+        Ok(self.sender.write_frame(opcode, true, 0, payload, self.out)?)
     }
 }
 
@@ -375,8 +355,8 @@ impl<O: Output + ?Sized> Tx<'_, Server, O> {
     pub fn header_for<'p>(&mut self, payload: impl Into<Payload<'p>>, fin: bool) -> Result<(), SendError> {
         let payload = payload.into();
         let kind = payload.kind();
-        let opcode = self.sender.next_opcode(kind)?;
-        self.put_header(opcode, payload.as_bytes().len(), fin)?;
+        let len = payload.as_bytes().len() as u64;
+        self.sender.write_header(kind, len, fin, self.out)?;
         self.sender.after_frame(kind, fin);
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::history::History;
 use super::inflation::TAIL;
 use super::options::DeflateOptions;
 use super::zlib::Setting;
-use crate::connection::{Payload, PreparedMessage};
+use crate::connection::{Payload, PreparedMessage, RSV1};
 use crate::error::OutOfMemory;
 use crate::frame::MessageKind;
 
@@ -170,5 +170,5 @@ impl Compressed {
 
 /// A compressed message as a server sends it: with RSV1 (RFC 7692 section 6).
 fn compressed_frame(kind: MessageKind, compressed: &[u8]) -> Result<PreparedMessage, OutOfMemory> {
-    PreparedMessage::encode(kind, 4, compressed)
+    PreparedMessage::encode(kind, RSV1, compressed)
 }

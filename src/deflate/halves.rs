@@ -31,7 +31,7 @@ impl<R: Role> DeflateReceiver<R> {
     ) -> Result<Option<Event<'e>>, Failure> {
         let Self { receiver, receiving } = self;
         let engines = &mut engines.receive;
-        let found = match receiver.starts_whole(input) {
+        let found = match receiver.starts_whole(input, 0) {
             Some(whole) => {
                 engines.delivered = None;
                 Some(receiver.take_found(whole, input, false))

@@ -1,14 +1,13 @@
 //! What a connection keeps for receiving, and how its compressed messages are inflated: whole, or chunk by chunk.
 
 use alloc::boxed::Box;
-use core::mem;
 
 use super::agreement::{DeflateAgreement, Direction};
 use super::engines::{CheckedOut, ReceiveEngines};
 use super::history::History;
 use super::inflation::{Inflation, Outcome, Progress};
 use super::zlib::{Inflater, try_box};
-use crate::connection::{Boundaries, ChunkEvent, Phase, Receiver, Role, Step};
+use crate::connection::{ChunkEvent, Phase, Receiver, Role, Step};
 use crate::error::{Blocked, Failure, LimitExceeded, OutOfMemory, ReceiveError};
 use crate::frame::{MessageKind, Violation};
 use crate::message::{Event, message};
@@ -244,11 +243,11 @@ impl Receiving {
                 // What was good comes first, as it would have been byte by byte.
                 receiver.phase = Phase::Failing(failure);
                 self.let_go(receiver);
-                part(receiver)
+                receiver.part()
             }
             None if frame_end => receiver.boundaries(kind, fin),
             None if nothing => return Ok(None),
-            None => part(receiver),
+            None => receiver.part(),
         };
         Ok(Some(match kind {
             MessageKind::Text => ChunkEvent::Text(boundaries.chunk(text)),
@@ -356,15 +355,6 @@ enum End {
     Output,
     Message,
     Failed(Failure),
-}
-
-/// A chunk that ends inside a frame.
-fn part<R: Role>(receiver: &mut Receiver<R>) -> Boundaries {
-    Boundaries {
-        message_start: mem::take(&mut receiver.message_start),
-        frame_end: false,
-        message_end: false,
-    }
 }
 
 /// The last `len` bytes of a history and what came behind it.

@@ -7,7 +7,7 @@ use super::receiving::{Receiving, Skipped};
 use super::sending::Sending;
 use super::tx::compressing;
 use crate::buffer::{Output, ReadBuffer, Storage};
-use crate::connection::{ChunkEvent, Compressing, Connection, Receiver, Role, Step, Tx};
+use crate::connection::{ChunkEvent, Compressing, Connection, RSV1, Receiver, Role, Step, Tx};
 use crate::error::{Failure, ReceiveError};
 use crate::frame::MessageKind;
 use crate::message::{Delivery, Event, Found, Half, Inflate, Joined, find};
@@ -103,9 +103,9 @@ impl Inflating<'_> {
     ) -> Result<Option<Found>, ReceiveError> {
         self.engines.delivered = None;
         let receiver = half.receiver();
-        let found = match receiver.starts_whole_compressed(input) {
-            Some(whole) => Ok(Some(receiver.take_found(whole, input, true))),
-            None => {
+        let found = match receiver.starts_whole(input, RSV1) {
+            Some(whole) if receiver.extensions.compression => Ok(Some(receiver.take_found(whole, input, true))),
+            _ => {
                 let found = self.find_slow(half, input);
                 self.receiving.let_go(half.receiver());
                 found

@@ -14,26 +14,13 @@ pub(crate) struct WholeMessage {
 }
 
 impl WholeMessage {
-    /// The message at the start of `bytes`. `None` for whatever else is there: a longer message, a fragment, a control
+    /// The message with these reserved bits at the start of `bytes`. `None` for whatever else is there: a longer message, a fragment, a control
     /// frame, a message of which bytes are missing, a header that is not legal.
     #[inline(always)]
-    pub(crate) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
-        Self::decode_with::<0x80>(bytes, masked)
-    }
-
-    /// The same for a compressed message: one with RSV1 (RFC 7692 section 6).
-    #[cfg(feature = "deflate")]
-    #[inline(always)]
-    pub(crate) fn decode_compressed(bytes: &[u8], masked: bool) -> Option<Self> {
-        Self::decode_with::<0xc0>(bytes, masked)
-    }
-
-    /// `FLAGS` are the bits of the first byte before its opcode.
-    #[inline(always)]
-    fn decode_with<const FLAGS: u8>(bytes: &[u8], masked: bool) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8], rsv: u8, masked: bool) -> Option<Self> {
         let key_len = if masked { 4 } else { 0 };
         let &[first, second] = bytes.first_chunk()?;
-        let kind = match first ^ FLAGS {
+        let kind = match first ^ (0x80 | rsv << 4) {
             1 => MessageKind::Text,
             2 => MessageKind::Binary,
             _ => return None,
@@ -96,7 +83,7 @@ mod tests {
                     bytes.resize(300, 0);
                     for masked in [false, true] {
                         assert_eq!(
-                            WholeMessage::decode(&bytes, masked),
+                            WholeMessage::decode(&bytes, 0, masked),
                             oracle(&bytes, masked),
                             "{bytes:x?}"
                         );
@@ -121,7 +108,7 @@ mod tests {
                 bytes.resize(bytes.len() + len, 0);
                 for end in (0..bytes.len().min(20)).chain(bytes.len() - len.min(3)..=bytes.len()) {
                     assert_eq!(
-                        WholeMessage::decode(&bytes[..end], masked),
+                        WholeMessage::decode(&bytes[..end], 0, masked),
                         oracle(&bytes[..end], masked)
                     );
                 }

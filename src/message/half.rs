@@ -15,7 +15,7 @@ pub(crate) trait Half<R: Role> {
     /// Answers a control frame, before it is consumed.
     fn reply(&mut self, control: Control, payload: &[u8]) -> Result<(), ReceiveError>;
 
-    /// Answers a failure.
+    /// Fails, and answers that.
     fn failed(&mut self, failure: Failure) -> ReceiveError;
 }
 
@@ -39,7 +39,7 @@ impl<R: Role, O: Output + ?Sized> Half<R> for Joined<'_, R, O> {
     }
 
     fn failed(&mut self, failure: Failure) -> ReceiveError {
-        self.connection.answer_failure(failure.into(), self.out)
+        self.connection.failed(failure, self.out)
     }
 }
 
@@ -57,7 +57,7 @@ impl<R: Role> Half<R> for Receiver<R> {
     }
 
     fn failed(&mut self, failure: Failure) -> ReceiveError {
-        failure.into()
+        self.fail(failure).into()
     }
 }
 

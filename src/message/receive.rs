@@ -71,7 +71,7 @@ impl<R: Role> Connection<R> {
         out: &'e mut O,
         mut delivery: D,
     ) -> Result<Option<(Event<'e>, Tx<'e, R, O>)>, ReceiveError> {
-        match self.receiver.starts_whole(input) {
+        match self.receiver.starts_whole(input, 0) {
             Some(whole) => {
                 // The payload is taken in both arms, so that the kind is looked at once.
                 match whole.kind {
@@ -171,12 +171,13 @@ impl<R: Role> Receiver<R> {
     /// The failure, on this and every later call, once the peer has violated the protocol or exceeded a limit. All input
     /// is discarded. Send [`Reply::from(failure)`](crate::connection::Reply).
     pub fn receive<'e, S: Storage>(&'e mut self, input: &'e mut ReadBuffer<S>) -> Result<Option<Event<'e>>, Failure> {
-        if let Some(whole) = self.starts_whole(input) {
+        if let Some(whole) = self.starts_whole(input, 0) {
             let (payload, at) = self.take_whole(whole, input);
-            return match message(whole.kind, payload) {
-                Some(event) => Ok(Some(event)),
-                None => Err(self.fail_text(at)),
-            };
+            let event = message(whole.kind, payload).ok_or_else(|| {
+                at.discard();
+                self.fail(Violation::TextNotUtf8)
+            });
+            return event.map(Some);
         }
         match alone(find(self, input))? {
             Some(found) => self.event(found, input, ()).map(Some),
@@ -208,19 +209,11 @@ impl<R: Role> Receiver<R> {
         }
     }
 
-    /// The common case: a whole message in one frame, all of it in the buffer.
+    /// The common case: a whole message in one frame, all of it in the buffer. With these reserved bits.
     #[inline(always)]
-    pub(crate) fn starts_whole<S: Storage>(&self, input: &ReadBuffer<S>) -> Option<WholeMessage> {
+    pub(crate) fn starts_whole<S: Storage>(&self, input: &ReadBuffer<S>, rsv: u8) -> Option<WholeMessage> {
         let unread = input.memory.bytes().get(..input.at.end)?.get(input.at.start..)?;
-        self.starts_whole_message(unread, input.longest())
-    }
-
-    /// The same for a compressed message.
-    #[cfg(feature = "deflate")]
-    #[inline]
-    pub(crate) fn starts_whole_compressed<S: Storage>(&self, input: &ReadBuffer<S>) -> Option<WholeMessage> {
-        let unread = input.memory.bytes().get(..input.at.end)?.get(input.at.start..)?;
-        self.starts_whole_compressed_message(unread, input.longest())
+        self.starts_whole_message(unread, rsv, input.longest())
     }
 
     /// Takes its payload. The bounds are the same as when it was found, so that they are checked once.
@@ -264,12 +257,6 @@ impl<R: Role> Receiver<R> {
         }
     }
 
-    #[cold]
-    pub(crate) fn fail_text(&mut self, at: &mut Cursor) -> Failure {
-        at.discard();
-        self.fail(Violation::TextNotUtf8)
-    }
-
     /// Takes the payload of the frame under way, all of which is in the buffer.
     fn take_frame<S: Storage>(
         &mut self,
@@ -294,7 +281,7 @@ impl<R: Role> Receiver<R> {
         at.joined_end = start.saturating_add(len);
         at.consume(len);
         self.leave_data(kind, fin);
-        let compressed = self.is_compressed();
+        let compressed = self.compressed;
         if fin {
             let payload = at.joined_start..at.joined_end;
             self.carry = utf8::Carry::new();
@@ -309,7 +296,7 @@ impl<R: Role> Receiver<R> {
         let fragment = memory.get(start..at.joined_end).unwrap_or_default();
         let text = kind == MessageKind::Text && !compressed;
         if text && !self.carry.check(fragment) {
-            return Err(self.fail(Violation::TextNotUtf8));
+            return Err(Violation::TextNotUtf8.into());
         }
         Ok(None)
     }
@@ -320,7 +307,7 @@ impl<R: Role> Receiver<R> {
         let ReadBuffer { memory, at, .. } = input;
         let unread = memory.bytes_mut().get_mut(at.start..at.end).unwrap_or_default();
         let arrived = unread.get_mut(at.unmasked..).unwrap_or_default();
-        if arrived.len() < EARLY || self.is_compressed() {
+        if arrived.len() < EARLY || self.compressed {
             return Ok(());
         }
         if !R::IS_CLIENT {
@@ -330,7 +317,7 @@ impl<R: Role> Receiver<R> {
         at.unmasked = unread.len();
         let mut carry = self.carry;
         if is_start && kind == MessageKind::Text && !carry.check(unread.get(..EARLY).unwrap_or_default()) {
-            return Err(self.fail(Violation::TextNotUtf8));
+            return Err(Violation::TextNotUtf8.into());
         }
         Ok(())
     }
@@ -402,40 +389,47 @@ pub(crate) fn find<R: Role, S: Storage>(
     input: &mut ReadBuffer<S>,
 ) -> Result<Option<Found>, ReceiveError> {
     input.at.forget_delivered();
+    let found = find_next(half, input);
+    if let Err(ReceiveError::Failed(failure)) = found {
+        input.at.discard();
+        return Err(half.failed(failure));
+    }
+    found
+}
+
+/// The same; what it returns as a failure has still to fail.
+fn find_next<R: Role, S: Storage>(
+    half: &mut impl Half<R>,
+    input: &mut ReadBuffer<S>,
+) -> Result<Option<Found>, ReceiveError> {
     loop {
         let receiver = half.receiver();
-        let found = match receiver.phase {
-            Phase::Start | Phase::Between => match receiver.check_header(input.unread(), input.longest()) {
-                Ok(Some(header)) => match header.frame {
+        match receiver.phase {
+            Phase::Start | Phase::Between => {
+                let Some(header) = receiver.check_header(input.unread(), input.longest())? else {
+                    return need_input(receiver, input, 0, Stream::InHeader);
+                };
+                match header.frame {
                     Frame::Data { kind, first } => {
                         if first {
                             input.at.clear_joined();
-                            input.account.begin(input.at.end - input.at.start);
+                            input.account.begin(input.at.unread_len());
                         }
                         input.at.consume(header.header_len);
                         receiver.enter_data(&header, kind, first);
-                        continue;
                     }
-                    Frame::Control(control) => match take_control(half, input, control, &header)? {
-                        Ok(found) => Ok(found),
-                        Err(failure) => Err(failure),
-                    },
-                },
-                Ok(None) => need_input(receiver, input, 0, Stream::InHeader),
-                Err(failure) => Err(receiver.fail(failure)),
-            },
+                    Frame::Control(control) => return take_control(half, input, control, &header),
+                }
+            }
             Phase::Data { kind, fin } if is_seen_from_its_start(receiver, input) => {
-                let unread = input.unread().len();
-                match usize::try_from(receiver.remaining) {
-                    Ok(len) if len <= unread => match receiver.take_frame(input, kind, fin, len) {
-                        Ok(None) => continue,
-                        found => found,
-                    },
-                    Ok(len) => match receiver.look_ahead(input, kind) {
-                        Ok(()) => need_input(receiver, input, len - unread, Stream::Open),
-                        Err(failure) => Err(failure),
-                    },
-                    Err(_) => Err(receiver.fail(OutOfMemory)),
+                let unread = input.at.unread_len();
+                let len = usize::try_from(receiver.remaining).map_err(|_| Failure::from(OutOfMemory))?;
+                if len > unread {
+                    receiver.look_ahead(input, kind)?;
+                    return need_input(receiver, input, len - unread, Stream::Open);
+                }
+                if let Some(message) = receiver.take_frame(input, kind, fin, len)? {
+                    return Ok(Some(message));
                 }
             }
             Phase::Data { .. }
@@ -445,15 +439,12 @@ pub(crate) fn find<R: Role, S: Storage>(
             | Phase::Failing(_)
             | Phase::Closed
             | Phase::Ended
-            | Phase::Failed(_) => match finish_streaming(half, input)? {
-                Some(found) => Ok(found),
-                None => continue,
-            },
-        };
-        return found.map_err(|failure| {
-            input.at.discard();
-            half.failed(failure)
-        });
+            | Phase::Failed(_) => {
+                if let Some(found) = finish_streaming(half, input)? {
+                    return Ok(found);
+                }
+            }
+        }
     }
 }
 
@@ -470,14 +461,14 @@ fn need_input<R: Role, S: Storage>(
     input: &mut ReadBuffer<S>,
     wanted: usize,
     inside: Stream,
-) -> Result<Option<Found>, Failure> {
+) -> Result<Option<Found>, ReceiveError> {
     receiver.stream = if input.unread().is_empty() {
         Stream::Open
     } else {
         inside
     };
     if input.is_exhausted() {
-        return Err(receiver.fail(OutOfMemory));
+        return Err(Failure::from(OutOfMemory).into());
     }
     await_input(receiver, input, wanted);
     Ok(None)
@@ -500,7 +491,7 @@ fn take_control<R: Role, S: Storage>(
     input: &mut ReadBuffer<S>,
     control: Control,
     header: &CheckedHeader,
-) -> Result<Result<Option<Found>, Failure>, ReceiveError> {
+) -> Result<Option<Found>, ReceiveError> {
     let unread = input.unread().get(header.header_len..).unwrap_or_default();
     // At most 125 bytes.
     let len = usize::try_from(header.payload_len).unwrap_or(MAX_CONTROL_LEN);
@@ -508,19 +499,15 @@ fn take_control<R: Role, S: Storage>(
     let (mut mask, there) = (header.mask, unread.get(..len).unwrap_or(unread));
     let payload = mask.apply_copy(there, &mut block);
     let whole = payload.len() == len;
-    let receiver = half.receiver();
-    if control == Control::Close {
-        let checked = if whole {
-            CloseFrame::decode(payload).map(|_| ())
-        } else {
-            CloseFrame::check_part(payload)
-        };
-        if let Err(violation) = checked {
-            return Ok(Err(receiver.fail(violation)));
-        }
+    match control {
+        Control::Ping | Control::Pong => Ok(()),
+        Control::Close if whole => CloseFrame::decode(payload).map(drop),
+        Control::Close => CloseFrame::check_part(payload),
     }
+    .map_err(Failure::from)?;
+    let receiver = half.receiver();
     if !whole {
-        return Ok(need_input(receiver, input, 0, Stream::InControl));
+        return need_input(receiver, input, 0, Stream::InControl);
     }
     // Though its reply may not fit the output, none of it is missing.
     receiver.stream = Stream::Open;
@@ -544,7 +531,7 @@ fn take_control<R: Role, S: Storage>(
         // "[...] discard any further data received" (section 5.5.1), and the fragments of a message that will not end.
         at.discard();
     }
-    Ok(Ok(Some(Found::Control(control, Some(range)))))
+    Ok(Some(Found::Control(control, Some(range))))
 }
 
 /// Finishes what the streaming level has begun, or what is over: `None` to go on.
@@ -563,16 +550,9 @@ fn finish_streaming<R: Role, S: Storage>(
     }
     at.consume(consumed);
     at.wanted = 0;
-    match half.receiver().phase {
+    if half.receiver().is_over() {
         // Nothing of it will be read, nor of the fragments before it.
-        Phase::Closed | Phase::Ended | Phase::Failed(_) => at.discard(),
-        Phase::Start
-        | Phase::Between
-        | Phase::Header
-        | Phase::Data { .. }
-        | Phase::Control { .. }
-        | Phase::Held(_)
-        | Phase::Failing(_) => {}
+        at.discard();
     }
     if let Ok(Step::LeftCompressed) = step {
         // The streaming level has begun the header and not the payload; or the fragments before it are in another buffer.
