@@ -187,6 +187,34 @@ fn memory_is_lent_again_once_twice_as_many_bytes_have_come() {
     assert!(ws.receive(&mut input, &mut out).unwrap().is_some());
 }
 
+/// A connection that is never at rest does not take the memory away, however much it once read at once, nor does it hold more
+/// than what has arrived of a message.
+#[test]
+fn memory_comes_back_at_each_turn_of_a_busy_connection() {
+    let bytes = frame(0x82, &[7; 1001]).repeat(4000);
+    for (lent, inputs) in [
+        (64 << 10, [ReadBuffer::new(), ReadBuffer::with_capacity(256 << 10)]),
+        (4 << 10, [ReadBuffer::new(), ReadBuffer::with_capacity(64 << 10)]),
+    ] {
+        for mut input in inputs {
+            let mut ws = Connection::new(Server, &Limits::default());
+            let (mut memory, mut out, mut rest) = (vec![0; lent], Vec::new(), &bytes[..]);
+            while !rest.is_empty() {
+                assert!(input.lend(&mut memory));
+                let space = input.space();
+                let len = space.len().min(rest.len());
+                space[..len].copy_from_slice(&rest[..len]);
+                rest = &rest[len..];
+                input.advance(len);
+                while ws.receive(&mut input, &mut out).unwrap().is_some() {}
+                input.take_back(&mut memory);
+                assert_eq!(memory.len(), lent);
+                assert!(input.capacity() < 1100, "{} bytes", input.capacity());
+            }
+        }
+    }
+}
+
 /// Also where the next message has moved to the front since, to make space.
 #[test]
 fn memory_is_lent_for_the_next_message_wherever_it_lies() {

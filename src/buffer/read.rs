@@ -195,9 +195,13 @@ impl Sizing {
         }
     }
 
-    /// How much to read next, at least.
+    /// How much to read next: where memory was lent, as much as that.
     const fn read_len(&self) -> usize {
-        self.read_len.get()
+        if self.lent() > 0 {
+            self.lent()
+        } else {
+            self.read_len.get()
+        }
     }
 
     /// The space that was handed out is not read into any more.
@@ -547,8 +551,8 @@ impl<S: Storage> ReadBuffer<S> {
         let (read, needed) = if large {
             (wanted, wanted)
         } else {
-            let read_len = self.sizing.read_len().max(self.sizing.lent());
-            (read_len, wanted.max(self.sizing.read_len() / 2).max(1))
+            let read_len = self.sizing.read_len();
+            (read_len, wanted.max(read_len / 2).max(1))
         };
         if S::GROWS && !large {
             self.set_apart(read);
