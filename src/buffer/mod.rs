@@ -25,6 +25,6 @@ pub use read::ReadBuffer;
 pub use shared::SharedBytes;
 pub use slice::SliceOutput;
 pub use storage::Storage;
-pub(crate) use storage::move_within;
+pub(crate) use storage::move_to_front;
 #[cfg(feature = "alloc")]
 pub use write::WriteBuffer;

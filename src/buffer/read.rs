@@ -19,7 +19,7 @@ use super::len::Len;
 use super::output::OutOfMemory;
 #[cfg(feature = "alloc")]
 use super::storage::sealed::Memory as _;
-use super::storage::{Storage, move_within};
+use super::storage::{Storage, move_to_front};
 use crate::frame::{MAX_CONTROL_FRAME_LEN, MAX_HEADER_LEN};
 
 /// From this frame length on, in bytes, the room to read into ends with the frame, so that the next frame starts with
@@ -602,8 +602,9 @@ impl<S: Storage> ReadBuffer<S> {
             return;
         }
         let Cursor { start, end, .. } = self.at;
-        if start.checked_sub(apart).map_or(unread <= LARGE, |by| unread <= by) {
-            move_within(self.memory.bytes_mut(), start..end, apart);
+        let cheap = start.checked_sub(apart).map_or(unread <= LARGE, |by| unread <= by);
+        if cheap && start <= end && end <= len && unread <= len.saturating_sub(apart) {
+            self.memory.bytes_mut().copy_within(start..end, apart);
             self.at.start = apart;
             self.at.end = apart + unread;
         }
@@ -618,9 +619,10 @@ impl<S: Storage> ReadBuffer<S> {
             end,
             ..
         } = self.at;
-        let memory = self.memory.bytes_mut();
-        move_within(memory, joined_start..joined_end, 0);
-        move_within(memory, start..end, joined_end - joined_start);
+        let (memory, joined_len) = (self.memory.bytes_mut(), self.at.joined_len());
+        move_to_front(memory.get_mut(..joined_end).unwrap_or_default(), joined_start);
+        let unread_by = start.saturating_sub(joined_len);
+        move_to_front(memory.get_mut(joined_len..end).unwrap_or_default(), unread_by);
         self.packed();
     }
 

@@ -1,7 +1,7 @@
 //! A fixed slice as output.
 
 use super::output::{Output, OutputFull};
-use super::storage::move_within;
+use super::storage::move_to_front;
 use crate::frame::Mask;
 
 /// A fixed slice as output.
@@ -38,7 +38,7 @@ impl<'a> SliceOutput<'a> {
     /// Discards the first `len` bytes, once the transport has taken them.
     pub fn consume(&mut self, len: usize) {
         let len = len.min(self.len);
-        move_within(self.memory, len..self.len, 0);
+        move_to_front(self.memory.get_mut(..self.len).unwrap_or_default(), len);
         self.len -= len;
     }
 

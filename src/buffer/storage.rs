@@ -1,20 +1,15 @@
 //! The memory of a read buffer.
 
-use core::ops::Range;
-
 /// The memory of a [`ReadBuffer`](super::ReadBuffer): a `Vec<u8>`, which grows, or a fixed `&mut [u8]` or `[u8; N]`.
 pub trait Storage: sealed::Memory {}
 
 impl<S: sealed::Memory> Storage for S {}
 
-/// Moves a range of bytes to another place, which may overlap it. Nothing happens where one of them does not lie in `bytes`.
+/// Moves all bytes but the first `by` to the front.
 #[inline]
-pub(crate) fn move_within(bytes: &mut [u8], from: Range<usize>, to: usize) {
-    let Some(len) = from.end.checked_sub(from.start) else {
-        return;
-    };
-    if from.start != to && from.end <= bytes.len() && len <= bytes.len().saturating_sub(to) {
-        bytes.copy_within(from, to);
+pub(crate) fn move_to_front(bytes: &mut [u8], by: usize) {
+    if by > 0 && by <= bytes.len() {
+        bytes.copy_within(by.., 0);
     }
 }
 

@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::Event;
 use super::delivery::{AsReceived, Delivery, Found, Inflate};
 use super::half::{Half, Joined, alone};
-use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_within};
+use crate::buffer::{Cursor, Output, ReadBuffer, Storage, move_to_front};
 use crate::connection::{CheckedHeader, Connection, Phase, Receiver, Role, Step, Stream, Tx};
 use crate::error::{Blocked, Failure, OutOfMemory, ReceiveError};
 use crate::frame::{CloseFrame, MAX_CONTROL_LEN, Mask, MessageKind, Violation, WholeMessage};
@@ -330,7 +330,7 @@ impl<R: Role> Receiver<R> {
         } else {
             by.saturating_add(unmasked)
         };
-        move_within(bytes, by..moved_only, 0);
+        move_to_front(bytes.get_mut(..moved_only).unwrap_or_default(), by);
         if !R::IS_CLIENT {
             let rest = bytes.get_mut(unmasked..).unwrap_or_default();
             if by == 0 {
