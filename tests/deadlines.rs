@@ -263,6 +263,31 @@ fn the_handshake_becomes_a_connection_with_the_same_clocks() {
     passes(&mut ws, Deadline::Idle, at(17));
 }
 
+/// The same where it ticks between the answer and the connection. If a deadline has passed there, the client has got no
+/// response, and there is no connection.
+#[test]
+fn a_tick_before_the_handshake_becomes_a_connection() {
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    for (seconds, expected) in [(1, TransportAction::Continue), (60, TransportAction::Abort)] {
+        let mut handshake = BufferedServerHandshake::new(&Limits::default());
+        handshake.tick(START);
+        handshake.buffers().0.extend(head).unwrap();
+        let connection = match handshake.receive().unwrap() {
+            Some((sockless::handshake::Request::Upgrade(upgrade), out)) => {
+                upgrade.accept(&AcceptOptions::new(), out).unwrap()
+            }
+            other => panic!("{other:?}"),
+        };
+        handshake.tick(at(0));
+        handshake.tick(at(seconds));
+        let mut ws = handshake.into_connection(connection);
+        drain(&mut ws, at(seconds));
+        ws.tick(at(seconds) + 15 * SECOND);
+        assert_eq!(ws.transport(), expected);
+    }
+}
+
 #[test]
 fn a_client_waits_as_long_for_its_handshake() {
     let uri = WebSocketUri::parse("ws://a/").unwrap();
@@ -637,6 +662,27 @@ fn round_trip_times_are_from_the_ping_that_left_to_the_pong() {
 }
 
 /// A clock that jumps back stands, and no tick with an earlier moment does any harm.
+/// Also where other timeouts are set in between.
+#[test]
+fn a_pong_to_a_ping_from_before_answers_none_of_those_to_come() {
+    let timeouts = Timeouts::OFF
+        .with_ping_after(Some(20 * SECOND))
+        .with_pong_within(Some(20 * SECOND));
+    let mut ws = open(&timeouts);
+    ws.tick(at(20));
+    let first = drain(&mut ws, at(20));
+    assert_eq!(first[0], PING);
+    ws.set_timeouts(&timeouts);
+    ws.tick(at(21));
+    ws.tick(at(41));
+    let second = drain(&mut ws, at(41));
+    assert_ne!(first, second);
+    feed(&mut ws, at(42), &frame(PONG, &first[2..]));
+    assert_eq!(ws.timers().unwrap().round_trip(), None);
+    feed(&mut ws, at(43), &frame(PONG, &second[2..]));
+    assert_eq!(ws.timers().unwrap().round_trip().unwrap().last, 2 * SECOND);
+}
+
 #[test]
 fn a_clock_that_jumps_back() {
     let mut ws = open(&only(Deadline::Idle));

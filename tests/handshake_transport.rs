@@ -279,6 +279,51 @@ fn a_loop_by_hand_leaves_when_nothing_is_left_to_do() {
     }
 }
 
+/// Nothing is kept of what comes behind an answer, whichever way it is read, and whether or not the answer is written yet.
+#[test]
+fn what_comes_behind_an_answer_is_bounded_however_it_is_read() {
+    type Read = fn(&mut BufferedServerHandshake);
+    let read_into_space: Read = |server| {
+        let len = server.space().len();
+        server.advance(len);
+    };
+    let read_into_buffer: Read = |server| {
+        let input = server.buffers().0;
+        let len = input.space().len();
+        input.advance(len);
+    };
+    for head in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "nonsense\r\n\r\n"] {
+        for (read, written) in [
+            (read_into_space, true),
+            (read_into_space, false),
+            (read_into_buffer, true),
+            (read_into_buffer, false),
+        ] {
+            let mut server = BufferedServerHandshake::new(&Limits::default());
+            server.buffers().0.extend(head.as_bytes()).unwrap();
+            assert!(server.accept(&AcceptOptions::new()).unwrap().is_none());
+            let len = server.output().len();
+            assert!(len > 0);
+            if written {
+                server.written(len);
+                server.sending_shut_down();
+            }
+            for _ in 0..200 {
+                read(&mut server);
+                drop(server.accept(&AcceptOptions::new()));
+            }
+            assert_eq!(server.transport(), TransportAction::Close);
+            assert_eq!(server.output().len(), if written { 0 } else { len });
+            assert!(server.buffers().0.capacity() <= 1 << 19);
+            if !written {
+                assert!(server.accept(&AcceptOptions::new()).unwrap().is_none());
+                server.written(len);
+            }
+            assert!(server.accept(&AcceptOptions::new()).is_err());
+        }
+    }
+}
+
 /// A stream that takes all that is written, and says how much is left of what it gives.
 struct Counted<'a> {
     input: Box<dyn Read>,

@@ -115,14 +115,16 @@ enum State {
     Answered,
     /// The answer was written and the sending direction shut down; so many bytes were read and discarded since.
     Draining(usize),
-    /// The stream has ended, or enough was discarded.
+    /// The stream has ended.
     Ended,
+    /// Enough was discarded, or a deadline has passed.
+    GivenUp,
 }
 
 impl State {
     /// Whether nothing is left to do behind an answer that is no upgrade.
     fn is_over(self, output: &WriteBuffer) -> bool {
-        self == Self::Ended && !output.is_due()
+        matches!(self, Self::Ended | Self::GivenUp) && !output.is_due()
     }
 }
 
@@ -166,6 +168,7 @@ impl BufferedServerHandshake {
     /// [`RequestError::Refused`] if the client violated a rule, but only when nothing is left to do: the answer has been
     /// written, and [`transport`](Self::transport) says [`Close`](TransportAction::Close). Until then the result is `None`.
     pub fn receive(&mut self) -> Result<Option<(Request<'_>, &mut WriteBuffer)>, RequestError> {
+        self.drain();
         let received = self.handshake.receive(&mut self.input, &mut self.output);
         if self.state == State::Receiving && matches!(received, Ok(Some(_)) | Err(RequestError::Refused(_))) {
             self.state = State::Answered;
@@ -185,6 +188,7 @@ impl BufferedServerHandshake {
     /// [`RequestError`]. What the client did wrong is told when nothing is left to do, as by [`receive`](Self::receive).
     pub fn accept(&mut self, options: &AcceptOptions<'_>) -> Result<Option<BufferedConnection<Server>>, RequestError> {
         if self.not_websocket {
+            self.drain();
             return if self.state.is_over(&self.output) {
                 Err(RequestError::NotWebSocket)
             } else {
@@ -235,7 +239,7 @@ impl BufferedServerHandshake {
             State::Answered if self.output.is_due() => TransportAction::Continue,
             State::Answered => TransportAction::ShutDownSend,
             State::Draining(_) => TransportAction::Drain,
-            State::Ended => TransportAction::Close,
+            State::Ended | State::GivenUp => TransportAction::Close,
         }
     }
 
@@ -249,15 +253,20 @@ impl BufferedServerHandshake {
 
     /// Discards what was read behind an answer that is no upgrade, up to a bound.
     fn drain(&mut self) {
-        if let State::Draining(before) = self.state {
-            let total = before.saturating_add(self.input.unread().len());
-            self.input.at.discard();
-            self.state = if total > DRAINED {
-                State::Ended
-            } else {
-                State::Draining(total)
-            };
-        }
+        let before = match self.state {
+            State::Draining(before) => before,
+            // The answer is not written yet, or it is an upgrade, which takes what follows the head.
+            State::Answered if self.input.unread().len() > DRAINED => DRAINED,
+            State::GivenUp => DRAINED + 1,
+            State::Receiving | State::Answered | State::Ended => return,
+        };
+        let total = before.saturating_add(self.input.unread().len());
+        self.input.at.discard();
+        self.state = if total > DRAINED {
+            State::GivenUp
+        } else {
+            State::Draining(total)
+        };
     }
 
     /// Space to read from the transport into, empty if there is no memory for it, as [`BufferedConnection::space`].
@@ -294,7 +303,7 @@ impl BufferedServerHandshake {
         }
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Receiving => self.handshake.end_of_stream(),
-            State::Answered | State::Draining(_) | State::Ended => Ok(()),
+            State::Answered | State::Draining(_) | State::Ended | State::GivenUp => Ok(()),
         }
     }
 
@@ -314,7 +323,12 @@ impl BufferedServerHandshake {
     fn take_connection(&mut self, connection: Connection<Server>) -> BufferedConnection<Server> {
         let input = core::mem::take(&mut self.input);
         let output = core::mem::take(&mut self.output);
-        BufferedConnection::from_parts(connection, input, output).with_timing(self.timing)
+        let mut ws = BufferedConnection::from_parts(connection, input, output).with_timing(self.timing);
+        if self.state == State::GivenUp {
+            // A deadline has passed, or what follows the head was discarded: the client gets no response.
+            ws.abort();
+        }
+        ws
     }
 
     /// Keeps the deadlines of the handshake. `now` is the only clock. Returns how long the next wait for the transport may
@@ -347,9 +361,12 @@ impl BufferedServerHandshake {
                     }
                 }
                 (Due::Passed(_) | Due::Ping(_), State::Receiving) => {}
-                (Due::Passed(_) | Due::Ping(_), State::Answered | State::Draining(_) | State::Ended) => {
+                (
+                    Due::Passed(_) | Due::Ping(_),
+                    State::Answered | State::Draining(_) | State::Ended | State::GivenUp,
+                ) => {
                     self.output.discard();
-                    self.state = State::Ended;
+                    self.state = State::GivenUp;
                 }
             }
             self.timing.shake(now, &self.input, &self.output);

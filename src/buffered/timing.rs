@@ -76,7 +76,7 @@ impl Timing {
 
     /// Sets what the next tick starts with.
     pub(super) const fn set_timeouts(&mut self, timeouts: &Timeouts) {
-        self.timers = Timers::with_config(Config::new(timeouts), Moment::START);
+        self.timers.set_config(Config::new(timeouts));
         self.has_begun = false;
     }
 
@@ -115,6 +115,7 @@ impl Timing {
     /// The handshake has become a connection.
     pub(super) fn opened(mut self) -> Self {
         if let Some(timers) = self.timers_mut() {
+            timers.closes_no_more();
             timers.opened(timers.latest());
         }
         self.message = None;

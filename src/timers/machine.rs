@@ -117,7 +117,25 @@ impl Timers {
     /// The same with a handshake that starts now.
     #[cfg(feature = "alloc")]
     pub(crate) const fn start_again(&mut self, now: Moment) {
-        *self = Self::with_config(self.config, now);
+        *self = Self {
+            // A Pong that answers a Ping from before is late, and answers none of those to come.
+            token: self.token,
+            ..Self::with_config(self.config, now)
+        };
+    }
+
+    /// What the next start goes by.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn set_config(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    /// The answer was no end, but the connection's beginning.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn closes_no_more(&mut self) {
+        if self.phase == Phase::Closing {
+            self.phase = Phase::Handshake;
+        }
     }
 
     /// The opening handshake is over and the connection is open.
