@@ -189,18 +189,6 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Writes a whole message in one frame, for which the phase is right.
-    #[inline(always)]
-    pub(super) fn write_whole<O: Output + ?Sized>(
-        &mut self,
-        kind: MessageKind,
-        payload: &[u8],
-        out: &mut O,
-    ) -> Result<(), SendError> {
-        self.write_frame(kind.opcode(), true, 0, payload, out)?;
-        Ok(())
-    }
-
     /// Writes a whole message in one frame, compressed if that is worth it. The phase is right.
     #[inline(never)]
     pub(super) fn write_whole_compressing<O: Output + ?Sized>(
@@ -210,15 +198,14 @@ impl<R: Role> Sender<R> {
         mut compressing: Compressing<'_>,
         out: &mut O,
     ) -> Result<(), SendError> {
-        let Some(Compressor { histories, engines }) = compressing.get() else {
-            return self.write_whole(kind, payload, out);
-        };
-        let Some(compressed) = histories.whole(engines, payload) else {
-            return self.write_whole(kind, payload, out);
-        };
-        self.write_part(kind, true, compressed, true, out)?;
-        histories.sent(payload, true);
-        Ok(())
+        if let Some(Compressor { histories, engines }) = compressing.get() {
+            if let Some(compressed) = histories.whole(engines, payload) {
+                self.write_part(kind, true, compressed, true, out)?;
+                histories.sent(payload, true);
+                return Ok(());
+            }
+        }
+        Ok(self.write_frame(kind.opcode(), true, 0, payload, out)?)
     }
 
     /// Writes the next frame of a message.

@@ -334,7 +334,7 @@ impl<R: Role, O: Output + ?Sized> Tx<'_, R, O> {
             let compressing = self.compressing.again();
             return self.sender.write_whole_compressing(kind, bytes, compressing, self.out);
         }
-        self.sender.write_whole(kind, bytes, self.out)
+        Ok(self.sender.write_frame(kind.opcode(), true, 0, bytes, self.out)?)
     }
 
     fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {

@@ -30,12 +30,15 @@ pub(crate) trait Delivery<'e>: Sized {
     fn again(&mut self) -> impl Delivery<'_>;
 
     /// What comes next where it is not the common case.
+    #[inline(always)]
     fn find<R: Role, S: Storage, O: Output + ?Sized>(
         &mut self,
         connection: &mut Connection<R>,
         input: &mut ReadBuffer<S>,
         out: &mut O,
-    ) -> Result<Option<Found>, ReceiveError>;
+    ) -> Result<Option<Found>, ReceiveError> {
+        connection.find(input, out)
+    }
 
     /// What inflates a message that came compressed, and what compresses an answer.
     fn inflating(self) -> (Self::Inflating, Compressing<'e>);
@@ -93,16 +96,6 @@ impl<'e> Delivery<'e> for AsReceived {
     #[inline(always)]
     fn again(&mut self) -> impl Delivery<'_> {
         Self
-    }
-
-    #[inline(always)]
-    fn find<R: Role, S: Storage, O: Output + ?Sized>(
-        &mut self,
-        connection: &mut Connection<R>,
-        input: &mut ReadBuffer<S>,
-        out: &mut O,
-    ) -> Result<Option<Found>, ReceiveError> {
-        connection.find(input, out)
     }
 
     #[inline(always)]
