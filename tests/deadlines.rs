@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sockless::connection::{Connection, Server, TransportAction};
 use sockless::frame::{CloseCode, MessageKind};
-use sockless::handshake::HandshakeError;
+use sockless::handshake::{HandshakeError, Request};
 use sockless::timers::{Deadline, Moment, Rate, Timeouts};
 use sockless::{
     AcceptOptions, BufferedClientHandshake, BufferedConnection, BufferedServerHandshake, ConnectOptions, Event, Limits,
@@ -274,9 +274,7 @@ fn a_tick_before_the_handshake_becomes_a_connection() {
         handshake.tick(START);
         handshake.buffers().0.extend(head).unwrap();
         let connection = match handshake.receive().unwrap() {
-            Some((sockless::handshake::Request::Upgrade(upgrade), out)) => {
-                upgrade.accept(&AcceptOptions::new(), out).unwrap()
-            }
+            Some((Request::Upgrade(upgrade), out)) => upgrade.accept(&AcceptOptions::new(), out).unwrap(),
             other => panic!("{other:?}"),
         };
         handshake.tick(at(0));
@@ -661,7 +659,7 @@ fn round_trip_times_are_from_the_ping_that_left_to_the_pong() {
     assert_eq!([times.last, times.smoothed, times.least], [SECOND / 4; 3]);
 }
 
-/// A clock that jumps back stands, and no tick with an earlier moment does any harm.
+/// A late Pong answers no Ping of a new start.
 /// Also where other timeouts are set in between.
 #[test]
 fn a_pong_to_a_ping_from_before_answers_none_of_those_to_come() {
@@ -683,6 +681,7 @@ fn a_pong_to_a_ping_from_before_answers_none_of_those_to_come() {
     assert_eq!(ws.timers().unwrap().round_trip().unwrap().last, 2 * SECOND);
 }
 
+/// A clock that jumps back stands, and no tick with an earlier moment does any harm.
 #[test]
 fn a_clock_that_jumps_back() {
     let mut ws = open(&only(Deadline::Idle));
@@ -698,45 +697,4 @@ fn no_tick_no_deadline() {
     put(&mut ws, &frame(PONG, b"x"));
     assert!(matches!(ws.next_event(), Ok(Some((Event::Pong(b"x"), _)))));
     assert!(ws.timers().is_none());
-}
-
-/// A stream that takes everything, and has nothing to read yet.
-struct Blocking {
-    reads: u32,
-}
-
-impl std::io::Read for Blocking {
-    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-        self.reads += 1;
-        Err(std::io::ErrorKind::TimedOut.into())
-    }
-}
-
-impl std::io::Write for Blocking {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A blocking read comes only after a tick that knows what was written: else nothing would end it in time.
-#[test]
-fn a_tick_comes_between_writing_and_a_blocking_read() {
-    let mut stream = Blocking { reads: 0 };
-    let mut ws = open(&only(Deadline::Pong));
-    assert_eq!(ws.tick(at(3)), None, "the Ping has not left");
-    assert!(ws.exchange(&mut stream, |_| Ok(())).unwrap());
-    assert_eq!(stream.reads, 0);
-    assert_eq!(ws.tick(at(3)), Some(5 * SECOND));
-    // And the end of the stream's own time-out is no error then.
-    assert!(ws.exchange(&mut stream, |_| Ok(())).unwrap());
-    assert_eq!(stream.reads, 1);
-    // Without ticks it is as it was.
-    let mut ws = BufferedConnection::new(Connection::new(Server, &Limits::default()));
-    ws.tx().text("x").unwrap();
-    let error = ws.exchange(&mut stream, |_| Ok(())).unwrap_err();
-    assert_eq!((error.kind(), stream.reads), (std::io::ErrorKind::TimedOut, 2));
 }
