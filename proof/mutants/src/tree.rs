@@ -171,25 +171,31 @@ impl Tree {
 impl Settled {
     /// Takes out what has caused an error.
     fn judge(&mut self, error: &Value, placed: &HashMap<&str, Vec<(Range<usize>, usize)>>, changes: &[Change]) {
-        // An error of the type checker or earlier, in what a change puts in, is one of the change itself.
-        const CERTAIN: [&str; 9] = [
-            "E0015", "E0277", "E0308", "E0369", "E0412", "E0425", "E0433", "E0599", "E0600",
+        // These may come of the switch beside the change. What else the compiler has against a text that a change puts
+        // in, it has against the change itself.
+        const UNCERTAIN: [&str; 20] = [
+            "E0004", "E0271", "E0282", "E0283", "E0284", "E0373", "E0381", "E0382", "E0384", "E0499", "E0502", "E0503",
+            "E0505", "E0506", "E0507", "E0510", "E0515", "E0521", "E0597", "E0716",
         ];
         let code = error["code"]["code"].as_str().unwrap_or_default();
         let spans = error["spans"].as_array().map(Vec::as_slice).unwrap_or_default();
         let (primary, other): (Vec<&Value>, Vec<&Value>) = spans.iter().partition(|span| span["is_primary"] == true);
-        let extent = |span: &Value| {
+        let extent = |mut span: &Value| {
+            // Where a macro is called, not where it is written.
+            while span["expansion"].is_object() {
+                span = &span["expansion"]["span"];
+            }
             Some((
                 span["file_name"].as_str()?.to_owned(),
                 span["byte_start"].as_u64()? as usize,
             ))
         };
-        for (file, at) in primary.iter().chain(&other).filter_map(|span| extent(span)) {
+        for (nth, (file, at)) in primary.iter().chain(&other).filter_map(|span| extent(span)).enumerate() {
             if let Some((_, id)) = placed
                 .get(&*file)
                 .and_then(|all| all.iter().find(|(range, _)| range.contains(&at)))
             {
-                if CERTAIN.contains(&code) {
+                if nth < primary.len() && !UNCERTAIN.contains(&code) {
                     self.unviable.insert(*id)
                 } else {
                     self.need_edit.insert(*id)
@@ -197,12 +203,15 @@ impl Settled {
                 return;
             }
         }
-        // Otherwise it is one of the changes of the function.
+        // Otherwise it is one of the changes of the function: of the arms, where a value has none.
         for (file, at) in primary.iter().filter_map(|span| extent(span)) {
             let Some(all) = placed.get(&*file) else { continue };
             let nearest = all.iter().min_by_key(|(range, _)| range.start.abs_diff(at));
             if let Some(&(_, nearest)) = nearest {
-                let same = |id: &usize| changes[*id].function == changes[nearest].function;
+                let same = |id: &usize| {
+                    let change = &changes[*id];
+                    change.function == changes[nearest].function && (code != "E0004" || change.genre == "MatchArm")
+                };
                 self.need_edit.extend(all.iter().map(|&(_, id)| id).filter(same));
             }
         }
