@@ -13,8 +13,8 @@
 //! cargo-mutants says what is changed; what is left out stands in `.cargo/mutants.toml`, with the reason. It builds the
 //! crate anew for each change, though, and the thousands of changes here would take it a day or more. So all of them go
 //! into one build of a copy of the crate, each behind a switch that an environment variable turns on, and a change is
-//! tried by running tests. A run without changes has told which tests come by which change: these are run, the quick
-//! ones first, and a change is missed if all of them pass.
+//! tried by running tests. A run without changes has told which tests come by which change: these are run, the sharp
+//! ones of the area first, then the quick ones, and a change is missed if all of them pass.
 //!
 //! What no switch can turn on is tried by an edit and a build of its own: code that the compiler evaluates, code that no
 //! test comes by in this build, and what compiles alone but not with a switch. The reports are in `target/mutants`.
@@ -39,7 +39,7 @@ use trial::{Outcome, Test};
 struct Area {
     name: &'static str,
     files: &'static [&'static str],
-    /// The tests that an edit meets first.
+    /// The tests that a change meets first.
     sharp: &'static [&'static str],
 }
 
@@ -150,6 +150,9 @@ fn sample(ids: Range<usize>) -> Vec<usize> {
 /// Tries the changes of these areas that the report does not know.
 fn check(folder: &Path, changes: &[Change], areas: &[(&Area, Vec<usize>)], report: &Report) {
     let jobs = env::var("JOBS").map_or(2, |jobs| jobs.parse().expect("JOBS=2"));
+    let area = |id| areas.iter().find(|(_, ids)| ids.contains(&id)).expect("an area").0;
+    // The sources may be worked on meanwhile.
+    let edited = Tree::copy(folder.join("edited"), &Texts::new());
     let (settled, texts) = Tree::copy(folder.join("settled"), &Texts::new()).put_switches(changes);
     let open = areas
         .iter()
@@ -183,7 +186,7 @@ fn check(folder: &Path, changes: &[Change], areas: &[(&Area, Vec<usize>)], repor
     );
     let not_told = Mutex::new(Vec::new());
     trial::each(jobs, &switched, folder, |&id, scratch| {
-        match trial::try_switch(id, &programs, &tests, scratch) {
+        match trial::try_switch(id, &programs, &tests, area(id).sharp, scratch) {
             Some(outcome) if outcome != Outcome::Missed || !settled.in_const_fn.contains(&id) => {
                 report.put(&changes[id], outcome)
             }
@@ -192,14 +195,12 @@ fn check(folder: &Path, changes: &[Change], areas: &[(&Area, Vec<usize>)], repor
     });
     edits.extend(not_told.into_inner().expect("no panic"));
     eprintln!("{} by edits", edits.len());
-    let tree = Tree::copy(folder.join("edited"), &Texts::new());
     for id in edits {
-        let change = &changes[id];
-        let area = areas.iter().find(|(_, ids)| ids.contains(&id)).expect("an area").0;
-        let source = fs::read_to_string(&change.file).expect("a source file");
-        tree.write(Path::new(&change.file), change.edit(&source).as_bytes());
-        report.put(change, try_edit(&tree, area, &tests, folder));
-        tree.write(Path::new(&change.file), source.as_bytes());
+        let (change, file) = (&changes[id], Path::new(&changes[id].file));
+        let source = edited.read(file);
+        edited.write(file, change.edit(&source).as_bytes());
+        report.put(change, try_edit(&edited, area(id), &tests, folder));
+        edited.write(file, source.as_bytes());
     }
 }
 

@@ -58,6 +58,10 @@ impl Tree {
         tree
     }
 
+    pub fn read(&self, file: &Path) -> String {
+        fs::read_to_string(self.0.join(file)).expect("a source file")
+    }
+
     pub fn write(&self, file: &Path, text: &[u8]) {
         let path = self.0.join(file);
         if fs::read(&path).is_ok_and(|old| old == text) {
@@ -70,7 +74,7 @@ impl Tree {
     /// Puts as many of these changes into the copy as compile together; says what has become of the files, and why the
     /// others are not there.
     pub fn put_switches(&self, changes: &[Change]) -> (Settled, Texts) {
-        let root = fs::read_to_string("src/lib.rs").expect("the crate's root");
+        let root = self.read(Path::new("src/lib.rs"));
         let root = format!(
             "#![feature(core_intrinsics, const_eval_select)]{root}\n#[doc(hidden)]\n#[allow(missing_docs)]\npub mod switch;\n"
         );
@@ -81,14 +85,14 @@ impl Tree {
         for (id, change) in changes.iter().enumerate() {
             files.entry(&change.file).or_default().push(id);
         }
+        let sources: HashMap<&str, String> = files.keys().map(|&file| (file, self.read(Path::new(file)))).collect();
         let mut settled = Settled::default();
         loop {
             let mut placed: HashMap<&str, Vec<(Range<usize>, usize)>> = HashMap::new();
             for (&file, ids) in &files {
-                let source = fs::read_to_string(file).expect("a source file");
                 let left_out = |id: &usize| settled.unviable.contains(id) || settled.need_edit.contains(id);
                 let ids = ids.iter().filter(|id| !left_out(id));
-                let rewritten = rewrite(&source, &ids.map(|&id| (id, &changes[id])).collect::<Vec<_>>());
+                let rewritten = rewrite(&sources[file], &ids.map(|&id| (id, &changes[id])).collect::<Vec<_>>());
                 texts.insert(file.into(), rewritten.text);
                 placed.insert(file, rewritten.placed);
                 settled.need_edit.extend(rewritten.unplaced);

@@ -134,10 +134,10 @@ pub fn trace(programs: &[Program], jobs: usize, scratch: &Path) -> Vec<Test> {
     })
 }
 
-/// Runs the tests that come by this change, until one notices it: the quick ones first.
+/// Runs the tests that come by this change, until one notices it: the sharp ones first, then the quick ones.
 ///
 /// `None` if there is no such test.
-pub fn try_switch(id: usize, programs: &[Program], tests: &[Test], scratch: &Path) -> Option<Outcome> {
+pub fn try_switch(id: usize, programs: &[Program], tests: &[Test], sharp: &[&str], scratch: &Path) -> Option<Outcome> {
     let reaching = || tests.iter().filter(|test| test.passes && test.reaches.contains(&id));
     let mut groups: Vec<Vec<&Test>> = reaching()
         .filter(|test| test.time >= SHORT)
@@ -150,7 +150,7 @@ pub fn try_switch(id: usize, programs: &[Program], tests: &[Test], scratch: &Pat
         groups.extend((!short.is_empty()).then_some(short));
     }
     let time = |group: &[&Test]| group.iter().map(|test| test.time).sum::<Duration>();
-    groups.sort_by_key(|group| time(group));
+    groups.sort_by_key(|group| (!sharp.contains(&&*group[0].program_name), time(group)));
     let mut outcome = None;
     for group in groups {
         let names = std::iter::once("--exact")
