@@ -17,8 +17,8 @@
 //! ones of the area first, then the quick ones, and a change is missed if all of them pass.
 //!
 //! What no switch can turn on is tried by an edit and a build of its own: code that the compiler evaluates, code that no
-//! test comes by in this build, and what compiles alone but not with a switch. Each change stands in `target/mutants/outcomes.txt`, with the test that has
-//! noticed it.
+//! test comes by in this build, and what compiles alone but not with a switch. What has become of each change stands in
+//! `target/mutants/outcomes.txt`, with the test that has noticed it.
 
 mod rewrite;
 mod tree;
