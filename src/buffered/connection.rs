@@ -245,8 +245,8 @@ impl<R: Role> BufferedConnection<R> {
     ///
     /// Call it before the first wait. Then call it when a wait is over, after reading what is there and before receiving
     /// events: a Pong is taken to come at the time of the last tick. After a write, call it again before waiting: the clock of
-    /// a Pong starts when the Ping has left. It costs some 130 instructions where bytes have come and nothing else is under way, and 350
-    /// otherwise.
+    /// a Pong starts when the Ping has left. It costs some 130 instructions where bytes have come and nothing else is under way,
+    /// and 350 otherwise.
     ///
     /// ```
     /// # use sockless::buffered::BufferedConnection;

@@ -124,7 +124,10 @@ enum State {
 impl State {
     /// Whether nothing is left to do behind an answer that is no upgrade.
     fn is_over(self, output: &WriteBuffer) -> bool {
-        matches!(self, Self::Ended | Self::GivenUp) && !output.is_due()
+        match self {
+            Self::Receiving | Self::Answered | Self::Draining(_) => false,
+            Self::Ended | Self::GivenUp => !output.is_due(),
+        }
     }
 }
 

@@ -327,10 +327,15 @@ impl<R: Role> Receiver<R> {
 
     /// Whether nothing of the input will be handed out any more.
     pub(crate) const fn is_over(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Closed | Phase::Ended | Phase::Failing(_) | Phase::Failed(_)
-        )
+        match self.phase {
+            Phase::Closed | Phase::Ended | Phase::Failing(_) | Phase::Failed(_) => true,
+            Phase::Start
+            | Phase::Between
+            | Phase::Header
+            | Phase::Data { .. }
+            | Phase::Control { .. }
+            | Phase::Held(_) => false,
+        }
     }
 }
 
