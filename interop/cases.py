@@ -62,12 +62,13 @@ async def _run_all(peer):
     failed = 0
     for name, limit, function in _cases:
         try:
-            await asyncio.wait_for(function(), limit)
+            async with asyncio.timeout(limit) as whole:
+                await function()
         except (Exception, asyncio.CancelledError) as error:
             failed += 1
             why = f"{type(error).__name__}: {error}".replace("\n", " ")
             if isinstance(error, TimeoutError) and not str(error):
-                why = f"still running after {limit} s"
+                why = f"still running after {limit} s" if whole.expired() else "a wait took too long"
             here = os.path.dirname(os.path.abspath(__file__))
             for step in reversed(traceback.extract_tb(error.__traceback__)):
                 file = os.path.abspath(step.filename)

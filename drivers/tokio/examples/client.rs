@@ -89,7 +89,7 @@ async fn run() -> Result<(), Exit> {
     let address = address.ok_or_else(|| Exit::usage("which server? Give its address, as ws://127.0.0.1:9001/"))?;
     let connector = connector.subprotocols(subprotocols).timeouts(timeouts);
 
-    let (mut lines, mut stop) = (Lines::typed(), on_interrupt().stop());
+    let (mut lines, mut stop) = (Lines::typed(), on_interrupt()?.stop());
     let mut wait = WAITS.0;
     loop {
         let connecting = Instant::now();

@@ -3,10 +3,14 @@
 use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
-use std::process;
 use std::time::Duration;
+use std::{io, process};
 
 use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::signal::unix;
+#[cfg(windows)]
+use tokio::signal::windows;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -43,35 +47,52 @@ impl Stop {
     }
 }
 
-/// Completes when the user or the system asks the program to end.
-async fn interrupted() -> std::io::Result<()> {
+/// What asks the program to end: the user or the system. It is heard from the moment this is made, also while nobody waits.
+struct Interrupts {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed,
-            _ = terminate.recv() => Ok(()),
-        }
+    pressed: unix::Signal,
+    #[cfg(unix)]
+    terminate: unix::Signal,
+    #[cfg(windows)]
+    pressed: windows::CtrlC,
+}
+
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            pressed: unix::signal(unix::SignalKind::interrupt())?,
+            #[cfg(unix)]
+            terminate: unix::signal(unix::SignalKind::terminate())?,
+            #[cfg(windows)]
+            pressed: windows::ctrl_c()?,
+        })
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.pressed.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(windows)]
+        self.pressed.recv().await;
+    }
 }
 
 /// Ends with the first Ctrl-C, and at once with the second.
-pub(crate) fn on_interrupt() -> Stopping {
+pub(crate) fn on_interrupt() -> Result<Stopping, Exit> {
     let stopping = Stopping(watch::Sender::new(false));
     let asked = stopping.0.clone();
+    let mut interrupts = Interrupts::new().map_err(|error| Exit(Exit::FAILED, error.to_string()))?;
     tokio::spawn(async move {
-        if interrupted().await.is_ok() {
-            eprintln!("closing; Ctrl-C again ends at once");
-            asked.send_replace(true);
-        }
-        if interrupted().await.is_ok() {
-            process::exit(130); // what a shell reports of a program that Ctrl-C has ended
-        }
+        interrupts.next().await;
+        eprintln!("closing; Ctrl-C again ends at once");
+        asked.send_replace(true);
+        interrupts.next().await;
+        process::exit(130); // what a shell reports of a program that Ctrl-C has ended
     });
-    stopping
+    Ok(stopping)
 }
 
 /// Runs a server until Ctrl-C, then waits until all connections are closed, with one deadline for all. `serve` is to accept no
@@ -80,7 +101,7 @@ pub(crate) async fn until_stopped<F>(serve: impl FnOnce(Stopping) -> F) -> Resul
 where
     F: Future<Output = Result<(), Exit>>,
 {
-    let stopping = on_interrupt();
+    let stopping = on_interrupt()?;
     let mut stop = stopping.stop();
     let mut serving = pin!(serve(stopping.clone()));
     let mut closed = pin!(async {
