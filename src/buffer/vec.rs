@@ -47,7 +47,7 @@ impl Output for Vec<u8> {
             Some((block, rest)) => {
                 put_head(self, &header, *block);
                 match header.mask() {
-                    _ if rest.is_empty() => {}
+                    _ if payload.len() == Mask::BLOCK => {}
                     Some(mut mask) => self.put_masked(rest, &mut mask),
                     None => self.put(rest),
                 }
@@ -65,12 +65,19 @@ impl Output for Vec<u8> {
 #[inline(always)]
 fn put_head(out: &mut Vec<u8>, header: &Header, block: [u8; Mask::BLOCK]) {
     let mut head = [0; MAX_HEADER_LEN + Mask::BLOCK];
-    let header_len = header.with_bytes(|bytes| {
-        if let Some(to) = head.get_mut(..bytes.len()) {
-            to.copy_from_slice(bytes);
+    // The key apart, so that it is a store of its own.
+    let mut header_len = header.with_start(|start| {
+        if let Some(to) = head.get_mut(..start.len()) {
+            to.copy_from_slice(start);
         }
-        bytes.len()
+        start.len()
     });
+    if let Some(key) = header.mask_key {
+        if let Some(to) = head.get_mut(header_len..).and_then(<[u8]>::first_chunk_mut) {
+            *to = key;
+        }
+        header_len += key.len();
+    }
     if let Some(to) = head.get_mut(header_len..).and_then(<[u8]>::first_chunk_mut) {
         *to = header.mask().map_or(block, |mask| mask.block(block));
     }

@@ -115,6 +115,13 @@ impl Header {
         with_bytes(self.first_byte(), self.payload_len, self.mask_key, take)
     }
 
+    /// Hands the encoded bytes up to the mask key to `take`.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn with_start<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
+        with_start(self.first_byte(), self.payload_len, self.mask_key.is_some(), take)
+    }
+
     #[inline(always)]
     pub(crate) const fn first_byte(&self) -> u8 {
         (if self.fin { FIN } else { 0 }) | (self.rsv & 7) << 4 | self.opcode.bits()
@@ -127,7 +134,7 @@ impl Header {
     }
 }
 
-/// Encodes a header and hands it to `take`: an array of its own for each form, so that a short header is one store.
+/// Encodes a header and hands it to `take`.
 #[inline(always)]
 pub(crate) fn with_bytes<T>(
     first: u8,
@@ -135,32 +142,34 @@ pub(crate) fn with_bytes<T>(
     mask_key: Option<[u8; 4]>,
     take: impl FnOnce(&[u8]) -> T,
 ) -> T {
-    let len = payload_len & !(1 << 63);
-    let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
-    match (len, mask_key) {
-        (0..=MAX_LEN_7, None) => take(&[first, l7]),
-        (0..=MAX_LEN_7, Some(key)) => take(&with_key::<6>(&[first, MASKED | l7], key)),
-        (0..=MAX_LEN_16, None) => take(&[first, LEN_16, l6, l7]),
-        (0..=MAX_LEN_16, Some(key)) => take(&with_key::<8>(&[first, MASKED | LEN_16, l6, l7], key)),
-        (_, None) => take(&[first, LEN_64, l0, l1, l2, l3, l4, l5, l6, l7]),
-        (_, Some(key)) => take(&with_key::<14>(
-            &[first, MASKED | LEN_64, l0, l1, l2, l3, l4, l5, l6, l7],
-            key,
-        )),
-    }
+    with_start(first, payload_len, mask_key.is_some(), |start| match mask_key {
+        None => take(start),
+        Some(key) => {
+            let mut bytes = [0; MAX_HEADER_LEN];
+            let bytes = bytes.get_mut(..start.len() + key.len()).unwrap_or_default();
+            if let Some((to, last)) = bytes.split_last_chunk_mut() {
+                to.copy_from_slice(start);
+                *last = key;
+            }
+            take(bytes)
+        }
+    })
 }
 
-/// A header with its key behind it, as one store.
+/// Encodes a header up to its mask key and hands it to `take`: an array of its own for each form, so that a short one is
+/// one store.
 #[inline(always)]
-fn with_key<const LEN: usize>(start: &[u8], key: [u8; 4]) -> [u8; LEN] {
-    let mut bytes = [0; LEN];
-    if let Some((to, last)) = bytes.split_last_chunk_mut() {
-        for (to, from) in to.iter_mut().zip(start) {
-            *to = *from;
-        }
-        *last = key;
+fn with_start<T>(first: u8, payload_len: u64, masked: bool, take: impl FnOnce(&[u8]) -> T) -> T {
+    let mask_bit = if masked { MASKED } else { 0 };
+    let len = payload_len & !(1 << 63);
+    let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
+    if len <= MAX_LEN_7 {
+        take(&[first, mask_bit | l7])
+    } else if len <= MAX_LEN_16 {
+        take(&[first, mask_bit | LEN_16, l6, l7])
+    } else {
+        take(&[first, mask_bit | LEN_64, l0, l1, l2, l3, l4, l5, l6, l7])
     }
-    bytes
 }
 
 /// What a frame's first byte says.
