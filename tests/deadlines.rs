@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sockless::connection::{Connection, Server, TransportAction};
 use sockless::frame::{CloseCode, MessageKind};
-use sockless::handshake::{HandshakeError, Request};
+use sockless::handshake::{HandshakeError, HttpResponse, Request};
 use sockless::timers::{Deadline, Moment, Rate, Timeouts};
 use sockless::{
     AcceptOptions, BufferedClientHandshake, BufferedConnection, BufferedServerHandshake, ConnectOptions, Event, Limits,
@@ -231,6 +231,29 @@ fn handshake_in_each_state() {
     assert_eq!(handshake.tick(at(6)), None);
     assert_eq!(handshake.buffers().1.unwritten(), b"");
     assert!(timed_out(&mut handshake));
+
+    // Behind an answer that is no upgrade, the deadline is that of closing, from the answer on.
+    let mut handshake = BufferedServerHandshake::new(&Limits::default());
+    handshake.set_timeouts(&only(Deadline::Handshake).with_close(Some(20 * SECOND)));
+    handshake.tick(START);
+    handshake
+        .buffers()
+        .0
+        .extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    handshake.tick(at(1));
+    let Ok(Some((Request::Http(request), out))) = handshake.receive() else {
+        panic!()
+    };
+    request.respond(&HttpResponse::new(404), out).unwrap();
+    assert_eq!(handshake.tick(at(1)), Some(20 * SECOND));
+    let len = handshake.output().len();
+    handshake.written(len);
+    assert_eq!(handshake.tick(at(3)), Some(20 * SECOND), "the last byte was taken");
+    assert_eq!(handshake.tick(just_before(at(23))), Some(Duration::from_micros(1)));
+    assert!(handshake.transport() != TransportAction::Close);
+    handshake.tick(at(23));
+    assert_eq!(handshake.transport(), TransportAction::Close);
 
     // In every later state.
     for state in STATES {
@@ -612,6 +635,12 @@ fn the_clock_stands_while_the_caller_does_not_read() {
         drain(&mut ws, at(100));
         passes(&mut ws, Deadline::Idle, at(105));
     }
+    // Just at the watermark it does not stand.
+    let mut ws = open(&idle);
+    ws.buffers().1.set_watermark(100);
+    ws.tx().binary(&[7; 98]).unwrap();
+    ws.written(100);
+    passes(&mut ws, Deadline::Idle, at(5));
     // The output is over its watermark from one tick to the next, although the transport has taken a part of it.
     let mut ws = open(&idle);
     ws.buffers().1.set_watermark(100);

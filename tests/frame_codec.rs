@@ -11,8 +11,9 @@
 mod common;
 
 use common::*;
+use sockless::buffer::ReadBuffer;
 use sockless::error::{Failure, LimitExceeded, Violation};
-use sockless::frame::{Header, MAX_HEADER_LEN, Opcode};
+use sockless::frame::{Header, MAX_CLOSE_REASON_LEN, MAX_CONTROL_LEN, MAX_HEADER_LEN, Opcode};
 
 // Section 5.2 once more, for the pure codec.
 
@@ -88,4 +89,12 @@ fn every_violation_names_its_rule() {
     assert_eq!(code(LimitExceeded::FrameTooLong), 1009);
     assert_eq!(code(LimitExceeded::MessageTooLong), 1009);
     assert_eq!(code(LimitExceeded::TooManyFragments), 1008);
+}
+
+/// Lengths that follow from each other (section 5.5): a control payload has at most 125 bytes, of which a Close's code
+/// takes two.
+#[test]
+fn the_longest_control_frames() {
+    assert_eq!((MAX_CONTROL_LEN, MAX_CLOSE_REASON_LEN, MAX_HEADER_LEN), (125, 123, 14));
+    assert_eq!(ReadBuffer::<&mut [u8]>::FIXED_OVERHEAD, 6 + 125);
 }

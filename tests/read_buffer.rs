@@ -355,6 +355,20 @@ fn the_longest_message_over_fixed_memory<R: Role>(role: fn() -> R) {
                     );
                     assert!(run.output.ends_with(&close_from_us::<R>(1009)));
                 }
+                // Also where all of it lies in the memory.
+                let bytes = [offset.clone(), whole].concat();
+                let run = drive(
+                    Connection::new(role(), &limits),
+                    Way::Fixed(memory),
+                    false,
+                    &bytes,
+                    &[offset.len()],
+                );
+                assert_eq!(
+                    run.error,
+                    Some(LimitExceeded::MessageTooLong.into()),
+                    "{longest} after {before}"
+                );
             }
         }
     }

@@ -216,3 +216,35 @@ fn long_memory_stays_for_a_while() {
         assert_eq!(take(&mut ws, &mut input), 1);
     }
 }
+
+/// What is there moves to the front, where half of a read has room behind it, if no more has to move than was consumed: the
+/// fragments, too, unless they are there already.
+#[test]
+fn what_is_cheap_moves_to_the_front() {
+    let receive = |ws: &mut Connection<Server>, input: &mut ReadBuffer<[u8; 2000]>, bytes: &[u8]| {
+        input.space()[..bytes.len()].copy_from_slice(bytes);
+        input.advance(bytes.len());
+        while ws.receive(input, &mut Vec::new()).unwrap().is_some() {}
+    };
+    // A message, then a fragment of the next one.
+    let begun = |before, joined| {
+        let (mut ws, mut input) = (server(), ReadBuffer::fixed([0; 2000]));
+        let fragment = from_peer::<Server>(BIN, &vec![7; joined]);
+        let bytes = [frame(FIN | BIN, before + joined - fragment.len()), fragment].concat();
+        receive(&mut ws, &mut input, &bytes);
+        (ws, input)
+    };
+    for (before, joined, moves) in [(300, 299, true), (300, 300, true), (300, 301, false)] {
+        let mut input = begun(before, joined).1;
+        let kept = if moves { joined } else { before + joined };
+        assert_eq!(input.space().len(), 2000 - kept, "{before} before {joined}");
+    }
+    let pong = from_peer::<Server>(PONG, b"");
+    for (unread, moves) in [(5, true), (6, true), (7, false)] {
+        let (mut ws, mut input) = begun(300, 300);
+        assert_eq!(input.space().len(), 1700);
+        receive(&mut ws, &mut input, &[&pong, &frame(CONT, 500)[..unread]].concat());
+        let consumed = if moves { 0 } else { pong.len() };
+        assert_eq!(input.space().len(), 1700 - consumed - unread, "{unread} behind a Pong");
+    }
+}

@@ -56,7 +56,7 @@ mod tests {
     use std::vec::Vec;
 
     /// What the definition makes of it.
-    fn oracle(bytes: &[u8], masked: bool) -> Option<WholeMessage> {
+    fn oracle(bytes: &[u8], rsv: u8, masked: bool) -> Option<WholeMessage> {
         let (header, header_len) = Header::decode(bytes).ok()??;
         let kind = match header.opcode {
             Opcode::Text => MessageKind::Text,
@@ -65,7 +65,7 @@ mod tests {
         };
         let payload_len = usize::try_from(header.payload_len).ok()?;
         let fits = payload_len <= 0xffff && bytes.len() - header_len >= payload_len;
-        (header.fin && header.rsv == 0 && header.mask_key.is_some() == masked && fits).then_some(WholeMessage {
+        (header.fin && header.rsv == rsv && header.mask_key.is_some() == masked && fits).then_some(WholeMessage {
             kind,
             header_len,
             payload_len,
@@ -81,10 +81,10 @@ mod tests {
                     let mut bytes = Vec::from([first, second]);
                     bytes.extend_from_slice(length);
                     bytes.resize(300, 0);
-                    for masked in [false, true] {
+                    for (rsv, masked) in [(0, false), (0, true), (4, false), (4, true)] {
                         assert_eq!(
-                            WholeMessage::decode(&bytes, 0, masked),
-                            oracle(&bytes, masked),
+                            WholeMessage::decode(&bytes, rsv, masked),
+                            oracle(&bytes, rsv, masked),
                             "{bytes:x?}"
                         );
                     }
@@ -109,7 +109,7 @@ mod tests {
                 for end in (0..bytes.len().min(20)).chain(bytes.len() - len.min(3)..=bytes.len()) {
                     assert_eq!(
                         WholeMessage::decode(&bytes[..end], 0, masked),
-                        oracle(&bytes[..end], masked)
+                        oracle(&bytes[..end], 0, masked)
                     );
                 }
             }

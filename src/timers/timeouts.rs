@@ -211,10 +211,10 @@ impl Config {
     /// What a message may take of which so many bytes have come.
     #[inline]
     pub(super) fn allowance(&self, bytes: u64) -> Millis {
-        match self.bytes_per_second {
-            0 => Millis::OFF,
-            _ if self.grace.0 == u32::MAX => Millis::OFF,
-            rate => self.grace.plus(bytes.saturating_mul(1_000).div_ceil(u64::from(rate))),
+        if !self.grace.is_on() {
+            return Millis::OFF;
         }
+        let rate = u64::from(self.bytes_per_second.max(1)); // it is not 0 here, which the compiler does not know
+        self.grace.plus(bytes.saturating_mul(1_000).div_ceil(rate))
     }
 }

@@ -1,9 +1,13 @@
 //! Where a message ends, and what may stand there: the decided answers.
 
 use crate::common::{Got, Random, masked, pair, plain_server, receive, receive_chunks};
-use sockless::deflate::{DeflateOptions, Engines};
+use sockless::buffer::ReadBuffer;
+use sockless::connection::{Connection, Server};
+use sockless::deflate::{DeflateConnection, DeflateOptions, Engines};
 use sockless::error::{Failure, LimitExceeded};
 use sockless::frame::{CloseCode, Violation};
+use sockless::limits::Limits;
+use sockless::message::Event;
 
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 /// The same with BFINAL.
@@ -364,5 +368,22 @@ fn fragments_stay_in_their_buffer() {
     for _ in 0..2 {
         let error = ws.receive(&mut second, &mut out, &mut engines).unwrap_err();
         assert_eq!(error, ReceiveError::Blocked(Blocked::MessageInProgress));
+    }
+}
+
+/// A plain message of which the chunk level has taken so much as the header is not handed out whole, whether compression was
+/// agreed to or not: the next one is.
+#[test]
+fn what_was_begun_chunk_by_chunk_is_not_handed_out_whole() {
+    let without = DeflateConnection::new(Connection::new(Server, &Limits::default()), None);
+    for mut ws in [without, plain_server()] {
+        let (mut out, mut input, mut engines) = (Vec::new(), ReadBuffer::new(), Engines::new());
+        let mut bytes = [masked(0x81, b"begun"), masked(0x81, b"next")].concat();
+        let (mut header, rest) = bytes.split_at_mut(6);
+        assert!(ws.receive_chunk(&mut header, &mut out, &mut engines).unwrap().is_none());
+        assert!(header.is_empty());
+        input.extend(rest).unwrap();
+        let (event, _) = ws.receive(&mut input, &mut out, &mut engines).unwrap().unwrap();
+        assert!(matches!(event, Event::Text("next")), "{event:?}");
     }
 }

@@ -126,6 +126,16 @@ fn limits_headers() {
     }
 }
 
+/// One field too many is refused before anybody looks at what it says, however the line comes.
+#[test]
+fn a_field_too_many_is_not_looked_at() {
+    let limits = Limits::default().with_max_headers(1);
+    for line in ["no colon\r\n", "a : b\r\n", ": b\r\n", "a: \0\r\n"] {
+        let outcome = every_split(format!("GET / HTTP/1.1\r\na: b\r\n{line}").as_bytes(), &limits);
+        assert_eq!(outcome.result, Err(E::TooManyHeaders), "{line}");
+    }
+}
+
 #[test]
 fn limits_subprotocols() {
     for (count, expected) in [(63, None), (64, None), (65, Some(E::TooManySubprotocols))] {
