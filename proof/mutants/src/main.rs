@@ -69,7 +69,7 @@ const AREAS: [Area; 8] = [
     Area {
         name: "timers",
         files: &["src/timers/*.rs"],
-        sharp: &["timers", "deadlines"],
+        sharp: &["timers", "deadlines", "handshake_deadlines"],
     },
     Area {
         name: "connection",
