@@ -160,6 +160,9 @@ fn send(
             sender.tx(&mut out).reply(&reply)?;
             answered |= reply.is_close();
         }
+        if sender.is_closed() {
+            timers.closing(now);
+        }
         while let Some(due) = timers.handle_timeout(now) {
             match due {
                 Due::Ping(payload) => {
@@ -168,13 +171,13 @@ fn send(
                     }
                 }
                 Due::Passed(deadline) => match deadline.close_code() {
-                    Some(code) => sender.tx(&mut out).close(code, deadline.text())?,
+                    Some(code) => {
+                        sender.tx(&mut out).close(code, deadline.text())?;
+                        timers.closing(now);
+                    }
                     None => return Err(deadline.text().into()),
                 },
             }
-        }
-        if sender.is_closed() {
-            timers.closing(now);
         }
         timers.written(now, 0, out.len());
         drop(both);

@@ -153,22 +153,23 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
                             _ => Ok(()),
                         };
                         match sent {
-                            Err(SendError::OutputFull(_)) => self.write(tx.output()).await?,
+                            Err(SendError::OutputFull(_)) => self.write(self.clock.now(), tx.output()).await?,
                             _ => break, // there is nothing to answer once this side has closed
                         }
                     },
                     Ok(None) => break,
                     // After a failure the Close is in the output, and `transport` says what is next.
                     Err(error) if error.failure().is_some() => break,
-                    Err(_) => self.write(out).await?,
+                    Err(_) => self.write(self.clock.now(), out).await?,
                 }
             }
             let now = self.clock.now();
             self.timers.received(now, ws.message_progress());
+            self.tick(now, &mut ws, out)?;
             if ws.transport() != TransportAction::Continue {
                 self.timers.closing(now);
             }
-            self.write(out).await?;
+            self.write(now, out).await?;
             match ws.transport() {
                 TransportAction::ShutDownSend => {
                     if let Some(shut_down_send) = shut_down_send.take() {
@@ -185,10 +186,7 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
                     0..0
                 }
                 Some(len) => 0..len,
-                None => {
-                    self.tick(&mut ws, out)?;
-                    0..0
-                }
+                None => 0..0,
             };
         }
     }
@@ -205,9 +203,13 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
         }
     }
 
-    /// Does what is due by the clock.
-    fn tick(&mut self, ws: &mut Connection<Server>, out: &mut SliceOutput<'_>) -> Result<(), Error<S::Error>> {
-        let now = self.clock.now();
+    /// Does what is due at `now`.
+    fn tick(
+        &mut self,
+        now: Moment,
+        ws: &mut Connection<Server>,
+        out: &mut SliceOutput<'_>,
+    ) -> Result<(), Error<S::Error>> {
         while let Some(due) = self.timers.handle_timeout(now) {
             let sent = match due {
                 Due::Ping(payload) => {
@@ -232,8 +234,9 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
         out: &mut SliceOutput<'_>,
         shut_down_send: impl FnOnce(&mut S),
     ) -> Result<(), Error<S::Error>> {
-        self.timers.closing(self.clock.now());
-        self.write(out).await?;
+        let now = self.clock.now();
+        self.timers.closing(now);
+        self.write(now, out).await?;
         shut_down_send(&mut self.stream);
         while self.read(input).await? != Some(0) {
             if self.timers.handle_timeout(self.clock.now()).is_some() {
@@ -255,26 +258,30 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
         }
     }
 
-    /// Writes all of the output. Meanwhile nothing is read, so that only writing and closing have a deadline.
-    async fn write(&mut self, out: &mut SliceOutput<'_>) -> Result<(), Error<S::Error>> {
+    /// Writes all of the output. From `now` on nothing is read, so that only writing and closing have a deadline. What has
+    /// passed before, and was not looked at, passes again.
+    async fn write(&mut self, mut now: Moment, out: &mut SliceOutput<'_>) -> Result<(), Error<S::Error>> {
+        self.timers.reading(now, false);
         while out.len() > 0 {
-            let now = self.clock.now();
-            self.timers.reading(now, false);
             self.timers.written(now, 0, out.len());
-            if self.timers.handle_timeout(now).is_some() {
-                return Err(Error::Abandoned);
+            while let Some(due) = self.timers.handle_timeout(now) {
+                if matches!(due, Due::Passed(deadline) if deadline.close_code().is_none()) {
+                    return Err(Error::Abandoned);
+                }
             }
             let left = self.timers.next_deadline().map_or(Duration::MAX, |at| at - now);
-            if let Either::First(len) = select(self.stream.write(out.as_bytes()), self.clock.wait(left)).await {
+            let waited = select(self.stream.write(out.as_bytes()), self.clock.wait(left)).await;
+            now = self.clock.now();
+            if let Either::First(len) = waited {
                 let len = len.map_err(Error::Stream)?;
                 if len == 0 {
                     return Err(Error::TakesNothing);
                 }
                 out.consume(len);
-                self.timers.written(self.clock.now(), len, out.len());
+                self.timers.written(now, len, out.len());
             }
         }
-        self.timers.reading(self.clock.now(), true);
+        self.timers.reading(now, true);
         Ok(())
     }
 }

@@ -305,8 +305,14 @@ impl Peer {
                 pin_mut!(due);
                 select_biased! {
                     written = write => break written,
-                    () = due => if self.timers.handle_timeout(Moment::now()).is_some() {
-                        return Err(io::ErrorKind::TimedOut.into());
+                    () = due => {
+                        let now = Moment::now();
+                        while let Some(due) = self.timers.handle_timeout(now) {
+                            // Others passed before, and pass again.
+                            if matches!(due, Due::Passed(deadline) if deadline.close_code().is_none()) {
+                                return Err(io::ErrorKind::TimedOut.into());
+                            }
+                        }
                     }
                 }
             };
