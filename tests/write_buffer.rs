@@ -412,3 +412,18 @@ fn what_was_written_makes_room() {
 }
 
 both_roles!(the_bytes_in_order, puts_and_writes_interleaved, by_reference, write_to);
+
+/// What was needed lately counts half as much with each time that all is written. Memory of four times as much stays, of more
+/// than that it goes.
+#[test]
+fn memory_goes_once_it_is_more_than_four_times_what_was_needed_lately() {
+    let mut out = WriteBuffer::new();
+    out.reserve(1 << 16).unwrap();
+    assert_eq!(out.capacity(), 1 << 16);
+    let capacities = [1 << 16, 1, 1, 1].map(|len| {
+        out.put(&vec![7; len]);
+        out.written(len);
+        out.capacity()
+    });
+    assert_eq!(capacities, [1 << 16, 1 << 16, 1 << 16, 0]);
+}
