@@ -8,6 +8,10 @@ use lexopt::prelude::{Long, Short, Value, ValueExt};
 use sockless_chat::{Exit, Rooms, exit, serve};
 use sockless_tokio::Acceptor;
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::signal::unix;
+#[cfg(windows)]
+use tokio::signal::windows;
 use tokio::sync::watch;
 
 const HELP: &str = "\
@@ -66,16 +70,37 @@ async fn main() -> ExitCode {
     exit("chat", run().await)
 }
 
-/// Ctrl-C, or the system's wish that the program ends.
-async fn asked_to_end() {
+/// Ctrl-C, or the system's wish that the program ends. It is heard from the moment this is made, also while nobody waits.
+struct Interrupts {
     #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => return,
-            _ = terminate.recv() => return,
-        }
+    pressed: unix::Signal,
+    #[cfg(unix)]
+    terminate: unix::Signal,
+    #[cfg(windows)]
+    pressed: windows::CtrlC,
+}
+
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            pressed: unix::signal(unix::SignalKind::interrupt())?,
+            #[cfg(unix)]
+            terminate: unix::signal(unix::SignalKind::terminate())?,
+            #[cfg(windows)]
+            pressed: windows::ctrl_c()?,
+        })
     }
-    let _ = tokio::signal::ctrl_c().await;
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.pressed.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(windows)]
+        self.pressed.recv().await;
+    }
 }
 
 /// What is in a file that can also be written. If there is none, it is made.
@@ -113,12 +138,13 @@ async fn run() -> Result<(), Exit> {
         }
     }
 
+    let mut interrupts = Interrupts::new().map_err(Exit::failed)?;
     println!("http://{address}/");
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        asked_to_end().await;
+        interrupts.next().await;
         stop.send_replace(true);
-        asked_to_end().await;
+        interrupts.next().await;
         std::process::exit(130);
     });
     serve(listener, Acceptor::new().origins(origins), rooms.clone(), stopped)

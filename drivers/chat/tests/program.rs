@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+#[cfg(unix)]
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -136,6 +138,37 @@ async fn what_was_said_is_kept_in_a_file() {
         }
         assert_eq!(ws.close_record().received.unwrap().0, 1012);
         assert_eq!(chat.ended(), (Some(0), String::new()));
+    }
+}
+
+/// It is heard however soon it comes after the first one.
+#[cfg(unix)]
+#[test]
+fn the_second_signal_ends_it_at_once() {
+    for _ in 0..10 {
+        let mut chat = Chat::start(&["0"]);
+        let address = chat.address();
+        // It does not answer the Close, and so it is waited for.
+        let mut guest = TcpStream::connect(address["http://".len()..].trim_end_matches('/')).unwrap();
+        let request =
+            b"GET /room?room=lobby&name=Ada HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        guest.write_all(request).unwrap();
+        read_until(&mut guest, b"welcome");
+        chat.terminate();
+        read_until(&mut guest, b"\x88\x02\x03\xf4"); // 1012
+        chat.terminate();
+        assert_eq!(chat.ended().0, Some(130));
+    }
+}
+
+#[cfg(unix)]
+fn read_until(stream: &mut TcpStream, end: &[u8]) {
+    let mut read = Vec::new();
+    while !read.windows(end.len()).any(|window| window == end) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        read.push(byte[0]);
     }
 }
 
