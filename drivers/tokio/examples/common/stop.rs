@@ -138,9 +138,10 @@ where
         let (mut connections, mut stop) = (JoinSet::new(), stopping.stop());
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                Some(_) = connections.join_next() => continue,
+                biased; // nobody is accepted any more once it is to end
                 () = stop.asked() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
