@@ -90,12 +90,12 @@ async fn run() -> Result<(), Exit> {
     let connector = connector.subprotocols(subprotocols).timeouts(timeouts);
 
     let (mut lines, mut stop) = (Lines::typed(), on_interrupt()?.stop());
-    let mut wait = WAITS.0;
+    let (mut wait, mut last) = (WAITS.0, Ok(()));
     loop {
         let connecting = Instant::now();
         let opened = tokio::select! {
             opened = connector.connect(&address) => opened,
-            () = stop.asked() => return Ok(()),
+            () = stop.asked() => return last,
         };
         let (end, is_over) = match opened {
             Ok(ws) => converse(ws, &mut lines, &mut stop).await,
@@ -121,6 +121,7 @@ async fn run() -> Result<(), Exit> {
             () = stop.asked() => return end,
         }
         wait = (wait * 2).min(WAITS.1);
+        last = end;
     }
 }
 
