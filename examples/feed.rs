@@ -252,8 +252,8 @@ fn receive(
         timers.received(now, begun.or((unread > 0).then_some(0)).map(|bytes| bytes + unread));
         let is_nearer = |new| deadline.is_none_or(|old| new < old);
         wake |= timers.next_deadline().is_some_and(is_nearer);
-        if wake && !std::mem::replace(told, true) {
-            let _ = post.try_send(News::Look); // if there is no room, the thread is about to look anyway
+        if wake && !*told {
+            *told = post.try_send(News::Look).is_ok(); // if there is no room, the thread is about to look anyway
         }
         drop(both);
         match stream.read(input.space())? {
