@@ -265,6 +265,31 @@ if not TOKIO:
                 _, errors = await asyncio.wait_for(process.communicate(), 5)  # of both processes
                 same((process.returncode, await refused(port)), (0, True), f"exit status, and whether nobody listens; {errors}")
 
+    @case("replace: Ctrl-C while it is being replaced is heard")
+    async def _():
+        async with serving("replace") as (process, port):
+            reader, writer = await opened(port)
+            # Half a message, which holds the replacement up.
+            writer.write(frame(0x81, b"one") + frame(0x81, b"two")[:7])
+            start = await reader.readexactly(2)
+            await reader.readexactly(start[1])
+            control, asking = await asyncio.open_connection("127.0.0.1", port)
+            asking.write(b"GET /replace HTTP/1.1\r\nHost: a\r\n\r\n")
+            same((await response(control))[0], 200, "answer")
+            asking.close()
+            process.send_signal(signal.SIGINT)
+            await asyncio.wait_for(process.stderr.readline(), 5)
+            await asyncio.sleep(0.5)  # it is told right before it takes effect
+            writer.write(frame(0x81, b"two")[7:])
+            start = await reader.readexactly(2)
+            same((await reader.readexactly(start[1]))[:2], b"2 ", "answer")
+            same((await close_frame(reader))[:2], b"\x03\xe9", "code of the Close")
+            writer.write(frame(0x88, b"\x03\xe9"))
+            same(await asyncio.wait_for(reader.read(), 5), b"", "what follows")
+            writer.close()
+            await asyncio.wait_for(process.communicate(), 5)  # of both processes
+            same((process.returncode, await refused(port)), (0, True), "exit status, and whether nobody listens")
+
     @case("feed: a browser that asks for a page is told that it is in the wrong place")
     async def _():
         reader, writer = await asyncio.open_connection("127.0.0.1", FEED)

@@ -217,7 +217,8 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 // ---------------------------------------------------------------- from one process to the next
 
-/// The lengths of unread input and of unwritten output, and the count. The listener comes last, with this in place of it.
+/// The lengths of unread input and of unwritten output, and the count. The listener comes last, with this in place of it, and a
+/// byte that tells whether Ctrl-C came meanwhile.
 const LISTENER: [u8; 24] = [0xff; 24];
 
 /// Sends all connections and the listener.
@@ -229,7 +230,8 @@ fn hand_over(mut to: UnixStream, listener: &TcpListener, parked: &[Parked]) -> i
         to.write_all(&parked.unread)?;
         to.write_all(&parked.unwritten)?;
     }
-    send_descriptor(&to, &LISTENER, listener)
+    send_descriptor(&to, &LISTENER, listener)?;
+    to.write_all(&[STOPPED.load(Ordering::Relaxed).into()])
 }
 
 /// Receives them.
@@ -239,6 +241,11 @@ fn receive(mut from: UnixStream) -> Outcome<(TcpListener, Vec<Parked>)> {
         let mut head = [0; 24];
         let descriptor = receive_descriptor(&mut from, &mut head)?;
         if head == LISTENER {
+            let mut stopped = [0];
+            from.read_exact(&mut stopped)?;
+            if stopped != [0] {
+                stop();
+            }
             return Ok((TcpListener::from(descriptor), all));
         }
         let mut numbers = head
