@@ -143,7 +143,7 @@ async fn a_close_that_waits_behind_what_cannot_be_written_is_heard() {
     assert_eq!(ws.close_record().code(), CloseCode::GOING_AWAY);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_waits_holds_no_buffer_after_whatever_traffic() {
     let (mut server, mut client) = pair(1 << 20).await;
     for len in [10, 5_000, 300_000, 3] {
