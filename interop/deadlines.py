@@ -4,7 +4,7 @@
 
 The example is started with short deadlines. Bare TCP peers see for themselves when they are closed. Real peers (Python
 `websockets`, `ws`, Chromium) are stopped by SIGSTOP, and `echo` says when it has given them up. A machine that is busy with
-something else can be late: a case that fails is run a second time, alone, and says so.
+something else can be late: a case that fails is run again, a few times, and says so. What was early fails at once.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 
-from cases import case, main
+from cases import TRIES, Early, case, main, patiently
 from raw import frame, head, response
 
 PROGRAM = sys.argv[1]
@@ -62,24 +62,20 @@ class Server:
 def within(what, took, least, most=None):
     """Due after `least` seconds; where that is not known exactly, after `most` at the latest."""
     if not least <= took <= (most or least) + SLACK:
-        raise AssertionError(f"{what} after {took:.3f} s, due after {least:.3f} s")
+        kind = Early if took < least else AssertionError
+        raise kind(f"{what} after {took:.3f} s, due after {least:.3f} s")
 
 
 def timed(name, programs="echo feed", limit=20):
-    """A case that is run once more if it fails."""
+    """A case that is run again if it fails."""
 
     def register(function):
-        async def twice():
-            try:
-                async with Server() as server:
-                    await function(server)
-            except (AssertionError, TimeoutError) as error:
-                print(f"-- {PROGRAM}: {name}: {error}; once more", flush=True)
-                async with Server() as server:
-                    await function(server)
+        async def once():
+            async with Server() as server:
+                await function(server)
 
         if PROGRAM in programs.split():
-            case(name, 2 * limit)(twice)
+            case(name, TRIES * (limit + 2))(lambda: patiently(f"{PROGRAM}: {name}", once, limit))
 
     return register
 
