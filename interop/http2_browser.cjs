@@ -17,7 +17,7 @@ const status = () => page.evaluate(async () => (await fetch("/status")).json());
 
 /** Waits until the server says so. */
 async function serverSays(what, holds) {
-  const end = Date.now() + 8000;
+  const end = Date.now() + 20_000;
   let got;
   do {
     got = await status();
@@ -60,7 +60,8 @@ test("echo of text and binary, and a clean close from each side", async () => {
 });
 
 test("the server has seen one TCP connection, with all WebSockets on streams of its HTTP/2 session", async () => {
-  const { connections, websockets } = await status();
+  const { connections, websockets } = await serverSays("all have ended", ({ websockets }) =>
+    websockets.length === 4 && websockets.every(({ code }) => code !== undefined));
   same(websockets.map(({ connection, version, clean }) => `${connection} ${version} ${clean}`),
     Array(4).fill("1 HTTP/2.0 true"), "WebSockets");
   same(websockets.map(({ code }) => code).sort(), [1000, 1005, 4000, 4001], "close codes");

@@ -156,11 +156,11 @@ def interrupted(program):
         async with serving(program, "--timeout", "close=0.5") as (process, port):
             reader, writer = await opened(port)
             await asyncio.sleep(0.3)
+            began = time.monotonic()
             process.send_signal(signal.SIGINT)
             await close_frame(reader)
-            began = time.monotonic()
             await asyncio.wait_for(process.wait(), 5)
-            same(0.45 < time.monotonic() - began < 5, True, "half a second later")
+            same(0.5 <= time.monotonic() - began < 5, True, "half a second later")
             same(process.returncode, 0, "exit status")
             writer.close()
 
@@ -196,7 +196,7 @@ def interrupted(program):
             writer.close()
 
 
-@case("one deadline for all: who is not closed 10.5 s after Ctrl-C is dropped", limit=40)
+@case("one deadline for all: who is not closed 10.5 s after Ctrl-C is dropped")
 async def _():
     async def one(program):
         async with serving(program, "--timeout", "close=off") as (process, port):
@@ -260,7 +260,7 @@ if not TOKIO:
                 os.kill(int(answering), signal.SIGINT)
                 same((await close_frame(reader))[:2], b"\x03\xe9", "code of the Close")
                 writer.write(frame(0x88, b"\x03\xe9"))
-                same(await asyncio.wait_for(reader.read(), 3), b"", "what follows")
+                same(await asyncio.wait_for(reader.read(), 5), b"", "what follows")
                 writer.close()
                 _, errors = await asyncio.wait_for(process.communicate(), 5)  # of both processes
                 same((process.returncode, await refused(port)), (0, True), f"exit status, and whether nobody listens; {errors}")
@@ -334,7 +334,7 @@ if not TOKIO:
         try:
             end = time.monotonic() + 8
             while time.monotonic() < end:
-                await asyncio.wait_for(reader.readexactly(1), 3)  # the other still gets its messages
+                await asyncio.wait_for(reader.readexactly(1), 5)  # the other still gets its messages
             grown = resident_kilobytes(FEED_PROCESS) - before
         finally:
             task.cancel()
