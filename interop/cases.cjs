@@ -10,7 +10,7 @@ const SIZES = [125, 126, 65535, 65536, Number(process.env.LARGEST ?? 16 * 1024 *
 const FRAGMENTS = ["frag", "mented: héllo, ", "", "世界 ", "🌍"];
 const LONGEST_REASON = "é世🌍".repeat(13) + "x".repeat(6); // 123 bytes
 
-function test(name, run, seconds = 20) {
+function test(name, run, seconds = 60) {
   cases.push({ name, run, seconds });
 }
 

@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 EXAMPLES = Path(os.environ["EXAMPLES"])
 HOSTS = Path(os.environ["HOSTS"])
 OUT = Path(os.environ["OUT"])
-SECONDS_PER_PART = 240
+SECONDS_PER_PART = 480
 
 PYTHON, NODE = str(OUT / "venv" / "bin" / "python"), "node"
 # Those about deadlines, which mostly wait.
@@ -162,7 +162,7 @@ class Server:
         self.child = start(
             [str(PROGRAMS.get(program, EXAMPLES / program)), "0", *options], stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
         )
-        self.url = next(lines_of(self.child.stdout, time.monotonic() + 10), "").strip()
+        self.url = next(lines_of(self.child.stdout, time.monotonic() + 30), "").strip()
         if not self.url and self.child.wait(10) == 69:
             raise Unavailable(self.said().strip())
         if not (self.url.startswith(f"{scheme}://127.0.0.1:") and self.url.endswith("/")):
