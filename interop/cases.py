@@ -5,6 +5,7 @@ A part prints `plan N` first and then one line per case, `ok NAME` or `FAIL NAME
 
 import asyncio
 import os
+import time
 import traceback
 
 SIZES = [125, 126, 65535, 65536, int(os.environ.get("LARGEST", 16 * 1024 * 1024))]
@@ -19,9 +20,36 @@ class Early(AssertionError):
     """Something came before its time, for which no busy machine is a reason."""
 
 
+class Sleeper:
+    """Sleeps all the time, in order to know how late a busy machine wakes those that sleep."""
+
+    def __init__(self):
+        self.due, self.most = time.monotonic(), 0.0
+
+    async def run(self):
+        while True:
+            self.due = time.monotonic() + 0.01
+            await asyncio.sleep(0.01)
+            self.most = self.late()
+
+    def late(self):
+        return max(self.most, time.monotonic() - self.due)
+
+
+_sleeper = Sleeper()
+
+
+def machine_late():
+    """How much later than on an idle machine something may be: a peer can have been woken late, and so can we."""
+    return 2 * _sleeper.late()
+
+
 async def patiently(name, run, limit):
     """Runs again what has failed, as a machine that is busy with something else can be late. What was early is not run again."""
+    global _sleeper
     for left in reversed(range(TRIES)):
+        _sleeper = Sleeper()
+        sleeping = asyncio.create_task(_sleeper.run())
         try:
             return await asyncio.wait_for(run(), limit)
         except (AssertionError, TimeoutError) as error:
@@ -29,6 +57,8 @@ async def patiently(name, run, limit):
                 raise
             print(f"-- {name}: {str(error) or 'a wait took too long'}; once more", flush=True)
             await asyncio.sleep(1)
+        finally:
+            sleeping.cancel()
 
 
 def case(name, limit=60):
