@@ -196,6 +196,22 @@ def interrupted(program):
             writer.close()
 
 
+@case("Ctrl-C ends a server, too, if nobody reads any more what it says")
+async def _():
+    for program in SERVERS:
+        out, told = os.pipe()
+        os.close(out)
+        async with serving(program, errors=told) as (process, port):
+            os.close(told)
+            reader, writer = await opened(port)
+            process.send_signal(signal.SIGINT)
+            same((program, (await close_frame(reader))[:2]), (program, b"\x03\xe9"), "code of the Close")
+            writer.write(frame(0x88, b"\x03\xe9"))
+            same(await reader.read(), b"", "what follows")
+            writer.close()
+            same((program, await asyncio.wait_for(process.wait(), 5)), (program, 0), "exit status")
+
+
 @case("one deadline for all: who is not closed 10.5 s after Ctrl-C is dropped")
 async def _():
     async def one(program):

@@ -1,10 +1,11 @@
 //! Ctrl-C: the first time, everything is closed in order; the second time, the program ends at once.
 
+use std::io::{self, Write};
 use std::net::TcpStream;
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
-use std::{io, process};
 
 use super::Exit;
 
@@ -77,7 +78,7 @@ pub(crate) fn on_interrupt(stop: impl Fn() + Send + 'static) -> Result<(), Exit>
             process::exit(130); // what a shell reports of a program that Ctrl-C has ended
         }
         asked = true;
-        eprintln!("closing; Ctrl-C again ends at once");
+        let _ = writeln!(io::stderr(), "closing; Ctrl-C again ends at once"); // perhaps nobody reads it any more
         stop();
     });
     set.map_err(|error| Exit(Exit::FAILED, error.to_string()))

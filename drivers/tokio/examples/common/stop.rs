@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::io::{self, Write};
 use std::pin::pin;
+use std::process;
 use std::time::Duration;
-use std::{io, process};
 
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -87,7 +88,7 @@ pub(crate) fn on_interrupt() -> Result<Stopping, Exit> {
     let mut interrupts = Interrupts::new().map_err(|error| Exit(Exit::FAILED, error.to_string()))?;
     tokio::spawn(async move {
         interrupts.next().await;
-        eprintln!("closing; Ctrl-C again ends at once");
+        let _ = writeln!(io::stderr(), "closing; Ctrl-C again ends at once"); // perhaps nobody reads it any more
         asked.send_replace(true);
         interrupts.next().await;
         process::exit(130); // what a shell reports of a program that Ctrl-C has ended
