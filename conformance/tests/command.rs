@@ -77,7 +77,7 @@ fn a_limit_is_no_fault() {
 fn a_server_that_hangs_fails() {
     let (output, json) = server(
         Fault::Hangs,
-        &["--include", "pongs", "--include", "messages", "--time-limit", "0.2"],
+        &["--include", "pongs", "--include", "messages", "--time-limit", "0.5"],
     );
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(cases(&json, "fail"), ["messages"], "{json:#}");
