@@ -142,6 +142,7 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
         let mut shut_down_send = Some(shut_down_send);
         self.timers.opened(self.clock.now());
         loop {
+            let has_come = !unread.is_empty();
             let mut rest = input.get_mut(unread).unwrap_or_default();
             loop {
                 match ws.receive_chunk(&mut rest, out) {
@@ -164,7 +165,9 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
                 }
             }
             let now = self.clock.now();
-            self.timers.received(now, ws.message_progress());
+            if has_come {
+                self.timers.received(now, ws.message_progress());
+            }
             self.tick(now, &mut ws, out)?;
             if ws.transport() != TransportAction::Continue {
                 self.timers.closing(now);
@@ -219,7 +222,9 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
                 }
                 Due::Passed(deadline) => {
                     let code = deadline.close_code().ok_or(Error::Abandoned)?;
-                    ws.tx(out).close(code, deadline.text())
+                    let sent = ws.tx(out).close(code, deadline.text());
+                    self.timers.closing(now);
+                    sent
                 }
             };
             sent.map_err(|_| Error::Abandoned)?;
