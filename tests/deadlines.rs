@@ -387,6 +387,19 @@ fn any_byte_is_life() {
     }
 }
 
+/// The payload of a frame is data as it comes, though all of it waits for the rest.
+#[test]
+fn a_frame_that_goes_on_is_not_idle() {
+    for feed in FEEDS {
+        let mut ws = open(&only(Deadline::Idle));
+        let bytes = frame(TEXT, &[b'x'; 1000]);
+        feed(&mut ws, at(1), &bytes[..20]);
+        feed(&mut ws, at(4), &bytes[20..21]);
+        feed(&mut ws, at(8), &bytes[21..40]);
+        passes(&mut ws, Deadline::Idle, at(13));
+    }
+}
+
 #[test]
 fn pings_and_pongs_are_no_data_and_messages_are_dated_when_they_came() {
     for (feed, text) in FEEDS.into_iter().flat_map(|feed| [(feed, "whole"), (feed, "even")]) {

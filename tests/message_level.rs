@@ -12,7 +12,7 @@ mod common;
 
 use common::*;
 use sockless::buffer::ReadBuffer;
-use sockless::connection::{ChunkEvent, Connection, Role};
+use sockless::connection::{ChunkEvent, Connection, Payload, Role};
 use sockless::error::{Blocked, LimitExceeded, ReceiveError, Violation};
 use sockless::frame::MessageKind;
 use sockless::limits::Limits;
@@ -431,6 +431,16 @@ fn a_message_in_one_frame_lies_where_it_was_read<R: Role>(role: fn() -> R) {
             assert_eq!(payload.len(), len);
             assert_eq!(payload.as_ptr_range().end.addr(), end, "{len} {first}");
         }
+    }
+}
+
+/// A message can be sent on as it is; nothing else is one.
+#[test]
+fn what_is_a_message() {
+    assert_eq!(Event::Text("a").message(), Some(Payload::Text("a")));
+    assert_eq!(Event::Binary(b"b").message(), Some(Payload::Binary(b"b")));
+    for event in [Event::Ping(b""), Event::Pong(b"")] {
+        assert_eq!(event.message(), None);
     }
 }
 

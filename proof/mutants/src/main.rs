@@ -74,7 +74,7 @@ const AREAS: [Area; 8] = [
     Area {
         name: "connection",
         files: &["src/connection/*.rs"],
-        sharp: &["section_5_framing", "section_7_closing", "output"],
+        sharp: &["section_5_framing", "section_7_closing", "output", "deadlines"],
     },
     Area {
         name: "message",
