@@ -84,9 +84,6 @@ fn put_head(out: &mut Vec<u8>, header: &Header, block: [u8; Mask::BLOCK]) {
     out.extend_from_slice(head.get(..header_len + Mask::BLOCK).unwrap_or_default());
 }
 
-/// So many bytes fit the wide registers, and are few enough to be there at once. A multiple of the key's length.
-const LONG_BLOCK: usize = 256;
-
 /// Masks while it copies: blocks whose length the compiler knows, so that it uses wide registers.
 #[inline(never)]
 fn put_long_masked(out: &mut Vec<u8>, bytes: &[u8], mask: &mut Mask) {
@@ -95,16 +92,23 @@ fn put_long_masked(out: &mut Vec<u8>, bytes: &[u8], mask: &mut Mask) {
     let rest = crate::frame::wide(
         #[inline(always)]
         || {
-            let mut blocks = bytes.chunks_exact(LONG_BLOCK);
-            for block in &mut blocks {
-                if let Ok(block) = <[u8; LONG_BLOCK]>::try_from(block) {
-                    out.extend_from_slice(&start.long_block(block));
-                }
-            }
-            blocks.remainder()
+            let rest = put_blocks::<512>(out, bytes, start);
+            put_blocks::<256>(out, rest, start)
         },
     );
     put_short_masked(out, rest, mask);
+}
+
+/// Puts all that makes whole blocks of a length that is a multiple of the key's. Returns the rest.
+#[inline(always)]
+fn put_blocks<'b, const LEN: usize>(out: &mut Vec<u8>, bytes: &'b [u8], mask: Mask) -> &'b [u8] {
+    let mut blocks = bytes.chunks_exact(LEN);
+    for block in &mut blocks {
+        if let Ok(block) = <[u8; LEN]>::try_from(block) {
+            out.extend_from_slice(&mask.long_block(block));
+        }
+    }
+    blocks.remainder()
 }
 
 /// Copies, then masks the copy.
