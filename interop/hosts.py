@@ -11,7 +11,7 @@ import time
 from urllib.parse import urlsplit
 
 from cases import TRIES, Early, case, machine_late, main, patiently, resident_kilobytes, same
-from raw import frame, head, opened, response
+from raw import frame, head, opened, refused, response
 
 HOSTS = os.environ["HOSTS"]
 SERVERS = ("mio", "io_uring", "embedded_io")
@@ -116,15 +116,6 @@ def interrupted(program):
             server.process.send_signal(signal.SIGINT)
             same(await asyncio.wait_for(server.process.wait(), 5), 130, "exit status")
             writer.close()
-
-
-async def refused(port):
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-    writer.close()
-    return False
 
 
 def deadlines_of(program):

@@ -58,6 +58,16 @@ async def response(reader):
     return int(status), headers, body
 
 
+async def refused(port):
+    """Whether nobody listens there."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    writer.close()
+    return False
+
+
 async def opened(port):
     """Reader and writer of a connection that is open."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

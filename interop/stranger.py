@@ -12,7 +12,7 @@ import time
 from urllib.parse import urlsplit
 
 from cases import case, main, resident_kilobytes, same
-from raw import frame, head, opened, response
+from raw import frame, head, opened, refused, response
 
 EXAMPLES = os.environ["EXAMPLES"]
 TOKIO = "tokio" in sys.argv
@@ -106,15 +106,6 @@ async def serving(program, *options, errors=asyncio.subprocess.PIPE):
     finally:
         if process.returncode is None:
             process.kill()
-
-
-async def refused(port):
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-    writer.close()
-    return False
 
 
 async def close_frame(reader):

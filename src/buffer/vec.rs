@@ -47,6 +47,7 @@ impl Output for Vec<u8> {
             Some((block, rest)) => {
                 put_head(self, &header, *block);
                 match header.mask() {
+                    // `rest.is_empty()`, for which nothing has to be subtracted.
                     _ if payload.len() == Mask::BLOCK => {}
                     Some(mut mask) => self.put_masked(rest, &mut mask),
                     None => self.put(rest),

@@ -1,17 +1,17 @@
 //! The program: arguments, Ctrl-C, and what was said before a restart.
 
+#[path = "../../tokio/examples/common/interrupts.rs"]
+mod interrupts;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
+use interrupts::Interrupts;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use sockless_chat::{Exit, Rooms, exit, serve};
 use sockless_tokio::Acceptor;
 use tokio::net::TcpListener;
-#[cfg(unix)]
-use tokio::signal::unix;
-#[cfg(windows)]
-use tokio::signal::windows;
 use tokio::sync::watch;
 
 const HELP: &str = "\
@@ -68,39 +68,6 @@ fn options() -> Result<Options, lexopt::Error> {
 #[tokio::main]
 async fn main() -> ExitCode {
     exit("chat", run().await)
-}
-
-/// Ctrl-C, or the system's wish that the program ends. It is heard from the moment this is made, also while nobody waits.
-struct Interrupts {
-    #[cfg(unix)]
-    pressed: unix::Signal,
-    #[cfg(unix)]
-    terminate: unix::Signal,
-    #[cfg(windows)]
-    pressed: windows::CtrlC,
-}
-
-impl Interrupts {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            pressed: unix::signal(unix::SignalKind::interrupt())?,
-            #[cfg(unix)]
-            terminate: unix::signal(unix::SignalKind::terminate())?,
-            #[cfg(windows)]
-            pressed: windows::ctrl_c()?,
-        })
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.pressed.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        #[cfg(windows)]
-        self.pressed.recv().await;
-    }
 }
 
 /// What is in a file that can also be written. If there is none, it is made.

@@ -4,6 +4,7 @@
 pub(crate) mod echo;
 #[cfg(feature = "hyper")]
 pub(crate) mod http;
+pub(crate) mod interrupts;
 pub(crate) mod stop;
 pub(crate) mod tls;
 

@@ -8,14 +8,11 @@ use std::process;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-#[cfg(unix)]
-use tokio::signal::unix;
-#[cfg(windows)]
-use tokio::signal::windows;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Exit;
+use super::interrupts::Interrupts;
 
 /// How long all connections together may take to close: somewhat longer than each of them may, so that one that does not answer
 /// is dropped at its own deadline.
@@ -45,39 +42,6 @@ impl Stop {
 
     pub(crate) fn is_asked(&self) -> bool {
         *self.0.borrow()
-    }
-}
-
-/// What asks the program to end: the user or the system. It is heard from the moment this is made, also while nobody waits.
-struct Interrupts {
-    #[cfg(unix)]
-    pressed: unix::Signal,
-    #[cfg(unix)]
-    terminate: unix::Signal,
-    #[cfg(windows)]
-    pressed: windows::CtrlC,
-}
-
-impl Interrupts {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            pressed: unix::signal(unix::SignalKind::interrupt())?,
-            #[cfg(unix)]
-            terminate: unix::signal(unix::SignalKind::terminate())?,
-            #[cfg(windows)]
-            pressed: windows::ctrl_c()?,
-        })
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.pressed.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        #[cfg(windows)]
-        self.pressed.recv().await;
     }
 }
 
