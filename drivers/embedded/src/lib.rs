@@ -222,9 +222,8 @@ impl<S: Read + Write, C: Clock> Link<S, C> {
                 }
                 Due::Passed(deadline) => {
                     let code = deadline.close_code().ok_or(Error::Abandoned)?;
-                    let sent = ws.tx(out).close(code, deadline.text());
                     self.timers.closing(now);
-                    sent
+                    ws.tx(out).close(code, deadline.text())
                 }
             };
             sent.map_err(|_| Error::Abandoned)?;
